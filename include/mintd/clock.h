@@ -1,0 +1,12 @@
+/* clock.h: the two clocks. Code that must be testable takes the time as an argument instead. */
+#ifndef MINTD_CLOCK_H
+#define MINTD_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds since the epoch, for what people and Redis see. It may jump. */
+uint64_t clock_wall_ms(void);
+/* Nanoseconds since some moment in the past, for deadlines and durations. It never goes back. */
+uint64_t clock_monotonic_ns(void);
+
+#endif

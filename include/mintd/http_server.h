@@ -1,0 +1,98 @@
+/* http_server.h: an HTTP/1.1 server on one event loop: listeners, connections, limits, drain.
+ *
+ * Happy path: http_listen() opens the sockets once for all workers; each worker makes a server,
+ * gives it its sockets, runs its loop and calls http_server_flush() once a turn and
+ * http_server_tick() ten times a second. http_server_drain() stops listening and lets the open
+ * requests end; http_server_close() ends what is left. */
+#ifndef MINTD_HTTP_SERVER_H
+#define MINTD_HTTP_SERVER_H
+
+#include "mintd/buffer.h"
+#include "mintd/counter.h"
+#include "mintd/http.h"
+
+struct uv_loop_s;
+struct http_server;
+
+/* ---- listeners ---- */
+
+#define HTTP_ADDRESS_MAX 256u
+
+/* One address for `count` workers: "host:port", "[v6]:port", ":port" (all interfaces),
+ * "unix:/path". Names are resolved (blocking: at start alone). TCP: one SO_REUSEPORT socket a
+ * worker, listening; a port where anybody else listens already is an error. Unix: one socket,
+ * duplicated; a socket file that nobody answers on is replaced. On success fds[0..count) are the
+ * caller's. On failure nothing stays open, and `error` gets one line that says what is wrong and
+ * what may help. */
+bool http_listen(struct slice address, unsigned count, int *fds, struct buffer *error);
+/* Whether the address is well-formed, without opening anything. */
+bool http_address_is_valid(struct slice address, struct buffer *error);
+/* Whether only this machine reaches it: loopback or a unix socket. */
+bool http_address_is_local(struct slice address);
+/* The address that a listening socket has, as http_listen() takes it ("127.0.0.1:4001"): tells the
+ * port where 0 was asked for. */
+void http_listener_name(int fd, struct buffer *name);
+/* Removes the socket file of a unix address; nothing for TCP. */
+void http_unlisten(struct slice address);
+
+/* ---- server ---- */
+
+#define HTTP_STATUSES(X)                                                                           \
+    X(200)                                                                                         \
+    X(204) X(400) X(401) X(403) X(404) X(405) X(408) X(413) X(414) X(415) X(417) X(429) X(431)     \
+        X(500) X(501) X(503) X(505)
+
+enum http_status_index {
+#define X(status) HTTP_STATUS_##status,
+    HTTP_STATUSES(X)
+#undef X
+        HTTP_STATUS_COUNT
+};
+
+/* The index of a status that stands in the table; of any other, that of 500. */
+enum http_status_index http_status_index_of(unsigned status);
+unsigned http_status_of_index(enum http_status_index index);
+
+struct http_metrics {
+    struct counter responses[HTTP_MAX_ENDPOINTS][HTTP_STATUS_COUNT];
+    struct counter accepted;    /* connections since the start */
+    struct counter turned_away; /* closed at once: over max_connections, or no memory */
+    struct counter open;        /* connections now */
+    struct counter timeouts;    /* connections ended by a deadline */
+};
+
+struct http_server_options {
+    const struct http_handler *handler;
+    void *context; /* given to the handler */
+    struct http_metrics *metrics;
+    unsigned max_connections;
+    /* Deadlines in milliseconds; 0 takes the default. */
+    unsigned head_ms;  /* from a request's first byte to the end of its head: 408; 10,000 */
+    unsigned body_ms;  /* from there to the end of its body: 408; 10,000 */
+    unsigned idle_ms;  /* between requests, and before the first: closed silently; 75,000 */
+    unsigned write_ms; /* without progress while a response is being written: reset; 10,000 */
+};
+
+/* NULL where memory or the loop fails. The metrics and the handler outlive the server. */
+struct http_server *http_server_new(struct uv_loop_s *loop,
+                                    const struct http_server_options *options);
+/* Takes over one listening socket of http_listen() (closed with the server, also on failure);
+ * returns 0 or a libuv error. Once for each listener. */
+int http_server_add_listener(struct http_server *server, int fd);
+/* Goes on with the requests that wait behind answered ones, and writes all answers of this turn:
+ * one write a connection. To be called before the loop blocks (uv_prepare), ahead of the store's
+ * flush. */
+void http_server_flush(struct http_server *server);
+/* Looks at deadlines and renews the Date line. About every 100 ms. wall_ms: since the epoch. */
+void http_server_tick(struct http_server *server, uint64_t wall_ms);
+/* Listeners close (what they had accepted is served); idle connections close; responses from now on
+ * say "Connection: close". */
+void http_server_drain(struct http_server *server);
+/* Whether a connection is open still. */
+bool http_server_is_idle(const struct http_server *server);
+/* Ends all connections now, whatever they do. Exchanges whose endpoint has not responded live on
+ * until it does; then on_closed is called, once, on a later turn, and the server may be freed. */
+void http_server_close(struct http_server *server, void (*on_closed)(void *context), void *context);
+void http_server_free(struct http_server *server); /* after on_closed */
+
+#endif

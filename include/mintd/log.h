@@ -1,0 +1,66 @@
+/* log.h: structured lines on standard error; text on a terminal, a JSON object a line elsewhere.
+ *
+ * A call formats its line on the caller's stack and puts it into a bounded queue; a thread of the
+ * log's own writes it, so that a sink that blocks never blocks an event loop. Where the queue is
+ * full the line is dropped and counted (log_dropped()). Control bytes and bytes that are not UTF-8
+ * are escaped, so a line is always one line. Never pass a secret, a token or an Authorization
+ * header: token ids (jti) are made for this.
+ *
+ *      log_info("token minted", LOG_TEXT("client", id), LOG_NUMBER("ttl_s", 3600));
+ *
+ * Before log_start() and after log_stop() lines are written directly. Any thread may log. */
+#ifndef MINTD_LOG_H
+#define MINTD_LOG_H
+
+#include "mintd/slice.h"
+#include <stdint.h>
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
+enum log_format {
+    LOG_FORMAT_AUTO,
+    LOG_FORMAT_TEXT,
+    LOG_FORMAT_JSON
+}; /* AUTO: text on a terminal */
+
+#define LOG_LINE_MAX 2048u /* a longer line loses its last fields and says "truncated" */
+#define LOG_QUEUE_BYTES (256u * 1024u) /* lines waiting for the sink */
+
+struct log_field {
+    const char *name;  /* NULL ends a list */
+    struct slice text; /* absent: the number counts */
+    int64_t number;
+};
+
+#define LOG_TEXT(field_name, value)                                                                \
+    { .name = (field_name), .text = (value) }
+#define LOG_STRING(field_name, value)                                                              \
+    { .name = (field_name), .text = slice_of_string(value) }
+#define LOG_NUMBER(field_name, value)                                                              \
+    { .name = (field_name), .number = (int64_t)(value) }
+
+/* Starts the writer; returns 0 or an errno value (the log then goes on writing directly). */
+int log_start(enum log_format format, enum log_level level);
+/* Writes what is queued, for 1 s at most, and ends the writer. */
+void log_stop(void);
+/* Lines dropped since the start. */
+uint64_t log_dropped(void);
+/* Whether a line of this level is written: ask before costly preparation. */
+bool log_enabled(enum log_level level);
+
+void log_write(enum log_level level, const char *message, const struct log_field *fields);
+
+/* The trailing end mark lets a call have no field at all. */
+#define log_line(level, message, ...)                                                              \
+    do {                                                                                           \
+        if (log_enabled(level)) {                                                                  \
+            log_write((level), (message), (const struct log_field[]){__VA_ARGS__});                \
+        }                                                                                          \
+    } while (0)
+#define LOG_END                                                                                    \
+    { .name = NULL }
+#define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__, LOG_END)
+#define log_info(...) log_line(LOG_INFO, __VA_ARGS__, LOG_END)
+#define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__, LOG_END)
+#define log_error(...) log_line(LOG_ERROR, __VA_ARGS__, LOG_END)
+
+#endif

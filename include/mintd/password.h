@@ -1,0 +1,86 @@
+/* password.h: how secrets are stored, and a bounded pool of threads for the slow way.
+ *
+ * Two kinds, both in PHC string format:
+ *   $sha256$<64 hex digits>                     for secrets of 256 random bits that we generated:
+ * the plain SHA-256 of the secret, checked in under 1 us $scrypt$ln=15,r=8,p=1$<salt>$<hash> for
+ * secrets that a person chose: RFC 7914, about 80 ms and 32 MiB; salt and hash in base64 without
+ * padding $argon2id$v=19$m=…,t=…,p=…$<salt>$<hash> is checked too where OpenSSL has it (3.2 and
+ * later). */
+#ifndef MINTD_PASSWORD_H
+#define MINTD_PASSWORD_H
+
+#include "mintd/buffer.h"
+#include "mintd/crypto.h"
+
+#define PASSWORD_STORED_MAX 256u  /* bytes of a stored secret */
+#define PASSWORD_SECRET_MAX 1024u /* bytes of a secret */
+
+enum password_kind {
+    PASSWORD_MALFORMED, /* not a stored secret, an unknown algorithm, or a cost beyond our limits */
+    PASSWORD_FAST,
+    PASSWORD_SLOW,
+};
+
+enum password_kind password_kind_of(struct slice stored);
+
+/* FAST only: computes and compares, in a time that does not depend on either. False for other
+ * kinds. */
+bool password_verify_fast(struct crypto *crypto, struct slice stored, struct slice secret);
+
+/* Any kind; blocks for as long as the stored parameters say. Never on an event loop. */
+bool password_verify(struct slice stored, struct slice secret);
+
+/* Appends "$scrypt$…" with a fresh salt; blocks. False where memory or randomness fails. */
+bool password_hash_slow(struct slice secret, struct buffer *stored);
+/* Appends "$sha256$…". */
+bool password_hash_fast(struct slice secret, struct buffer *stored);
+
+/* A stored secret that nothing matches, with the cost of a fresh slow hash: what a failed attempt
+ * is made to cost where slow secrets are in use. */
+extern const struct slice password_slow_decoy;
+/* The same with the cost of a fast one. */
+extern const struct slice password_fast_decoy;
+
+/* ---- the pool ---- */
+
+struct password_pool;
+struct password_inbox;
+
+/* One verification. The caller's, and untouched by it from password_pool_submit() to on_done. Both
+ * texts are copied in, since they outlive the request's bytes; the secret is wiped before on_done.
+ */
+struct password_job {
+    void (*on_done)(struct password_job *job);
+    bool matches; /* the result */
+    /* the pool's own */
+    struct password_job *next;
+    struct password_inbox *inbox;
+    size_t stored_size, secret_size;
+    char stored[PASSWORD_STORED_MAX];
+    char secret[PASSWORD_SECRET_MAX];
+};
+
+/* `threads` threads (they sleep until there is work) and at most `queue_max` jobs waiting. NULL on
+ * failure. */
+struct password_pool *password_pool_new(unsigned threads, unsigned queue_max);
+/* Waits for the jobs that run, answers those that wait with "does not match", joins the threads.
+ * Every inbox is to be drained once more afterwards. */
+void password_pool_free(struct password_pool *pool);
+/* Jobs waiting or running now; any thread. */
+unsigned password_pool_load(struct password_pool *pool);
+
+/* Where one thread (an event loop's) gets its finished jobs. `wake` is called on a pool thread, and
+ * must only make the owner call password_inbox_drain() soon (uv_async_send does). NULL on failure.
+ */
+struct password_inbox *password_inbox_new(void (*wake)(void *context), void *context);
+void password_inbox_free(struct password_inbox *inbox); /* after the pool is gone */
+/* Calls on_done of each finished job; for the owner alone. */
+void password_inbox_drain(struct password_inbox *inbox);
+
+/* Copies both texts into the job and queues it. False, with nothing kept, where the queue is full
+ * or a text is too long; on_done is then never called. Otherwise on_done is called once, from
+ * password_inbox_drain(). */
+bool password_pool_submit(struct password_pool *pool, struct password_inbox *inbox,
+                          struct password_job *job, struct slice stored, struct slice secret);
+
+#endif

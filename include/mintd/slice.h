@@ -1,0 +1,73 @@
+/* slice.h: a view of bytes that somebody else owns.
+ *
+ * A slice owns nothing and is not NUL-terminated. {NULL, 0} stands for "absent"; an empty text that
+ * is present has size 0 and data that is not NULL. */
+#ifndef MINTD_SLICE_H
+#define MINTD_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct slice {
+    const char *data;
+    size_t size;
+};
+
+/* A string literal as a slice, also in a static initialiser: SLICE("GET"). */
+#define SLICE(literal)                                                                             \
+    { .data = "" literal, .size = sizeof(literal) - 1 }
+/* The same as an expression. */
+#define S(literal) ((struct slice)SLICE(literal))
+
+#define SLICE_ABSENT ((struct slice){NULL, 0})
+
+static inline struct slice slice_of(const char *data, size_t size) {
+    return (struct slice){data, size};
+}
+
+/* The bytes of a NUL-terminated string; absent for NULL. */
+static inline struct slice slice_of_string(const char *string) {
+    return (struct slice){string, string == NULL ? 0 : strlen(string)};
+}
+
+static inline bool slice_is_absent(struct slice s) {
+    return s.data == NULL;
+}
+
+/* Not for secrets: see crypto_equal(). */
+static inline bool slice_equal(struct slice a, struct slice b) {
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+static inline bool slice_starts_with(struct slice s, struct slice prefix) {
+    return s.size >= prefix.size && memcmp(s.data, prefix.data, prefix.size) == 0;
+}
+
+static inline struct slice slice_skip(struct slice s, size_t count) {
+    return (struct slice){s.data + count, s.size - count};
+}
+
+/* ASCII letters compare alike in both cases; other bytes must be the same. */
+bool slice_equal_nocase(struct slice a, struct slice b);
+
+/* Without leading and trailing spaces and tabs (RFC 9110 OWS). */
+struct slice slice_trim(struct slice s);
+
+/* Cuts *rest at the first separator: *part is what stands before it, *rest what stands behind. At
+ * the last part *rest becomes absent. Returns false, with nothing changed, where *rest is absent
+ * already. */
+bool slice_split(struct slice *rest, char separator, struct slice *part);
+
+/* The next item of a list separated by spaces ("read write"), empty items left out; false at the
+ * end. */
+bool slice_next_word(struct slice *rest, struct slice *word);
+
+/* Whether the list separated by spaces has the word. */
+bool slice_has_word(struct slice list, struct slice word);
+
+/* An unsigned decimal number, digits alone and all of them; false where it is not one, or over max.
+ */
+bool slice_to_number(struct slice s, unsigned long long max, unsigned long long *number);
+
+#endif

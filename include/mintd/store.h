@@ -1,0 +1,166 @@
+/* store.h: the contract of a store: keys, text values, hashes, time to live.
+ *
+ * No answer is not a no. An operation ends as
+ *   STORE_FOUND    a read: it is there, and here it is; a write: acknowledged
+ *   STORE_ABSENT   a read: it is not there
+ *   STORE_UNKNOWN  nobody can tell (trouble says why); a write may have happened or not
+ * and UNKNOWN must never be taken for ABSENT: it is a 503, not a 401.
+ *
+ * Each verb returns PROGRESS_DONE (the answer is in the operation, on_done will not be called) or
+ * PROGRESS_PENDING (on_done is called exactly once, on a later turn, at the operation's deadline at
+ * the latest). The operation is the caller's storage, and must stay in place until then. Keys,
+ * values and fields given are copied before the verb returns. A store belongs to one event loop.
+ * Each operation touches one key, so that it is the same in a cluster. */
+#ifndef MINTD_STORE_H
+#define MINTD_STORE_H
+
+#include "mintd/buffer.h"
+#include "mintd/counter.h"
+#include "mintd/flow.h"
+#include "mintd/slice.h"
+
+#define STORE_KEY_MAX 512u            /* bytes, without the prefix */
+#define STORE_VALUE_MAX (64u * 1024u) /* a longer value read back is UNKNOWN (PROTOCOL) */
+#define STORE_FIELDS_MAX 64u          /* of a hash; the same */
+
+enum store_answer { STORE_UNKNOWN, STORE_FOUND, STORE_ABSENT };
+
+/* Why an answer is unknown. Names as people see them in logs, metrics and /readyz. */
+#define STORE_TROUBLES(X)                                                                          \
+    X(NONE, "none")                                                                                \
+    X(DISCONNECTED, "disconnected") /* no link, or lost before the reply */                        \
+    X(TIMEOUT, "timeout")           /* slower than the deadline */                                 \
+    X(OVERLOADED, "overloaded")     /* our queue is full */                                        \
+    X(READONLY, "readonly")                                                                        \
+    X(LOADING, "loading")                                                                          \
+    X(OOM, "oom")                                                                                  \
+    X(MISCONF, "misconf")                                                                          \
+    X(MASTERDOWN, "masterdown")                                                                    \
+    X(NOREPLICAS, "noreplicas")                                                                    \
+    X(CLUSTER, "cluster") /* MOVED, ASK, TRYAGAIN, CLUSTERDOWN of a server that was not expected   \
+                             to be one */                                                          \
+    X(NOAUTH, "noauth")   /* NOAUTH, WRONGPASS */                                                  \
+    X(NOPERM, "noperm")                                                                            \
+    X(WRONGTYPE, "wrongtype")                                                                      \
+    X(SCHEMA, "schema")     /* the data is laid out by a version that we do not know */            \
+    X(PROTOCOL, "protocol") /* a reply that makes no sense, or any other error reply */
+
+enum store_trouble {
+#define X(id, name) STORE_TROUBLE_##id,
+    STORE_TROUBLES(X)
+#undef X
+        STORE_TROUBLE_COUNT
+};
+
+const char *store_trouble_name(enum store_trouble trouble);
+
+struct store_field {
+    struct slice name, value;
+};
+
+struct store_operation {
+    void (*on_done)(struct store_operation *operation); /* set by the caller */
+
+    /* The result. Slices are valid until on_done returns; after PROGRESS_DONE, until the store's
+     * next verb. */
+    enum store_answer answer;
+    enum store_trouble trouble;       /* when UNKNOWN */
+    struct slice value;               /* store_get */
+    const struct store_field *fields; /* store_read_hash */
+    size_t field_count;
+    int64_t number; /* store_create_hash: 1 made, 0 it was there; store_delete: keys deleted */
+
+    /* The store's own. */
+    struct store_operation *next, *previous;
+    uint64_t started_ns, deadline_ns;
+    void *link;
+    unsigned slot;
+    unsigned kind;
+};
+
+/* Counted by the store, read by anybody. */
+struct store_metrics {
+    struct counter answers[3]; /* by enum store_answer */
+    struct counter troubles[STORE_TROUBLE_COUNT];
+    struct histogram round_trip; /* from the command to its reply */
+    struct counter link_up;      /* 1 while it can serve */
+    struct counter connects;     /* links that came up */
+    struct counter pending;      /* operations now */
+};
+
+struct store;
+
+struct store_verbs {
+    enum progress (*get)(struct store *, struct slice key, struct store_operation *);
+    enum progress (*set)(struct store *, struct slice key, struct slice value, unsigned ttl_s,
+                         struct store_operation *);
+    enum progress (*delete)(struct store *, struct slice key, struct store_operation *);
+    enum progress (*read_hash)(struct store *, struct slice key, struct store_operation *);
+    enum progress (*create_hash)(struct store *, struct slice key, const struct store_field *fields,
+                                 size_t count, struct store_operation *);
+    enum progress (*add_member)(struct store *, struct slice key, struct slice member,
+                                struct store_operation *);
+    void (*flush)(struct store *);
+    void (*close)(struct store *, void (*on_closed)(void *), void *context);
+    void (*free)(struct store *);
+    enum store_trouble (*trouble)(const struct store *);
+};
+
+/* Embedded first in each implementation. */
+struct store {
+    const struct store_verbs *verbs;
+};
+
+/* The text of a key (GET). */
+static inline enum progress store_get(struct store *store, struct slice key,
+                                      struct store_operation *operation) {
+    return store->verbs->get(store, key, operation);
+}
+/* Writes a text that is gone after ttl_s seconds (SETEX); ttl_s is 1 at least. */
+static inline enum progress store_set(struct store *store, struct slice key, struct slice value,
+                                      unsigned ttl_s, struct store_operation *operation) {
+    return store->verbs->set(store, key, value, ttl_s, operation);
+}
+/* Removes a key (DEL). FOUND also where there was none; `number` tells. */
+static inline enum progress store_delete(struct store *store, struct slice key,
+                                         struct store_operation *operation) {
+    return store->verbs->delete (store, key, operation);
+}
+/* All fields of a hash (HGETALL); a hash without fields is ABSENT. */
+static inline enum progress store_read_hash(struct store *store, struct slice key,
+                                            struct store_operation *operation) {
+    return store->verbs->read_hash(store, key, operation);
+}
+/* Makes a hash with all these fields, or, where the key exists, changes nothing: atomically, also
+ * against another instance that does the same at the same moment. */
+static inline enum progress store_create_hash(struct store *store, struct slice key,
+                                              const struct store_field *fields, size_t count,
+                                              struct store_operation *operation) {
+    return store->verbs->create_hash(store, key, fields, count, operation);
+}
+/* Adds to a set (SADD). */
+static inline enum progress store_add_member(struct store *store, struct slice key,
+                                             struct slice member,
+                                             struct store_operation *operation) {
+    return store->verbs->add_member(store, key, member, operation);
+}
+/* Sends the commands of this turn in one write. Before the loop blocks. */
+static inline void store_flush(struct store *store) {
+    store->verbs->flush(store);
+}
+/* NONE while operations can be expected to work, else why not. No request is sent for this. */
+static inline enum store_trouble store_trouble_now(const struct store *store) {
+    return store->verbs->trouble(store);
+}
+/* Ends all open operations as UNKNOWN (their on_done is called, on this turn or a later one),
+ * closes the link; on_closed is called once, on a later turn. Verbs called meanwhile and after are
+ * DONE and UNKNOWN. */
+static inline void store_close(struct store *store, void (*on_closed)(void *), void *context) {
+    store->verbs->close(store, on_closed, context);
+}
+/* After on_closed. */
+static inline void store_free(struct store *store) {
+    store->verbs->free(store);
+}
+
+#endif
