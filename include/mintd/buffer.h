@@ -48,7 +48,7 @@ void buffer_append_json(struct buffer *b, struct slice s);
 /* "2026-11-23T21:02:37.272Z" from milliseconds since the epoch. */
 void buffer_append_iso8601(struct buffer *b, uint64_t epoch_ms);
 
-/* printf, for text off the hot way. */
+/* printf, for text off the hot way. The NUL that printf adds needs a byte of room too. */
 void buffer_append_format(struct buffer *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

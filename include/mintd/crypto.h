@@ -21,8 +21,8 @@ bool crypto_random(struct crypto *crypto, void *out, size_t size);
 
 bool crypto_sha256(struct crypto *crypto, struct slice input, uint8_t digest[CRYPTO_DIGEST_SIZE]);
 
-/* HMAC-SHA-256 over a then b, under a random key of this struct crypto: what it gives means
- * nothing outside the thread that owns it. */
+/* HMAC-SHA-256 over the size of a, a and b, so that no two pairs are taken for each other, under a
+ * random key of this struct crypto: what it gives means nothing outside the thread that owns it. */
 bool crypto_keyed_digest(struct crypto *crypto, struct slice a, struct slice b,
                          uint8_t digest[CRYPTO_DIGEST_SIZE]);
 

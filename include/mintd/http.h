@@ -20,7 +20,7 @@
 #define HTTP_MAX_BODY (16u * 1024u)  /* over it 413 */
 #define HTTP_MAX_KNOWN_FIELDS 24u    /* lines of the fields below; over it 431 */
 #define HTTP_REQUEST_ID_MAX 64u
-#define HTTP_SCRATCH_SIZE (12u * 1024u)
+#define HTTP_SCRATCH_SIZE (16u * 1024u)
 #define HTTP_MAX_ENDPOINTS 16u
 
 /* What we tell apart. A method that llhttp does not know is answered 501 and never gets here. */
@@ -89,7 +89,7 @@ struct http_exchange; /* the server's */
 const struct http_request *http_request_of(const struct http_exchange *x);
 /* The peer's address as text without port ("192.0.2.1", "::1"), "unix" for a unix socket. Valid
  * until http_respond(). */
-struct slice http_peer_of(const struct http_exchange *x);
+struct slice http_peer_of(struct http_exchange *x);
 /* X-Request-Id: the caller's where it is 1 to 64 of [A-Za-z0-9._-], else one of ours. Valid until
  * http_respond(). */
 struct slice http_request_id_of(struct http_exchange *x);

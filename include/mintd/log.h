@@ -27,8 +27,9 @@ enum log_format {
 
 struct log_field {
     const char *name;  /* NULL ends a list */
-    struct slice text; /* absent: the number counts */
-    int64_t number;
+    struct slice text; /* absent: the field is left out */
+    int64_t number;    /* instead of text */
+    bool is_number;
 };
 
 #define LOG_TEXT(field_name, value)                                                                \
@@ -36,7 +37,7 @@ struct log_field {
 #define LOG_STRING(field_name, value)                                                              \
     { .name = (field_name), .text = slice_of_string(value) }
 #define LOG_NUMBER(field_name, value)                                                              \
-    { .name = (field_name), .number = (int64_t)(value) }
+    { .name = (field_name), .number = (int64_t)(value), .is_number = true }
 
 /* Starts the writer; returns 0 or an errno value (the log then goes on writing directly). */
 int log_start(enum log_format format, enum log_level level);

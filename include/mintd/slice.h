@@ -41,7 +41,7 @@ static inline bool slice_equal(struct slice a, struct slice b) {
 }
 
 static inline bool slice_starts_with(struct slice s, struct slice prefix) {
-    return s.size >= prefix.size && memcmp(s.data, prefix.data, prefix.size) == 0;
+    return s.size >= prefix.size && slice_equal(slice_of(s.data, prefix.size), prefix);
 }
 
 static inline struct slice slice_skip(struct slice s, size_t count) {

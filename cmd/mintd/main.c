@@ -1,0 +1,72 @@
+/* main.c: settings in, exit status out: 0 done, 1 it could not start, 2 a setting is wrong. */
+#include "mintd/log.h"
+#include "options.h"
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#define OTHER_DESCRIPTORS 64u /* what a process needs besides its clients' connections */
+
+/* No core file and no debugger of another user: memory holds secrets and tokens. A leak checker
+ * needs the debugger. */
+static void protect_memory(void) {
+    const struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__
+    prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+/* As many descriptors as allowed; where that is less than the connections need, fewer connections.
+ */
+static void fit_connections(struct instance_options *instance) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    rlim_t others = OTHER_DESCRIPTORS + 8 * (rlim_t)instance->workers;
+    rlim_t room = limit.rlim_cur > others ? limit.rlim_cur - others : 1;
+    if (instance->max_connections > room) {
+        log_warning("fewer connections than set: the limit of open files is too low",
+                    LOG_NUMBER("max_connections", room), LOG_NUMBER("open_files", limit.rlim_cur));
+        instance->max_connections = (unsigned)room;
+    }
+}
+
+static int run(struct options *options) {
+    log_start(options->log_format, options->log_level);
+    if (options->secret_on_command_line) {
+        log_warning("a secret stands on the command line, where every user of this machine can "
+                    "read it: use the environment or a file (MINTD_CLIENT_FILE, MINTD_REDIS_FILE)");
+    }
+    fit_connections(&options->instance);
+    int status = instance_run(&options->instance);
+    log_stop();
+    return status;
+}
+
+int main(int argc, char **argv) {
+    struct options options;
+    int status = 0;
+    protect_memory();
+    signal(SIGPIPE, SIG_IGN);
+    switch (options_init(&options, argc, argv)) {
+    case OPTIONS_RUN:
+        status = run(&options);
+        break;
+    case OPTIONS_CHECK:
+        puts("mintd: the configuration is fine");
+        break;
+    case OPTIONS_SHOWN:
+        break;
+    case OPTIONS_WRONG:
+        status = 2;
+        break;
+    }
+    options_fini(&options);
+    return status;
+}

@@ -1,0 +1,52 @@
+/* api.h: the endpoints: HTTP in, OAuth out. One struct api a worker (and one for the metrics
+ * listener).
+ *
+ * It is the handler of an http_server: give that server api_handler() with the struct api as its
+ * context. */
+#ifndef MINTD_API_H
+#define MINTD_API_H
+
+#include "mintd/http_server.h"
+#include "mintd/oauth.h"
+#include "mintd/store.h"
+
+/* Everything one worker counts. */
+struct worker_metrics {
+    struct http_metrics http;
+    struct store_metrics store;
+    struct oauth_metrics oauth;
+    struct histogram loop_lag; /* how late the worker's tick came */
+};
+
+/* What all workers of a process share; it outlives them. */
+struct api_process {
+    const char *name;    /* of this instance: [A-Za-z0-9._-] */
+    uint64_t started_ms; /* epoch */
+    unsigned worker_count;
+    struct worker_metrics
+        *metrics; /* [metrics_count]: one a worker, one more for the metrics listener */
+    unsigned metrics_count;
+    _Atomic bool draining; /* /readyz says 503 from then on */
+};
+
+enum api_paths {
+    API_ALL,
+    API_WITHOUT_METRICS, /* /metrics has a listener of its own: 404 here */
+    API_METRICS_ONLY,    /* that listener: /metrics, /healthz and /readyz */
+};
+
+struct api_options {
+    enum api_paths paths;
+    struct api_process *process;
+    struct oauth *oauth;
+    struct store *store;
+    uint64_t (*wall_ms)(void);
+};
+
+struct api;
+
+struct api *api_new(const struct api_options *options); /* NULL: no memory */
+void api_free(struct api *api);                         /* no exchange may be open */
+const struct http_handler *api_handler(void);
+
+#endif

@@ -1,0 +1,34 @@
+/* instance.h: one mintd process: listeners, workers, signals, drain. */
+#ifndef MINTD_INSTANCE_H
+#define MINTD_INSTANCE_H
+
+#include "mintd/oauth.h"
+#include "mintd/redis_store.h"
+#include "mintd/slice.h"
+
+#define INSTANCE_LISTENERS_MAX 8u
+#define INSTANCE_WORKERS_MAX 256u
+#define INSTANCE_NAME_MAX 64u
+
+/* Settings, all valid. The slices outlive instance_run(). */
+struct instance_options {
+    struct slice listen[INSTANCE_LISTENERS_MAX]; /* as http_listen() takes them */
+    unsigned listen_count;                       /* 1 at least */
+    struct slice metrics_listen;                 /* absent: /metrics is on the main listeners */
+    bool store_in_memory;                        /* else Redis: */
+    struct redis_url redis;
+    struct slice redis_prefix;
+    unsigned redis_timeout_ms;
+    unsigned workers;
+    unsigned max_connections; /* of the process */
+    unsigned token_ttl_s;
+    struct slice name;                    /* absent: host name and port */
+    const struct oauth_client_seed *seed; /* a client to make at start; NULL: none */
+};
+
+/* Opens everything, runs until SIGTERM or SIGINT, drains (8 s at most; a second signal ends it at
+ * once). Returns the exit status: 0 after a drain, 1 where something could not be opened, with one
+ * line on standard error that says what. */
+int instance_run(const struct instance_options *options);
+
+#endif

@@ -1,0 +1,311 @@
+/* oauth.h: who may have a token, and is this token good (RFC 6749, 6750, 8707).
+ *
+ * One struct oauth a worker. Operations are the caller's storage and flows (flow.h): fill in the
+ * request, set flow.on_done, start; PROGRESS_DONE or, later, on_done. They copy what they are
+ * given, so the request's bytes may go once start returned. */
+#ifndef MINTD_OAUTH_H
+#define MINTD_OAUTH_H
+
+#include "mintd/buffer.h"
+#include "mintd/counter.h"
+#include "mintd/crypto.h"
+#include "mintd/flow.h"
+#include "mintd/password.h"
+#include "mintd/store.h"
+
+#define OAUTH_CLIENT_ID_MAX 255u
+#define OAUTH_SCOPE_MAX 1024u       /* bytes of a scope list */
+#define OAUTH_AUDIENCE_MAX 1024u    /* bytes of a list of audiences */
+#define OAUTH_CLIENT_TEXT_MAX 4096u /* bytes of all fields of a client that we read */
+#define OAUTH_SECRETS_MAX 4u
+#define OAUTH_TTL_MAX (366u * 24u * 3600u) /* seconds */
+
+/* ---- words ---- */
+
+/* Error codes as RFC 6749 5.2, RFC 6750 3.1 and RFC 8707 2 name them, with the status that goes
+ * with each. */
+#define OAUTH_ERRORS(X)                                                                            \
+    X(NONE, "none", 200)                                                                           \
+    X(INVALID_REQUEST, "invalid_request", 400)                                                     \
+    X(INVALID_CLIENT, "invalid_client", 401)                                                       \
+    X(UNAUTHORIZED_CLIENT, "unauthorized_client", 400)                                             \
+    X(UNSUPPORTED_GRANT_TYPE, "unsupported_grant_type", 400)                                       \
+    X(INVALID_SCOPE, "invalid_scope", 400)                                                         \
+    X(INVALID_TARGET, "invalid_target", 400)                                                       \
+    X(INVALID_TOKEN, "invalid_token", 401)                                                         \
+    X(TEMPORARILY_UNAVAILABLE, "temporarily_unavailable", 503)
+
+enum oauth_error {
+#define X(id, name, status) OAUTH_##id,
+    OAUTH_ERRORS(X)
+#undef X
+};
+
+const char *oauth_error_name(enum oauth_error error);
+unsigned oauth_error_status(enum oauth_error error);
+
+/* Why something was refused: what the log and the metrics say, the error code that follows from it,
+ * and what the caller is told (no quote, no backslash: RFC 6749 5.2). Reasons that must not be told
+ * apart share their words. */
+#define OAUTH_WHO "unknown client or wrong secret: check client_id and client_secret"
+#define OAUTH_DEAD "the token is unknown, expired or revoked: get a new one"
+#define OAUTH_AWAY "the store does not answer: try again shortly"
+#define OAUTH_REFUSALS(X)                                                                          \
+    X(NONE, "none", NONE, "")                                                                      \
+    X(NO_CREDENTIALS, "no client authentication", INVALID_CLIENT,                                  \
+      "authenticate with Authorization: Basic, or with client_id and client_secret in the body")   \
+    X(MALFORMED_CREDENTIALS, "malformed credentials", INVALID_CLIENT, OAUTH_WHO)                   \
+    X(UNKNOWN_CLIENT, "unknown client", INVALID_CLIENT, OAUTH_WHO)                                 \
+    X(WRONG_SECRET, "wrong secret", INVALID_CLIENT, OAUTH_WHO)                                     \
+    X(SECRET_EXPIRED, "secret expired", INVALID_CLIENT, OAUTH_WHO)                                 \
+    X(CLIENT_DISABLED, "client disabled", INVALID_CLIENT, OAUTH_WHO)                               \
+    X(TWO_CREDENTIALS, "two ways of client authentication", INVALID_REQUEST,                       \
+      "authenticate in one way only: the Authorization header or the body")                        \
+    X(OTHER_CLIENT_ID, "client_id differs from Authorization", INVALID_REQUEST,                    \
+      "client_id in the body differs from the one in the Authorization header: leave it out")      \
+    X(PARAMETERS_IN_URI, "parameters in the URI", INVALID_REQUEST,                                 \
+      "send the parameters in the body: the query of the URI is not read")                         \
+    X(MALFORMED_FORM, "malformed form", INVALID_REQUEST,                                           \
+      "a parameter is malformed: after a percent sign stand two hex digits")                       \
+    X(REPEATED_PARAMETER, "repeated parameter", INVALID_REQUEST,                                   \
+      "a parameter is repeated: send each one once")                                               \
+    X(PARAMETER_TOO_LONG, "parameter too long", INVALID_REQUEST, "a parameter is too long")        \
+    X(NO_GRANT_TYPE, "no grant_type", INVALID_REQUEST,                                             \
+      "grant_type is missing: send grant_type=client_credentials")                                 \
+    X(GRANT_UNSUPPORTED, "unsupported grant_type", UNSUPPORTED_GRANT_TYPE,                         \
+      "this server knows one grant type: client_credentials")                                      \
+    X(GRANT_NOT_ALLOWED, "grant not allowed", UNAUTHORIZED_CLIENT,                                 \
+      "this client may not use this grant type")                                                   \
+    X(SCOPE_MALFORMED, "malformed scope", INVALID_SCOPE,                                           \
+      "scope is malformed: names of visible ASCII, one space between them")                        \
+    X(SCOPE_NOT_ALLOWED, "scope not allowed", INVALID_SCOPE,                                       \
+      "the client may not have all of these scopes: ask for less, or leave scope out")             \
+    X(TARGET_MALFORMED, "malformed resource", INVALID_TARGET,                                      \
+      "resource is an absolute URI without a fragment")                                            \
+    X(TARGET_NOT_ALLOWED, "audience not allowed", INVALID_TARGET,                                  \
+      "the client may not have a token for this resource or audience")                             \
+    X(TTL_MALFORMED, "malformed ttl", INVALID_REQUEST, "ttl is a number of seconds, 1 at least")   \
+    X(NO_TOKEN, "no token", INVALID_TOKEN, "send a token: Authorization: Bearer mtd_...")          \
+    X(MALFORMED_BEARER, "malformed Authorization", INVALID_REQUEST,                                \
+      "the Authorization header is malformed: it is Bearer, a space, and the token")               \
+    X(TOKEN_IN_URI, "token in the URI", INVALID_REQUEST,                                           \
+      "a token in the URI is refused: send it as Authorization: Bearer")                           \
+    X(TOKEN_MALFORMED, "token not of our form", INVALID_TOKEN, OAUTH_DEAD)                         \
+    X(TOKEN_UNKNOWN, "token unknown, expired or deleted", INVALID_TOKEN, OAUTH_DEAD)               \
+    X(TOKEN_EXPIRED, "token expired", INVALID_TOKEN, OAUTH_DEAD)                                   \
+    X(TOKEN_OF_OLD_GENERATION, "token of a revoked generation", INVALID_TOKEN, OAUTH_DEAD)         \
+    X(TOKEN_WITHOUT_CLIENT, "client of the token removed", INVALID_TOKEN, OAUTH_DEAD)              \
+    X(TOKEN_OF_DISABLED_CLIENT, "client of the token disabled", INVALID_TOKEN, OAUTH_DEAD)         \
+    X(STORE_UNKNOWN, "store does not answer", TEMPORARILY_UNAVAILABLE, OAUTH_AWAY)                 \
+    X(RECORD_UNREADABLE, "record in the store is unreadable", TEMPORARILY_UNAVAILABLE, OAUTH_AWAY) \
+    X(BUSY, "too many secrets to check", TEMPORARILY_UNAVAILABLE,                                  \
+      "too busy to check the secret now: try again shortly")                                       \
+    X(NO_RANDOMNESS, "random generator failed", TEMPORARILY_UNAVAILABLE,                           \
+      "no token can be made now: try again shortly")
+
+enum oauth_refusal {
+#define X(id, label, error, description) OAUTH_REFUSED_##id,
+    OAUTH_REFUSALS(X)
+#undef X
+        OAUTH_REFUSAL_COUNT
+};
+
+const char *oauth_refusal_label(enum oauth_refusal refusal);
+const char *oauth_refusal_description(enum oauth_refusal refusal);
+enum oauth_error oauth_refusal_error(enum oauth_refusal refusal);
+
+/* ---- one a worker ---- */
+
+struct oauth_metrics {
+    struct counter minted;
+    struct counter validated;
+    struct counter refusals[OAUTH_REFUSAL_COUNT];
+    struct counter slow_checks;       /* secrets given to the pool */
+    struct counter remembered_checks; /* answered from the memory of verified secrets */
+};
+
+struct oauth_options {
+    struct store *store;
+    struct crypto *crypto;
+    struct password_pool *pool;
+    struct password_inbox *inbox; /* drained by the owner */
+    struct oauth_metrics *metrics;
+    uint64_t (*wall_ms)(void);
+    unsigned token_ttl_s; /* where the client says nothing */
+};
+
+struct oauth;
+
+/* What the options point to outlives it. NULL: no memory. */
+struct oauth *oauth_new(const struct oauth_options *options);
+void oauth_free(struct oauth *oauth); /* wipes; no operation may be open */
+
+/* Counts a refusal; NONE counts nothing. For refusals found outside the operations below too. */
+void oauth_count_refusal(struct oauth *oauth, enum oauth_refusal refusal);
+
+/* ---- clients ---- */
+
+/* A client's name: 1 to OAUTH_CLIENT_ID_MAX of A-Z a-z 0-9 . _ ~ @ / -, safe in keys, headers and
+ * logs. */
+bool oauth_client_id_is_valid(struct slice id);
+/* A list of scope-tokens (RFC 6749 3.3), one space between them; empty is fine. */
+bool oauth_scope_is_valid(struct slice scope);
+
+struct oauth_secret {
+    struct slice stored; /* absent where there is none */
+    uint64_t expires;    /* epoch seconds; 0: never */
+};
+
+/* A client as the store has it; the slices point into `text`. */
+struct oauth_client {
+    struct oauth_secret secrets[OAUTH_SECRETS_MAX];
+    struct slice scope, default_scope, audience; /* default_scope absent: all of scope */
+    uint64_t generation;
+    unsigned ttl_s, max_ttl_s; /* 0: not said */
+    bool disabled;
+    bool may_mint; /* the client credentials grant */
+    size_t text_size;
+    char text[OAUTH_CLIENT_TEXT_MAX];
+};
+
+/* ---- client authentication (RFC 6749 2.3, RFC 7617) ---- */
+
+/* What a request offers: an id and up to two readings of one secret (form-decoded and raw). Holds
+ * secrets: wipe. */
+struct oauth_credentials {
+    enum oauth_refusal refusal; /* NONE where they are well-formed */
+    size_t id_size;
+    char id[OAUTH_CLIENT_ID_MAX];
+    unsigned secret_count;
+    size_t secret_sizes[2];
+    char secrets[2][PASSWORD_SECRET_MAX];
+};
+
+/* From the value of an Authorization header. Another scheme than Basic, bad base64, no colon, an
+ * empty part, control bytes: MALFORMED_CREDENTIALS. */
+void oauth_credentials_from_basic(struct oauth_credentials *credentials,
+                                  struct slice authorization);
+/* From the decoded body. An id without a secret: NO_CREDENTIALS. */
+void oauth_credentials_from_body(struct oauth_credentials *credentials, struct slice id,
+                                 struct slice secret);
+struct slice oauth_credentials_id(const struct oauth_credentials *credentials);
+
+struct oauth_authentication {
+    struct flow flow;
+    struct oauth_credentials credentials; /* the request; wiped of secrets when done */
+    /* the result */
+    enum oauth_refusal refusal; /* NONE: authenticated */
+    enum store_trouble trouble; /* with STORE_UNKNOWN */
+    unsigned secret_number;     /* 1 to 4: which one matched; with SECRET_EXPIRED, which one has */
+    uint64_t secret_expired_at; /* with SECRET_EXPIRED: epoch seconds */
+    struct oauth_client client; /* when NONE */
+    /* its own */
+    struct oauth *oauth;
+    struct store_operation read;
+    struct password_job job;
+    unsigned pair; /* of a secret that is stored and one that was offered: the next one to check
+                      slowly */
+    bool client_known, matched, slow_check_made;
+};
+
+enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authentication *a);
+
+/* ---- tokens ---- */
+
+#define OAUTH_TOKEN_SIZE 53u /* "mtd_", 43 random base62 characters, 6 of CRC-32 */
+#define OAUTH_JTI_SIZE 32u   /* the first hex digits of SHA-256 of the token */
+
+struct oauth_token {
+    char text[OAUTH_TOKEN_SIZE]; /* a secret */
+    char jti[OAUTH_JTI_SIZE];    /* not a secret: what Redis and logs hold */
+};
+
+/* ---- the client credentials grant (RFC 6749 4.4) ---- */
+
+struct oauth_grant {
+    struct flow flow;
+    /* the request, the caller's until the end; empty means not given */
+    struct oauth_authentication authentication; /* its credentials */
+    struct slice grant_type;
+    struct slice scope;
+    struct slice resources; /* one or more, separated by newlines */
+    struct slice audience;  /* one */
+    struct slice ttl;
+    /* the result */
+    enum oauth_refusal refusal;
+    enum store_trouble trouble;
+    struct oauth_token token; /* wiped by the caller after use */
+    unsigned ttl_s;
+    uint64_t expires_at_ms;                        /* epoch; good until then at least */
+    struct buffer granted_scope, granted_audience; /* on the two below */
+    char scope_storage[OAUTH_SCOPE_MAX];
+    char audience_storage[OAUTH_AUDIENCE_MAX];
+    /* its own */
+    struct oauth *oauth;
+    struct store_operation operation;
+    enum oauth_refusal
+        request_refusal; /* what is wrong with the request; counts once the client is known */
+    unsigned wanted_ttl_s;
+    uint64_t global_generation;
+};
+
+/* The token is acknowledged by the store when refusal is NONE. */
+enum progress oauth_grant_start(struct oauth *oauth, struct oauth_grant *grant);
+
+/* ---- is this token good (RFC 6750) ---- */
+
+struct oauth_verification {
+    struct flow flow;
+    /* the request */
+    struct slice
+        authorization; /* the header's value, absent without one; valid until the start returns */
+    /* the result; the slices point into `text` */
+    enum oauth_refusal refusal; /* NONE: good */
+    enum store_trouble trouble;
+    struct slice client_id, scope, audience;
+    uint64_t issued_at, expires_at; /* epoch seconds */
+    char jti[OAUTH_JTI_SIZE];       /* with any refusal after the token's form was fine */
+    bool has_jti;
+    /* its own */
+    struct oauth *oauth;
+    struct store_operation operation;
+    uint64_t generation, global_generation;
+    struct oauth_client client;
+    size_t text_size;
+    char text[OAUTH_CLIENT_ID_MAX + OAUTH_SCOPE_MAX + OAUTH_AUDIENCE_MAX];
+};
+
+enum progress oauth_verification_start(struct oauth *oauth, struct oauth_verification *v);
+
+/* ---- a client made at start ---- */
+
+/* What --client says, with the secret already hashed. */
+struct oauth_client_seed {
+    char id[OAUTH_CLIENT_ID_MAX + 1];
+    char scope[OAUTH_SCOPE_MAX + 1];
+    char stored_secret[PASSWORD_STORED_MAX + 1];
+};
+
+/* Reads "id:secret[:scope]" and hashes the secret (blocks for about 80 ms unless it is one that
+ * mintd generated). False with one line that says what is wrong, and never has the secret. */
+bool oauth_client_seed_parse(struct slice text, struct oauth_client_seed *seed,
+                             struct buffer *error);
+
+struct oauth_client_creation {
+    struct flow flow;
+    /* the result */
+    enum store_answer answer; /* FOUND: the client is there now */
+    enum store_trouble trouble;
+    bool made; /* it was not there before */
+    /* its own */
+    struct oauth *oauth;
+    const struct oauth_client_seed *seed;
+    struct store_operation operation;
+};
+
+/* Makes the client where there is none of that name; changes nothing else. The seed stays the
+ * caller's until the end. */
+enum progress oauth_client_creation_start(struct oauth *oauth, struct oauth_client_creation *c,
+                                          const struct oauth_client_seed *seed);
+
+#endif

@@ -1,0 +1,159 @@
+/* api.c: the route table, and what is decided by the head alone: 404, 405, OPTIONS, the media type.
+ */
+#include "api/api_internal.h"
+#include <stdlib.h>
+
+enum methods { METHODS_READ, METHODS_POST };
+
+struct route {
+    struct slice path;
+    enum endpoint endpoint;
+    enum methods methods;
+    void (*handle)(struct api *api, struct http_exchange *x);
+};
+
+static const struct route routes[] = {
+    {SLICE("/secret"), ENDPOINT_SECRET, METHODS_READ, protected_resource},
+    {SLICE("/auth"), ENDPOINT_AUTH, METHODS_POST, token_endpoint_auth},
+    {SLICE("/token"), ENDPOINT_TOKEN, METHODS_POST, token_endpoint_token},
+    {SLICE("/healthz"), ENDPOINT_HEALTHZ, METHODS_READ, operations_health},
+    {SLICE("/readyz"), ENDPOINT_READYZ, METHODS_READ, operations_readiness},
+    {SLICE("/metrics"), ENDPOINT_METRICS, METHODS_READ, operations_metrics},
+};
+
+const char *endpoint_name(enum endpoint endpoint) {
+    static const char *const names[] = {
+#define X(id, name) [ENDPOINT_##id] = name,
+        ENDPOINTS(X)
+#undef X
+    };
+    return names[endpoint];
+}
+
+static bool is_served(const struct api *api, const struct route *route) {
+    bool operational = route->handle == operations_health ||
+                       route->handle == operations_readiness || route->handle == operations_metrics;
+    switch (api->options.paths) {
+    case API_WITHOUT_METRICS:
+        return route->endpoint != ENDPOINT_METRICS;
+    case API_METRICS_ONLY:
+        return operational;
+    case API_ALL:
+        break;
+    }
+    return true;
+}
+
+static const struct route *find_route(const struct api *api, struct slice path) {
+    for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+        if (slice_equal(path, routes[i].path)) {
+            return is_served(api, &routes[i]) ? &routes[i] : NULL;
+        }
+    }
+    return NULL;
+}
+
+static struct slice allow_of(enum methods methods) {
+    return methods == METHODS_READ ? S("GET, HEAD, OPTIONS") : S("POST, OPTIONS");
+}
+
+static bool is_allowed(enum methods methods, enum http_method method) {
+    return methods == METHODS_READ ? method == HTTP_METHOD_GET || method == HTTP_METHOD_HEAD
+                                   : method == HTTP_METHOD_POST;
+}
+
+static void reply_options(struct http_exchange *x, struct slice allow) {
+    const struct http_header headers[] = {HEADER("Allow", allow)};
+    http_respond(x, &(struct http_response){.status = 204, .headers = headers, .header_count = 1});
+}
+
+static void reply_not_found(struct http_exchange *x) {
+    reply_error(x, 404, S("not_found"), S("there is nothing at this path"), NULL);
+}
+
+static void reply_wrong_method(struct http_exchange *x, struct slice allow) {
+    const struct http_header header = HEADER("Allow", allow);
+    reply_error(x, 405, S("invalid_request"), S("use one of the methods that Allow lists"),
+                &header);
+}
+
+/* application/x-www-form-urlencoded in any case, with or without parameters. */
+static bool is_form(struct slice content_type) {
+    struct slice rest = content_type;
+    struct slice type = SLICE_ABSENT;
+    slice_split(&rest, ';', &type);
+    return slice_equal_nocase(slice_trim(type), S("application/x-www-form-urlencoded"));
+}
+
+/* What the head says of a form that no endpoint would take. True where it has been answered. */
+static bool refuse_body(struct http_exchange *x, const struct http_request *request) {
+    const struct http_header accepted = HEADER("Accept-Encoding", SLICE("identity"));
+    struct slice coding = http_field_value(request, HTTP_FIELD_CONTENT_ENCODING);
+    if (!slice_is_absent(coding) && !slice_equal_nocase(coding, S("identity"))) {
+        reply_error(x, 415, S("invalid_request"), S("send the body without a content coding"),
+                    &accepted);
+        return true;
+    }
+    if (http_field_lines(request, HTTP_FIELD_CONTENT_TYPE) != 1 ||
+        !is_form(http_field_value(request, HTTP_FIELD_CONTENT_TYPE))) {
+        reply_error(x, 400, S("invalid_request"),
+                    S("send the parameters as Content-Type: application/x-www-form-urlencoded"),
+                    NULL);
+        return true;
+    }
+    return false;
+}
+
+static enum http_next on_head(void *context, struct http_exchange *x) {
+    struct api *api = context;
+    const struct http_request *request = http_request_of(x);
+    const struct route *route = find_route(api, request->path);
+
+    if (request->method == HTTP_METHOD_OPTIONS && slice_equal(request->path, S("*"))) {
+        reply_options(x, S("GET, HEAD, POST, OPTIONS"));
+        return HTTP_TAKEN;
+    }
+    if (route == NULL) {
+        reply_not_found(x);
+        return HTTP_TAKEN;
+    }
+    http_set_endpoint(x, route->endpoint);
+    if (request->method == HTTP_METHOD_OPTIONS) {
+        reply_options(x, allow_of(route->methods));
+        return HTTP_TAKEN;
+    }
+    if (!is_allowed(route->methods, request->method)) {
+        reply_wrong_method(x, allow_of(route->methods));
+        return HTTP_TAKEN;
+    }
+    if (route->methods == METHODS_POST && refuse_body(x, request)) {
+        return HTTP_TAKEN;
+    }
+    if (request->announces_body) {
+        return HTTP_READ_BODY;
+    }
+    route->handle(api, x);
+    return HTTP_TAKEN;
+}
+
+static void on_request(void *context, struct http_exchange *x) {
+    struct api *api = context;
+    find_route(api, http_request_of(x)->path)->handle(api, x);
+}
+
+const struct http_handler *api_handler(void) {
+    static const struct http_handler handler = {on_head, on_request};
+    return &handler;
+}
+
+struct api *api_new(const struct api_options *options) {
+    struct api *api = malloc(sizeof *api);
+    if (api != NULL) {
+        api->options = *options;
+    }
+    return api;
+}
+
+void api_free(struct api *api) {
+    free(api);
+}

@@ -1,0 +1,50 @@
+#include "api/form.h"
+#include "mintd/encoding.h"
+
+#define NAME_MAX_SIZE 64u /* encoded names longer than that are none of ours */
+
+static struct form_parameter *find_parameter(struct form_parameter *known, size_t count,
+                                             struct slice encoded_name) {
+    char storage[NAME_MAX_SIZE];
+    struct buffer name = buffer_of(storage, sizeof storage);
+    if (!form_decode(encoded_name, &name)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (slice_equal(known[i].name, buffer_slice(&name))) {
+            return &known[i];
+        }
+    }
+    return NULL;
+}
+
+static enum form_result take_value(struct form_parameter *parameter, struct slice value) {
+    if (parameter->value.size != 0) {
+        if (!parameter->repeatable) {
+            return FORM_REPEATED;
+        }
+        buffer_append_char(&parameter->value, '\n');
+    }
+    if (form_decode(value, &parameter->value)) {
+        return FORM_OK;
+    }
+    return parameter->value.overflow ? FORM_TOO_LONG : FORM_MALFORMED;
+}
+
+enum form_result form_read(struct slice body, struct form_parameter *known, size_t count) {
+    struct slice rest = body;
+    struct slice pair, name;
+    while (slice_split(&rest, '&', &pair)) {
+        struct slice value = pair;
+        slice_split(&value, '=', &name);
+        struct form_parameter *parameter = find_parameter(known, count, name);
+        if (parameter == NULL || value.size == 0) {
+            continue;
+        }
+        enum form_result result = take_value(parameter, value);
+        if (result != FORM_OK) {
+            return result;
+        }
+    }
+    return FORM_OK;
+}

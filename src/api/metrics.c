@@ -1,0 +1,194 @@
+/* metrics.c: /metrics: what all workers have counted, summed up, in Prometheus' text format 0.0.4.
+ */
+#include "api/api_internal.h"
+#include <stdlib.h>
+
+#define TEXT_MAX (128u * 1024u)
+
+typedef const struct counter *(*counter_of)(const struct worker_metrics *worker, unsigned index);
+
+static uint64_t sum(const struct api_process *process, counter_of which, unsigned index) {
+    uint64_t total = 0;
+    for (unsigned i = 0; i < process->metrics_count; i++) {
+        total += counter_read(which(&process->metrics[i], index));
+    }
+    return total;
+}
+
+static void write_head(struct buffer *text, const char *name, const char *type, const char *help) {
+    buffer_append_format(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void write_number(struct buffer *text, const char *name, uint64_t value) {
+    buffer_append_format(text, "%s %llu\n", name, (unsigned long long)value);
+}
+
+static void write_labelled(struct buffer *text, const char *name, const char *label,
+                           const char *label_value, uint64_t value) {
+    buffer_append_format(text, "%s{%s=\"%s\"} %llu\n", name, label, label_value,
+                         (unsigned long long)value);
+}
+
+/* ---- plain numbers ---- */
+
+#define NUMBERS(X)                                                                                 \
+    X(http.accepted, "mintd_connections_accepted_total", "counter", "Connections accepted.")       \
+    X(http.turned_away, "mintd_connections_turned_away_total", "counter",                          \
+      "Connections closed at once: over --max-connections, or no memory.")                         \
+    X(http.open, "mintd_connections_open", "gauge", "Connections open now.")                       \
+    X(http.timeouts, "mintd_connections_timed_out_total", "counter",                               \
+      "Connections ended by a deadline.")                                                          \
+    X(oauth.minted, "mintd_tokens_minted_total", "counter",                                        \
+      "Tokens minted and acknowledged by the store.")                                              \
+    X(oauth.validated, "mintd_tokens_validated_total", "counter", "Tokens found good.")            \
+    X(oauth.slow_checks, "mintd_secret_slow_checks_total", "counter",                              \
+      "Secrets checked with a slow hash.")                                                         \
+    X(oauth.remembered_checks, "mintd_secret_remembered_checks_total", "counter",                  \
+      "Slow hashes spared by the memory of verified secrets.")                                     \
+    X(store.link_up, "mintd_store_links_up", "gauge",                                              \
+      "Links to the store that can serve; one a worker.")                                          \
+    X(store.connects, "mintd_store_connects_total", "counter", "Links to the store that came up.") \
+    X(store.pending, "mintd_store_operations_pending", "gauge",                                    \
+      "Operations that wait for the store.")
+
+static void write_numbers(struct buffer *text, const struct api_process *process) {
+#define X(field, name, type, help)                                                                 \
+    {                                                                                              \
+        uint64_t total = 0;                                                                        \
+        for (unsigned i = 0; i < process->metrics_count; i++) {                                    \
+            total += counter_read(&process->metrics[i].field);                                     \
+        }                                                                                          \
+        write_head(text, name, type, help);                                                        \
+        write_number(text, name, total);                                                           \
+    }
+    NUMBERS(X)
+#undef X
+}
+
+/* ---- numbers by label ---- */
+
+static const struct counter *response_counter(const struct worker_metrics *worker, unsigned index) {
+    return &worker->http.responses[index / HTTP_STATUS_COUNT][index % HTTP_STATUS_COUNT];
+}
+
+static void write_responses(struct buffer *text, const struct api_process *process) {
+    write_head(text, "mintd_http_responses_total", "counter",
+               "Responses by endpoint and status; none: answered before an endpoint was known.");
+    for (unsigned endpoint = 0; endpoint < ENDPOINT_COUNT; endpoint++) {
+        for (unsigned status = 0; status < HTTP_STATUS_COUNT; status++) {
+            uint64_t count = sum(process, response_counter, endpoint * HTTP_STATUS_COUNT + status);
+            if (count == 0) {
+                continue;
+            }
+            buffer_append_format(
+                text, "mintd_http_responses_total{endpoint=\"%s\",status=\"%u\"} %llu\n",
+                endpoint_name((enum endpoint)endpoint),
+                http_status_of_index((enum http_status_index)status), (unsigned long long)count);
+        }
+    }
+}
+
+static const struct counter *refusal_counter(const struct worker_metrics *worker, unsigned index) {
+    return &worker->oauth.refusals[index];
+}
+
+static void write_refusals(struct buffer *text, const struct api_process *process) {
+    write_head(text, "mintd_refusals_total", "counter", "Requests refused, by reason.");
+    for (unsigned i = OAUTH_REFUSED_NONE + 1; i < OAUTH_REFUSAL_COUNT; i++) {
+        write_labelled(text, "mintd_refusals_total", "reason",
+                       oauth_refusal_label((enum oauth_refusal)i),
+                       sum(process, refusal_counter, i));
+    }
+}
+
+static const struct counter *answer_counter(const struct worker_metrics *worker, unsigned index) {
+    return &worker->store.answers[index];
+}
+
+static const struct counter *trouble_counter(const struct worker_metrics *worker, unsigned index) {
+    return &worker->store.troubles[index];
+}
+
+static void write_store(struct buffer *text, const struct api_process *process) {
+    static const char *const answers[] = {
+        [STORE_UNKNOWN] = "unknown", [STORE_FOUND] = "found", [STORE_ABSENT] = "absent"};
+    write_head(text, "mintd_store_answers_total", "counter", "Operations of the store by answer.");
+    for (unsigned i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        write_labelled(text, "mintd_store_answers_total", "answer", answers[i],
+                       sum(process, answer_counter, i));
+    }
+    write_head(text, "mintd_store_troubles_total", "counter",
+               "Operations whose answer is unknown, by reason.");
+    for (unsigned i = STORE_TROUBLE_NONE + 1; i < STORE_TROUBLE_COUNT; i++) {
+        write_labelled(text, "mintd_store_troubles_total", "reason",
+                       store_trouble_name((enum store_trouble)i), sum(process, trouble_counter, i));
+    }
+}
+
+/* ---- durations ---- */
+
+static const struct counter *round_trip_counter(const struct worker_metrics *worker,
+                                                unsigned index) {
+    const struct histogram *h = &worker->store.round_trip;
+    return index > HISTOGRAM_BUCKETS ? &h->sum_ns : &h->buckets[index];
+}
+
+static const struct counter *loop_lag_counter(const struct worker_metrics *worker, unsigned index) {
+    const struct histogram *h = &worker->loop_lag;
+    return index > HISTOGRAM_BUCKETS ? &h->sum_ns : &h->buckets[index];
+}
+
+static void write_histogram(struct buffer *text, const struct api_process *process,
+                            const char *name, const char *help, counter_of which) {
+    uint64_t count = 0;
+    write_head(text, name, "histogram", help);
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        count += sum(process, which, i);
+        buffer_append_format(text, "%s_bucket{le=\"%.9g\"} %llu\n", name,
+                             (double)((uint64_t)HISTOGRAM_FIRST_NS << i) / 1e9,
+                             (unsigned long long)count);
+    }
+    count += sum(process, which, HISTOGRAM_BUCKETS);
+    buffer_append_format(text, "%s_bucket{le=\"+Inf\"} %llu\n", name, (unsigned long long)count);
+    buffer_append_format(text, "%s_sum %.9g\n%s_count %llu\n", name,
+                         (double)sum(process, which, HISTOGRAM_BUCKETS + 1) / 1e9, name,
+                         (unsigned long long)count);
+}
+
+/* ---- the process ---- */
+
+static void write_process(struct buffer *text, const struct api_process *process) {
+    write_head(text, "mintd_build_info", "gauge", "Always 1; the labels tell what runs.");
+    buffer_append_format(text, "mintd_build_info{version=\"%s\",name=\"%s\"} 1\n", MINTD_VERSION,
+                         process->name);
+    write_head(text, "mintd_start_time_seconds", "gauge", "When it started, since the epoch.");
+    write_number(text, "mintd_start_time_seconds", process->started_ms / 1000);
+    write_head(text, "mintd_workers", "gauge", "Event loops.");
+    write_number(text, "mintd_workers", process->worker_count);
+    write_head(text, "mintd_log_lines_dropped_total", "counter",
+               "Log lines dropped because the sink was slower than the log.");
+    write_number(text, "mintd_log_lines_dropped_total", log_dropped());
+}
+
+void operations_metrics(struct api *api, struct http_exchange *x) {
+    static const struct http_header headers[] = {
+        HEADER("Content-Type", SLICE("text/plain; version=0.0.4; charset=utf-8")), HEADER_NO_STORE};
+    const struct api_process *process = api->options.process;
+    char *storage = malloc(TEXT_MAX);
+    if (storage == NULL) {
+        reply_error(x, 503, S("temporarily_unavailable"), S("not enough memory"), NULL);
+        return;
+    }
+    struct buffer text = buffer_of(storage, TEXT_MAX);
+    write_process(&text, process);
+    write_responses(&text, process);
+    write_numbers(&text, process);
+    write_refusals(&text, process);
+    write_store(&text, process);
+    write_histogram(&text, process, "mintd_store_round_trip_seconds",
+                    "From a command to its reply.", round_trip_counter);
+    write_histogram(&text, process, "mintd_loop_lag_seconds", "How late a worker's tick came.",
+                    loop_lag_counter);
+    http_respond(x, &(struct http_response){200, headers, 2, buffer_slice(&text)});
+    free(storage);
+}

@@ -1,0 +1,314 @@
+/* instance.c: the main thread: opens listeners and workers, waits for a signal, tells the workers
+ * to drain.
+ *
+ * Everything that can fail at start fails here, before a worker's thread runs. */
+#include "mintd/instance.h"
+#include "instance/worker.h"
+#include "mintd/clock.h"
+#include "mintd/log.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define POOL_THREADS 2u
+#define POOL_QUEUE 64u
+#define MEMORY_KEYS_MAX 1000000u
+#define LISTEN_ERROR_MAX 512u
+
+struct instance {
+    const struct instance_options *options;
+    struct api_process process;
+    char name[INSTANCE_NAME_MAX + 1];
+    struct password_pool *pool;
+    struct memory_data *memory;
+    struct worker *workers; /* [options->workers] */
+    unsigned opened, started;
+    int *fds; /* [workers][listen_count], as each worker takes its row */
+    int metrics_fd;
+    unsigned listening; /* addresses of options->listen that are open */
+    bool loop_open;
+    uv_loop_t loop;
+    uv_signal_t on_term, on_int;
+    uv_async_t worker_ended;
+    _Atomic unsigned ended;
+    bool stopping;
+};
+
+static bool fail(const char *what) {
+    fprintf(stderr, "mintd: %s\n", what);
+    return false;
+}
+
+/* ---- listeners ---- */
+
+static int *fd_of(struct instance *instance, unsigned worker, unsigned listener) {
+    return &instance->fds[worker * instance->options->listen_count + listener];
+}
+
+static bool listen_at(struct slice address, unsigned count, int *fds) {
+    char storage[LISTEN_ERROR_MAX];
+    struct buffer error = buffer_of(storage, sizeof storage);
+    if (http_listen(address, count, fds, &error)) {
+        return true;
+    }
+    fprintf(stderr, "mintd: %.*s\n", (int)error.size, error.data);
+    return false;
+}
+
+static void tell_listener(struct slice address, int fd) {
+    char storage[HTTP_ADDRESS_MAX];
+    struct buffer name = buffer_of(storage, sizeof storage);
+    http_listener_name(fd, &name);
+    log_info("listening", LOG_TEXT("address", buffer_slice(&name)));
+    if (!http_address_is_local(address)) {
+        log_warning("this listener is reachable from other machines and has no TLS: put a proxy "
+                    "with TLS in front of it",
+                    LOG_TEXT("address", buffer_slice(&name)));
+    }
+}
+
+static bool open_listener(struct instance *instance, unsigned listener) {
+    const struct instance_options *options = instance->options;
+    int fds[INSTANCE_WORKERS_MAX];
+    if (!listen_at(options->listen[listener], options->workers, fds)) {
+        return false;
+    }
+    for (unsigned worker = 0; worker < options->workers; worker++) {
+        *fd_of(instance, worker, listener) = fds[worker];
+    }
+    instance->listening++;
+    return true;
+}
+
+static bool open_listeners(struct instance *instance) {
+    const struct instance_options *options = instance->options;
+    for (unsigned i = 0; i < options->listen_count; i++) {
+        if (!open_listener(instance, i)) {
+            return false;
+        }
+    }
+    return slice_is_absent(options->metrics_listen) ||
+           listen_at(options->metrics_listen, 1, &instance->metrics_fd);
+}
+
+static void tell_listeners(struct instance *instance) {
+    const struct instance_options *options = instance->options;
+    for (unsigned i = 0; i < options->listen_count; i++) {
+        tell_listener(options->listen[i], *fd_of(instance, 0, i));
+    }
+    if (instance->metrics_fd >= 0) {
+        tell_listener(options->metrics_listen, instance->metrics_fd);
+    }
+}
+
+/* ---- opening ---- */
+
+/* "<host name>-<port>" where no name was given; of a unix socket, its path stands for the port. */
+static void choose_name(struct instance *instance) {
+    struct buffer name = buffer_of(instance->name, INSTANCE_NAME_MAX);
+    if (!slice_is_absent(instance->options->name)) {
+        buffer_append(&name, instance->options->name);
+        return;
+    }
+    char host[INSTANCE_NAME_MAX / 2] = "";
+    char storage[HTTP_ADDRESS_MAX];
+    struct buffer address = buffer_of(storage, sizeof storage);
+    gethostname(host, sizeof host - 1);
+    http_listener_name(*fd_of(instance, 0, 0), &address);
+    struct slice rest = buffer_slice(&address);
+    struct slice port = rest;
+    while (slice_split(&rest, ':', &port)) {
+    }
+    if (port.size > INSTANCE_NAME_MAX / 4) {
+        port = slice_skip(port, port.size - INSTANCE_NAME_MAX / 4);
+    }
+    buffer_append(&name, slice_of_string(host));
+    buffer_append_char(&name, '-');
+    buffer_append(&name, port);
+    for (size_t i = 0; i < name.size; i++) {
+        char c = name.data[i];
+        bool sane = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                    c == '.' || c == '_' || c == '-';
+        name.data[i] = sane ? c : '-';
+    }
+}
+
+static bool allocate(struct instance *instance) {
+    const struct instance_options *options = instance->options;
+    instance->process.worker_count = options->workers;
+    instance->process.metrics_count = options->workers + 1;
+    instance->process.metrics =
+        calloc(instance->process.metrics_count, sizeof *instance->process.metrics);
+    instance->workers = calloc(options->workers, sizeof *instance->workers);
+    instance->fds = calloc((size_t)options->workers * options->listen_count, sizeof(int));
+    instance->pool = password_pool_new(POOL_THREADS, POOL_QUEUE);
+    if (options->store_in_memory) {
+        instance->memory = memory_data_new(MEMORY_KEYS_MAX, clock_wall_ms);
+    }
+    return instance->process.metrics != NULL && instance->workers != NULL &&
+           instance->fds != NULL && instance->pool != NULL &&
+           (instance->memory != NULL || !options->store_in_memory);
+}
+
+/* On the worker's thread. */
+static void on_worker_end(void *context) {
+    struct instance *instance = context;
+    atomic_fetch_add(&instance->ended, 1);
+    uv_async_send(&instance->worker_ended);
+}
+
+static bool open_workers(struct instance *instance) {
+    const struct instance_options *options = instance->options;
+    bool ok = true;
+    for (unsigned i = 0; i < options->workers && ok; i++) {
+        instance->opened++;
+        ok = worker_open(&instance->workers[i],
+                         &(struct worker_options){
+                             .instance = options,
+                             .process = &instance->process,
+                             .pool = instance->pool,
+                             .memory = instance->memory,
+                             .index = i,
+                             .listeners = fd_of(instance, i, 0),
+                             .listener_count = options->listen_count,
+                             .metrics_listener = i == 0 ? instance->metrics_fd : -1,
+                             .on_end = on_worker_end,
+                             .context = instance,
+                         });
+    }
+    return ok;
+}
+
+static bool start_workers(struct instance *instance) {
+    for (unsigned i = 0; i < instance->opened; i++) {
+        if (!worker_start(&instance->workers[i])) {
+            return false;
+        }
+        instance->started++;
+    }
+    return true;
+}
+
+/* ---- running ---- */
+
+static void drain_workers(struct instance *instance, bool now) {
+    for (unsigned i = 0; i < instance->started; i++) {
+        worker_drain(&instance->workers[i], now);
+    }
+}
+
+/* The first signal drains, the second ends. */
+static void on_signal(uv_signal_t *handle, int signal_number) {
+    struct instance *instance = handle->data;
+    log_info(instance->stopping ? "stopping now" : "draining", LOG_NUMBER("signal", signal_number));
+    atomic_store(&instance->process.draining, true);
+    drain_workers(instance, instance->stopping);
+    instance->stopping = true;
+}
+
+static void on_worker_ended(uv_async_t *handle) {
+    struct instance *instance = handle->data;
+    if (atomic_load(&instance->ended) == instance->started) {
+        uv_close((uv_handle_t *)&instance->on_term, NULL);
+        uv_close((uv_handle_t *)&instance->on_int, NULL);
+        uv_close((uv_handle_t *)&instance->worker_ended, NULL);
+    }
+}
+
+static bool open_main_loop(struct instance *instance) {
+    instance->loop_open = uv_loop_init(&instance->loop) == 0;
+    if (!instance->loop_open) {
+        return false;
+    }
+    instance->on_term.data = instance;
+    instance->on_int.data = instance;
+    instance->worker_ended.data = instance;
+    return uv_async_init(&instance->loop, &instance->worker_ended, on_worker_ended) == 0 &&
+           uv_signal_init(&instance->loop, &instance->on_term) == 0 &&
+           uv_signal_init(&instance->loop, &instance->on_int) == 0 &&
+           uv_signal_start(&instance->on_term, on_signal, SIGTERM) == 0 &&
+           uv_signal_start(&instance->on_int, on_signal, SIGINT) == 0;
+}
+
+static void tell_start(const struct instance *instance) {
+    const struct instance_options *options = instance->options;
+    log_info("started", LOG_STRING("version", MINTD_VERSION), LOG_STRING("name", instance->name),
+             LOG_NUMBER("workers", options->workers),
+             LOG_STRING("store", options->store_in_memory ? "memory" : "redis"));
+    if (options->store_in_memory) {
+        log_warning("the store is memory: tokens and clients are this process's alone and gone at "
+                    "its exit");
+    }
+}
+
+static bool run(struct instance *instance) {
+    bool ok = start_workers(instance);
+    if (!ok) {
+        fail("a worker's thread could not be started: not enough memory or too many threads");
+        instance->stopping = true;
+        drain_workers(instance, true);
+    } else {
+        tell_start(instance);
+    }
+    uv_run(&instance->loop, UV_RUN_DEFAULT);
+    return ok;
+}
+
+/* ---- the end ---- */
+
+static void free_instance(struct instance *instance) {
+    for (unsigned i = 0; i < instance->opened; i++) {
+        worker_end(&instance->workers[i]);
+    }
+    if (instance->pool != NULL) {
+        password_pool_free(instance->pool);
+    }
+    for (unsigned i = 0; i < instance->opened; i++) {
+        worker_free(&instance->workers[i]);
+    }
+    for (unsigned i = 0; i < instance->listening; i++) {
+        http_unlisten(instance->options->listen[i]);
+    }
+    if (instance->memory != NULL) {
+        memory_data_free(instance->memory);
+    }
+    if (instance->loop_open) {
+        uv_loop_close(&instance->loop);
+    }
+    free(instance->fds);
+    free(instance->workers);
+    free(instance->process.metrics);
+}
+
+static bool open_instance(struct instance *instance) {
+    if (!allocate(instance)) {
+        return fail("not enough memory to start");
+    }
+    if (!open_listeners(instance)) {
+        return false;
+    }
+    choose_name(instance);
+    tell_listeners(instance);
+    if (!open_workers(instance)) {
+        return fail("a worker could not be opened: not enough memory or file descriptors");
+    }
+    return open_main_loop(instance) || fail("the main loop could not be opened");
+}
+
+int instance_run(const struct instance_options *options) {
+    struct instance *instance = calloc(1, sizeof *instance);
+    if (instance == NULL) {
+        fail("not enough memory to start");
+        return 1;
+    }
+    instance->options = options;
+    instance->metrics_fd = -1;
+    instance->process.name = instance->name;
+    instance->process.started_ms = clock_wall_ms();
+    bool ok = open_instance(instance) && run(instance);
+    free_instance(instance);
+    free(instance);
+    log_info("stopped");
+    return ok ? 0 : 1;
+}

@@ -1,0 +1,372 @@
+/* worker.c: happy path: worker_open() builds the floors from below on the main thread,
+ * worker_start() runs the loop on its own; each turn ends in on_turn_end(): answers first (they may
+ * ask the store), then the store's commands.
+ *
+ * The end: worker_drain() sets a wish and wakes the loop; listeners close, open requests are
+ * answered; when none is left, or time is up, servers and store close; when they have, the last
+ * handles close and the loop ends by itself. */
+#include "instance/worker.h"
+#include "mintd/clock.h"
+#include "mintd/log.h"
+#include <signal.h>
+#include <unistd.h>
+
+enum worker_wish { WISH_RUN, WISH_DRAIN, WISH_END };
+
+/* ---- the end ---- */
+
+static void close_handles(struct worker *worker) {
+    uv_close((uv_handle_t *)&worker->prepare, NULL);
+    uv_close((uv_handle_t *)&worker->tick, NULL);
+    uv_close((uv_handle_t *)&worker->wake, NULL);
+}
+
+static void on_part_closed(void *context) {
+    struct worker *worker = context;
+    worker->open_parts--;
+    if (worker->open_parts == 0) {
+        close_handles(worker);
+    }
+}
+
+static void end_loop(struct worker *worker) {
+    if (worker->closing) {
+        return;
+    }
+    worker->closing = true;
+    worker->open_parts = 0;
+    if (worker->server != NULL) {
+        worker->open_parts++;
+        http_server_close(worker->server, on_part_closed, worker);
+    }
+    if (worker->metrics_server != NULL) {
+        worker->open_parts++;
+        http_server_close(worker->metrics_server, on_part_closed, worker);
+    }
+    if (worker->store != NULL) {
+        worker->open_parts++;
+        store_close(worker->store, on_part_closed, worker);
+    }
+    if (worker->open_parts == 0) {
+        close_handles(worker);
+    }
+}
+
+static void begin_drain(struct worker *worker) {
+    if (worker->draining) {
+        return;
+    }
+    worker->draining = true;
+    worker->drain_started_ms = uv_now(&worker->loop);
+    http_server_drain(worker->server);
+    if (worker->metrics_server != NULL) {
+        http_server_drain(worker->metrics_server);
+    }
+}
+
+static bool is_drained(const struct worker *worker) {
+    bool served = http_server_is_idle(worker->server) &&
+                  (worker->metrics_server == NULL || http_server_is_idle(worker->metrics_server));
+    return served || uv_now(&worker->loop) - worker->drain_started_ms > WORKER_DRAIN_MS;
+}
+
+/* ---- the client made at start ---- */
+
+static void finish_creation(struct worker *worker) {
+    const struct oauth_client_creation *creation = &worker->creation;
+    worker->creation_open = false;
+    worker->creation_done = creation->answer == STORE_FOUND;
+    if (!worker->creation_done) {
+        return; /* the next tick tries again */
+    }
+    if (creation->made) {
+        log_info("client made", LOG_STRING("client", creation->seed->id));
+    } else {
+        log_info("client is there already", LOG_STRING("client", creation->seed->id));
+    }
+}
+
+static void on_client_created(struct flow *flow) {
+    finish_creation(container_of(flow, struct worker, creation.flow));
+}
+
+/* The first worker makes the client as soon as the store is up. */
+static void create_client(struct worker *worker) {
+    const struct oauth_client_seed *seed = worker->options.instance->seed;
+    if (worker->options.index != 0 || seed == NULL || worker->creation_done ||
+        worker->creation_open || worker->draining ||
+        store_trouble_now(worker->store) != STORE_TROUBLE_NONE) {
+        return;
+    }
+    worker->creation_open = true;
+    worker->creation.flow.on_done = on_client_created;
+    if (oauth_client_creation_start(worker->oauth, &worker->creation, seed) == PROGRESS_DONE) {
+        finish_creation(worker);
+    }
+}
+
+/* ---- the loop ---- */
+
+/* Once for the process, though each worker has a link. */
+static void tell_store_state(struct worker *worker) {
+    enum store_trouble trouble = store_trouble_now(worker->store);
+    if (worker->options.index != 0 || worker->draining ||
+        (worker->store_told && trouble == worker->last_trouble)) {
+        return;
+    }
+    if (trouble == STORE_TROUBLE_NONE) {
+        log_info("store is up");
+    } else {
+        log_warning("store is away: requests that need it are answered 503",
+                    LOG_STRING("reason", store_trouble_name(trouble)));
+    }
+    worker->store_told = true;
+    worker->last_trouble = trouble;
+}
+
+static void measure_lag(struct worker *worker) {
+    uint64_t now = clock_monotonic_ns();
+    uint64_t due = worker->last_tick_ns + WORKER_TICK_MS * 1000000ull;
+    if (worker->last_tick_ns != 0) {
+        histogram_record(&worker->options.process->metrics[worker->options.index].loop_lag,
+                         now > due ? now - due : 0);
+    }
+    worker->last_tick_ns = now;
+}
+
+static void on_tick(uv_timer_t *timer) {
+    struct worker *worker = timer->data;
+    uint64_t wall_ms = clock_wall_ms();
+    measure_lag(worker);
+    if (worker->closing) {
+        return;
+    }
+    http_server_tick(worker->server, wall_ms);
+    if (worker->metrics_server != NULL) {
+        http_server_tick(worker->metrics_server, wall_ms);
+    }
+    tell_store_state(worker);
+    create_client(worker);
+}
+
+static void on_turn_end(uv_prepare_t *prepare) {
+    struct worker *worker = prepare->data;
+    http_server_flush(worker->server);
+    if (worker->metrics_server != NULL) {
+        http_server_flush(worker->metrics_server);
+    }
+    store_flush(worker->store);
+    if (worker->draining && is_drained(worker)) {
+        end_loop(worker);
+    }
+}
+
+static void on_wake(uv_async_t *wake) {
+    struct worker *worker = wake->data;
+    password_inbox_drain(worker->inbox);
+    int wish = atomic_load(&worker->wish);
+    if (wish != WISH_RUN && !worker->closing) {
+        begin_drain(worker);
+    }
+    if (wish == WISH_END) {
+        end_loop(worker);
+    }
+}
+
+static void wake_worker(void *context) {
+    struct worker *worker = context;
+    uv_async_send(&worker->wake);
+}
+
+/* ---- opening ---- */
+
+static bool open_loop(struct worker *worker) {
+    if (uv_loop_init(&worker->loop) != 0) {
+        return false;
+    }
+    uv_prepare_init(&worker->loop, &worker->prepare);
+    uv_timer_init(&worker->loop, &worker->tick);
+    worker->prepare.data = worker;
+    worker->tick.data = worker;
+    worker->wake.data = worker;
+    if (uv_async_init(&worker->loop, &worker->wake, on_wake) != 0) {
+        uv_close((uv_handle_t *)&worker->prepare, NULL);
+        uv_close((uv_handle_t *)&worker->tick, NULL);
+        uv_run(&worker->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&worker->loop);
+        return false;
+    }
+    return true;
+}
+
+static bool open_store(struct worker *worker) {
+    const struct instance_options *instance = worker->options.instance;
+    struct store_metrics *metrics = &worker->options.process->metrics[worker->options.index].store;
+    worker->store =
+        worker->options.memory != NULL
+            ? memory_store_new(worker->options.memory, metrics)
+            : redis_store_new(&worker->loop,
+                              &(struct redis_store_options){
+                                  .url = instance->redis,
+                                  .prefix = instance->redis_prefix,
+                                  .name = slice_of_string(worker->options.process->name),
+                                  .timeout_ms = instance->redis_timeout_ms,
+                                  .metrics = metrics,
+                              });
+    return worker->store != NULL;
+}
+
+static bool open_oauth(struct worker *worker) {
+    worker->crypto = crypto_new();
+    worker->inbox = password_inbox_new(wake_worker, worker);
+    if (worker->crypto == NULL || worker->inbox == NULL) {
+        return false;
+    }
+    worker->oauth = oauth_new(&(struct oauth_options){
+        .store = worker->store,
+        .crypto = worker->crypto,
+        .pool = worker->options.pool,
+        .inbox = worker->inbox,
+        .metrics = &worker->options.process->metrics[worker->options.index].oauth,
+        .wall_ms = clock_wall_ms,
+        .token_ttl_s = worker->options.instance->token_ttl_s,
+    });
+    return worker->oauth != NULL;
+}
+
+static struct api *open_api(struct worker *worker, enum api_paths paths) {
+    return api_new(&(struct api_options){
+        .paths = paths,
+        .process = worker->options.process,
+        .oauth = worker->oauth,
+        .store = worker->store,
+        .wall_ms = clock_wall_ms,
+    });
+}
+
+static struct http_server *open_server(struct worker *worker, struct api *api,
+                                       unsigned metrics_index) {
+    const struct instance_options *instance = worker->options.instance;
+    return http_server_new(
+        &worker->loop, &(struct http_server_options){
+                           .handler = api_handler(),
+                           .context = api,
+                           .metrics = &worker->options.process->metrics[metrics_index].http,
+                           .max_connections = (instance->max_connections + instance->workers - 1) /
+                                              instance->workers,
+                       });
+}
+
+static void close_listeners(const int *fds, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        close(fds[i]);
+    }
+}
+
+static bool open_main_server(struct worker *worker) {
+    const struct worker_options *options = &worker->options;
+    worker->api = open_api(
+        worker, slice_is_absent(options->instance->metrics_listen) ? API_ALL : API_WITHOUT_METRICS);
+    worker->server = worker->api == NULL ? NULL : open_server(worker, worker->api, options->index);
+    if (worker->server == NULL) {
+        close_listeners(options->listeners, options->listener_count);
+        return false;
+    }
+    for (unsigned i = 0; i < options->listener_count; i++) {
+        if (http_server_add_listener(worker->server, options->listeners[i]) != 0) {
+            close_listeners(options->listeners + i + 1, options->listener_count - i - 1);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool open_metrics_server(struct worker *worker) {
+    int listener = worker->options.metrics_listener;
+    if (listener < 0) {
+        return true;
+    }
+    worker->metrics_api = open_api(worker, API_METRICS_ONLY);
+    worker->metrics_server =
+        worker->metrics_api == NULL
+            ? NULL
+            : open_server(worker, worker->metrics_api, worker->options.process->metrics_count - 1);
+    if (worker->metrics_server == NULL) {
+        close(listener);
+        return false;
+    }
+    return http_server_add_listener(worker->metrics_server, listener) == 0;
+}
+
+bool worker_open(struct worker *worker, const struct worker_options *options) {
+    worker->options = *options;
+    worker->loop_open = open_loop(worker);
+    if (!worker->loop_open || !open_store(worker) || !open_oauth(worker)) {
+        close_listeners(options->listeners, options->listener_count);
+        if (options->metrics_listener >= 0) {
+            close(options->metrics_listener);
+        }
+        return false;
+    }
+    bool main_open = open_main_server(worker);
+    return open_metrics_server(worker) && main_open;
+}
+
+/* ---- the thread ---- */
+
+static void *run(void *context) {
+    struct worker *worker = context;
+    uv_prepare_start(&worker->prepare, on_turn_end);
+    uv_timer_start(&worker->tick, on_tick, 0, WORKER_TICK_MS);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    worker->options.on_end(worker->options.context);
+    return NULL;
+}
+
+/* Signals are the main thread's. */
+bool worker_start(struct worker *worker) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    worker->thread_runs = pthread_create(&worker->thread, NULL, run, worker) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return worker->thread_runs;
+}
+
+void worker_drain(struct worker *worker, bool now) {
+    atomic_store(&worker->wish, now ? WISH_END : WISH_DRAIN);
+    uv_async_send(&worker->wake);
+}
+
+void worker_end(struct worker *worker) {
+    if (worker->thread_runs) {
+        pthread_join(worker->thread, NULL);
+        worker->thread_runs = false;
+    } else if (worker->loop_open) {
+        end_loop(worker);
+        uv_run(&worker->loop, UV_RUN_DEFAULT);
+    }
+}
+
+void worker_free(struct worker *worker) {
+    if (worker->inbox != NULL) {
+        password_inbox_drain(worker->inbox);
+        password_inbox_free(worker->inbox);
+    }
+    if (worker->server != NULL) {
+        http_server_free(worker->server);
+    }
+    if (worker->metrics_server != NULL) {
+        http_server_free(worker->metrics_server);
+    }
+    api_free(worker->api);
+    api_free(worker->metrics_api);
+    oauth_free(worker->oauth);
+    crypto_free(worker->crypto);
+    if (worker->store != NULL) {
+        store_free(worker->store);
+    }
+    if (worker->loop_open && uv_loop_close(&worker->loop) != 0) {
+        log_error("a worker's loop still had handles at its end");
+    }
+}

@@ -1,0 +1,65 @@
+/* worker.h: one event loop on a thread of its own, with its listeners, its link to the store and
+ * its endpoints.
+ *
+ * Workers share nothing but the counters in struct api_process, the password pool, and the wish to
+ * drain. */
+#ifndef MINTD_INSTANCE_WORKER_H
+#define MINTD_INSTANCE_WORKER_H
+
+#include "mintd/api.h"
+#include "mintd/instance.h"
+#include "mintd/memory_store.h"
+#include <uv.h>
+
+#define WORKER_TICK_MS 100u
+#define WORKER_DRAIN_MS 8000u
+
+struct worker_options {
+    const struct instance_options *instance;
+    struct api_process *process;
+    struct password_pool *pool;
+    struct memory_data *memory; /* NULL: Redis */
+    unsigned index;
+    const int *listeners; /* sockets of its own; taken over by worker_open(), also on failure */
+    unsigned listener_count;
+    int metrics_listener;          /* -1: none */
+    void (*on_end)(void *context); /* on the worker's thread, as the last thing */
+    void *context;
+};
+
+struct worker {
+    struct worker_options options;
+    pthread_t thread;
+    bool loop_open, thread_runs;
+    uv_loop_t loop;
+    uv_prepare_t prepare;
+    uv_timer_t tick;
+    uv_async_t wake;
+    _Atomic int wish; /* enum worker_wish */
+    struct store *store;
+    struct crypto *crypto;
+    struct password_inbox *inbox;
+    struct oauth *oauth;
+    struct api *api, *metrics_api;
+    struct http_server *server, *metrics_server;
+    struct oauth_client_creation creation;
+    bool creation_open, creation_done;
+    enum store_trouble last_trouble;
+    bool store_told; /* last_trouble has been logged */
+    bool draining, closing;
+    uint64_t drain_started_ms, last_tick_ns;
+    unsigned open_parts; /* of those that close later */
+};
+
+/* Everything but the thread. False where something failed; worker_end() and worker_free() are due
+ * in any case. */
+bool worker_open(struct worker *worker, const struct worker_options *options);
+bool worker_start(struct worker *worker);
+/* From any thread: finish what is open, then end; with `now`, without waiting for anybody. */
+void worker_drain(struct worker *worker, bool now);
+/* Waits for the thread to end; a worker that was never started is ended on this thread. */
+void worker_end(struct worker *worker);
+/* After worker_end(), and after the password pool is gone. */
+void worker_free(struct worker *worker);
+
+#endif

@@ -1,0 +1,27 @@
+#include "oauth/bearer.h"
+
+/* b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" */
+static bool is_b64token(struct slice s) {
+    while (s.size > 1 && s.data[s.size - 1] == '=') {
+        s.size--;
+    }
+    for (size_t i = 0; i < s.size; i++) {
+        char c = s.data[i];
+        bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        bool digit = c >= '0' && c <= '9';
+        if (!letter && !digit && (c == '\0' || strchr("-._~+/", c) == NULL)) {
+            return false;
+        }
+    }
+    return s.size != 0;
+}
+
+enum oauth_refusal bearer_token_of(struct slice authorization, struct slice *token) {
+    struct slice rest = authorization;
+    struct slice scheme;
+    if (!slice_split(&rest, ' ', &scheme) || !slice_equal_nocase(scheme, S("Bearer"))) {
+        return OAUTH_REFUSED_NO_TOKEN;
+    }
+    *token = slice_is_absent(rest) ? S("") : slice_trim(rest);
+    return is_b64token(*token) ? OAUTH_REFUSED_NONE : OAUTH_REFUSED_MALFORMED_BEARER;
+}

@@ -1,0 +1,164 @@
+/* client_authentication.c: is this client who it says it is (RFC 6749 2.3, 10.10).
+ *
+ * Happy path: read the client; compare the fast secrets; look into the memory of slow checks that
+ * succeeded. No slow hash runs. Else: each slow secret is checked on the pool, one after the other.
+ * Failure: an unknown client, a disabled one and a wrong secret take the same steps: a fast
+ * comparison at least, and, where slow secrets are in use at all, a slow one at least. */
+#include "oauth/oauth_internal.h"
+
+#define PAIRS (OAUTH_SECRETS_MAX * 2)
+
+static enum progress conclude(struct flow *flow);
+
+static struct slice offered_secret(const struct oauth_authentication *a, unsigned index) {
+    return slice_of(a->credentials.secrets[index], a->credentials.secret_sizes[index]);
+}
+
+static enum progress end(struct oauth_authentication *a, enum oauth_refusal refusal) {
+    a->refusal = refusal;
+    a->flow.step = NULL;
+    crypto_wipe(a->credentials.secrets, sizeof a->credentials.secrets);
+    return PROGRESS_DONE;
+}
+
+/* An expired secret that matches is remembered for the log; another one may still be good. */
+static void note_match(struct oauth_authentication *a, unsigned secret) {
+    uint64_t expires = a->client.secrets[secret].expires;
+    a->secret_number = secret + 1;
+    if (expires != 0 && expires * 1000 <= a->oauth->options.wall_ms()) {
+        a->secret_expired_at = expires;
+    } else {
+        a->secret_expired_at = 0;
+        a->matched = true;
+    }
+}
+
+static void check_fast_secrets(struct oauth_authentication *a) {
+    struct crypto *crypto = a->oauth->options.crypto;
+    for (unsigned i = 0; i < a->credentials.secret_count; i++) {
+        struct slice offered = offered_secret(a, i);
+        password_verify_fast(crypto, password_fast_decoy, offered);
+        for (unsigned s = 0; s < OAUTH_SECRETS_MAX && !a->matched; s++) {
+            struct slice stored = a->client.secrets[s].stored;
+            if (!slice_is_absent(stored) && password_verify_fast(crypto, stored, offered)) {
+                note_match(a, s);
+            }
+        }
+    }
+}
+
+static void on_checked(struct password_job *job) {
+    struct oauth_authentication *a = container_of(job, struct oauth_authentication, job);
+    flow_resume(&a->flow);
+}
+
+static enum progress check_slowly(struct oauth_authentication *a, struct slice stored,
+                                  struct slice offered, enum progress (*then)(struct flow *flow)) {
+    const struct oauth_options *options = &a->oauth->options;
+    a->job.on_done = on_checked;
+    if (!password_pool_submit(options->pool, options->inbox, &a->job, stored, offered)) {
+        return end(a, OAUTH_REFUSED_BUSY);
+    }
+    counter_add(&options->metrics->slow_checks, 1);
+    a->slow_check_made = true;
+    a->flow.step = then;
+    return PROGRESS_PENDING;
+}
+
+static enum progress check_next_slow_secret(struct flow *flow);
+
+static enum progress take_slow_result(struct flow *flow) {
+    struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
+    unsigned secret = a->pair / 2;
+    if (a->job.matches) {
+        note_match(a, secret);
+        verified_secrets_add(&a->oauth->verified, a->oauth->options.crypto,
+                             a->client.secrets[secret].stored, offered_secret(a, a->pair % 2));
+    }
+    a->pair++;
+    flow->step = check_next_slow_secret;
+    return PROGRESS_DONE;
+}
+
+static enum progress check_next_slow_secret(struct flow *flow) {
+    struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
+    struct oauth *oauth = a->oauth;
+    flow->step = conclude;
+    for (; a->pair < PAIRS && !a->matched; a->pair++) {
+        struct slice stored = a->client.secrets[a->pair / 2].stored;
+        unsigned offer = a->pair % 2;
+        if (offer >= a->credentials.secret_count || slice_is_absent(stored) ||
+            password_kind_of(stored) != PASSWORD_SLOW) {
+            continue;
+        }
+        oauth->slow_secrets_in_use = true;
+        if (!verified_secrets_has(&oauth->verified, oauth->options.crypto, stored,
+                                  offered_secret(a, offer))) {
+            return check_slowly(a, stored, offered_secret(a, offer), take_slow_result);
+        }
+        counter_add(&oauth->options.metrics->remembered_checks, 1);
+        note_match(a, a->pair / 2);
+    }
+    if (!a->matched && !a->slow_check_made && oauth->slow_secrets_in_use) {
+        return check_slowly(a, password_slow_decoy, offered_secret(a, 0), conclude);
+    }
+    return PROGRESS_DONE;
+}
+
+static enum progress conclude(struct flow *flow) {
+    struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
+    if (!a->client_known) {
+        return end(a, OAUTH_REFUSED_UNKNOWN_CLIENT);
+    }
+    if (!a->matched) {
+        return end(a, a->secret_expired_at != 0 ? OAUTH_REFUSED_SECRET_EXPIRED
+                                                : OAUTH_REFUSED_WRONG_SECRET);
+    }
+    return end(a, a->client.disabled ? OAUTH_REFUSED_CLIENT_DISABLED : OAUTH_REFUSED_NONE);
+}
+
+static enum progress judge_client(struct flow *flow) {
+    struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
+    if (a->read.answer == STORE_UNKNOWN) {
+        a->trouble = a->read.trouble;
+        return end(a, OAUTH_REFUSED_STORE_UNKNOWN);
+    }
+    a->client_known = a->read.answer == STORE_FOUND;
+    if (!oauth_client_read(&a->read, &a->client)) {
+        return end(a, OAUTH_REFUSED_RECORD_UNREADABLE);
+    }
+    check_fast_secrets(a);
+    flow->step = check_next_slow_secret;
+    return PROGRESS_DONE;
+}
+
+static void on_client_read(struct store_operation *operation) {
+    struct oauth_authentication *a = container_of(operation, struct oauth_authentication, read);
+    flow_resume(&a->flow);
+}
+
+static enum progress read_client(struct flow *flow) {
+    struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
+    char storage[OAUTH_KEY_STORAGE];
+    if (a->credentials.refusal != OAUTH_REFUSED_NONE) {
+        return end(a, a->credentials.refusal);
+    }
+    a->read.on_done = on_client_read;
+    flow->step = judge_client;
+    return store_read_hash(a->oauth->options.store,
+                           oauth_client_key(oauth_credentials_id(&a->credentials), storage),
+                           &a->read);
+}
+
+enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authentication *a) {
+    a->oauth = oauth;
+    a->trouble = STORE_TROUBLE_NONE;
+    a->secret_number = 0;
+    a->secret_expired_at = 0;
+    a->pair = 0;
+    a->client_known = false;
+    a->matched = false;
+    a->slow_check_made = false;
+    a->flow.step = read_client;
+    return flow_start(&a->flow);
+}

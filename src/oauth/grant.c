@@ -1,0 +1,163 @@
+/* grant.c: the client credentials grant (RFC 6749 4.4): one token, acknowledged by the store before
+ * anybody sees it.
+ *
+ * Happy path: read the client, check the secret, read the global generation, decide, SETEX.
+ * Failure modes: what is wrong with the request counts only once the client is known, so that a
+ * stranger learns nothing. */
+#include "oauth/oauth_internal.h"
+#include "oauth/token.h"
+
+#define RECORD_MAX (OAUTH_CLIENT_ID_MAX + OAUTH_SCOPE_MAX + OAUTH_AUDIENCE_MAX + 512)
+
+static enum progress end(struct oauth_grant *g, enum oauth_refusal refusal) {
+    g->refusal = refusal;
+    g->flow.step = NULL;
+    return PROGRESS_DONE;
+}
+
+static enum progress end_unknown(struct oauth_grant *g, enum store_trouble trouble) {
+    g->trouble = trouble;
+    return end(g, OAUTH_REFUSED_STORE_UNKNOWN);
+}
+
+static void on_stored(struct store_operation *operation) {
+    struct oauth_grant *g = container_of(operation, struct oauth_grant, operation);
+    flow_resume(&g->flow);
+}
+
+static enum progress take_acknowledgement(struct flow *flow) {
+    struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
+    if (g->operation.answer != STORE_FOUND) {
+        crypto_wipe(&g->token.text, sizeof g->token.text);
+        return end_unknown(g, g->operation.trouble);
+    }
+    counter_add(&g->oauth->options.metrics->minted, 1);
+    return end(g, OAUTH_REFUSED_NONE);
+}
+
+static unsigned granted_ttl(const struct oauth_grant *g, const struct oauth_client *client) {
+    unsigned usual = client->ttl_s != 0 ? client->ttl_s : g->oauth->options.token_ttl_s;
+    unsigned most = client->max_ttl_s != 0 ? client->max_ttl_s : usual;
+    unsigned wanted = g->wanted_ttl_s != 0 ? g->wanted_ttl_s : usual;
+    return wanted < most ? wanted : most;
+}
+
+/* The token lives until expires_at_ms at least: the record's exp is rounded up to a whole second,
+ * and the store counts its TTL from a later moment than this one. */
+static enum progress store_token(struct flow *flow) {
+    struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
+    const struct oauth_options *options = &g->oauth->options;
+    const struct oauth_client *client = &g->authentication.client;
+    uint64_t now_ms = options->wall_ms();
+    char json_storage[RECORD_MAX], key_storage[OAUTH_KEY_STORAGE];
+    struct buffer json = buffer_of(json_storage, sizeof json_storage);
+
+    if (!token_text_make(options->crypto, S("mtd_"), g->token.text) ||
+        !token_id_of(options->crypto, slice_of(g->token.text, OAUTH_TOKEN_SIZE), g->token.jti)) {
+        return end(g, OAUTH_REFUSED_NO_RANDOMNESS);
+    }
+    g->ttl_s = granted_ttl(g, client);
+    g->expires_at_ms = now_ms + (uint64_t)g->ttl_s * 1000;
+    token_record_write(
+        &(struct token_record){
+            .client_id = oauth_credentials_id(&g->authentication.credentials),
+            .scope = buffer_slice(&g->granted_scope),
+            .audience = buffer_slice(&g->granted_audience),
+            .issued_at = now_ms / 1000,
+            .expires_at = (g->expires_at_ms + 999) / 1000,
+            .generation = client->generation,
+            .global_generation = g->global_generation,
+        },
+        &json);
+    if (json.overflow) { /* a scope of many characters that JSON escapes */
+        return end(g, OAUTH_REFUSED_SCOPE_NOT_ALLOWED);
+    }
+    g->operation.on_done = on_stored;
+    flow->step = take_acknowledgement;
+    return store_set(options->store, oauth_token_key(g->token.jti, key_storage),
+                     buffer_slice(&json), g->ttl_s, &g->operation);
+}
+
+static enum progress take_generation(struct flow *flow) {
+    struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
+    if (g->operation.answer == STORE_UNKNOWN) {
+        return end_unknown(g, g->operation.trouble);
+    }
+    if (!oauth_generation_read(&g->operation, &g->global_generation)) {
+        return end(g, OAUTH_REFUSED_RECORD_UNREADABLE);
+    }
+    flow->step = store_token;
+    return PROGRESS_DONE;
+}
+
+static void on_generation_read(struct store_operation *operation) {
+    struct oauth_grant *g = container_of(operation, struct oauth_grant, operation);
+    flow_resume(&g->flow);
+}
+
+static enum oauth_refusal judge_grant_type(const struct oauth_grant *g) {
+    if (g->grant_type.size == 0) {
+        return OAUTH_REFUSED_NO_GRANT_TYPE;
+    }
+    if (!slice_equal(g->grant_type, S("client_credentials"))) {
+        return OAUTH_REFUSED_GRANT_UNSUPPORTED;
+    }
+    return g->authentication.client.may_mint ? OAUTH_REFUSED_NONE : OAUTH_REFUSED_GRANT_NOT_ALLOWED;
+}
+
+static enum oauth_refusal judge_ttl(struct oauth_grant *g) {
+    unsigned long long seconds = 0;
+    if (g->ttl.size != 0 && (!slice_to_number(g->ttl, UINT64_MAX, &seconds) || seconds == 0)) {
+        return OAUTH_REFUSED_TTL_MALFORMED;
+    }
+    g->wanted_ttl_s = seconds < OAUTH_TTL_MAX ? (unsigned)seconds : OAUTH_TTL_MAX;
+    return OAUTH_REFUSED_NONE;
+}
+
+static enum oauth_refusal judge_request(struct oauth_grant *g) {
+    const struct oauth_client *client = &g->authentication.client;
+    enum oauth_refusal refusal = judge_grant_type(g);
+    if (refusal == OAUTH_REFUSED_NONE) {
+        refusal = oauth_scope_grant(client, g->scope, &g->granted_scope);
+    }
+    if (refusal == OAUTH_REFUSED_NONE) {
+        refusal = oauth_audience_grant(client, g->resources, g->audience, &g->granted_audience);
+    }
+    return refusal == OAUTH_REFUSED_NONE ? judge_ttl(g) : refusal;
+}
+
+static enum progress take_client(struct flow *flow) {
+    struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
+    if (g->authentication.refusal != OAUTH_REFUSED_NONE) {
+        g->trouble = g->authentication.trouble;
+        return end(g, g->authentication.refusal);
+    }
+    enum oauth_refusal refusal = judge_request(g);
+    if (refusal != OAUTH_REFUSED_NONE) {
+        return end(g, refusal);
+    }
+    g->operation.on_done = on_generation_read;
+    flow->step = take_generation;
+    return store_get(g->oauth->options.store, S(OAUTH_KEY_GENERATION), &g->operation);
+}
+
+static void on_authenticated(struct flow *flow) {
+    struct oauth_grant *g = container_of(flow, struct oauth_grant, authentication.flow);
+    flow_resume(&g->flow);
+}
+
+static enum progress authenticate(struct flow *flow) {
+    struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
+    g->authentication.flow.on_done = on_authenticated;
+    flow->step = take_client;
+    return oauth_authentication_start(g->oauth, &g->authentication);
+}
+
+enum progress oauth_grant_start(struct oauth *oauth, struct oauth_grant *grant) {
+    grant->oauth = oauth;
+    grant->trouble = STORE_TROUBLE_NONE;
+    grant->granted_scope = buffer_of(grant->scope_storage, sizeof grant->scope_storage);
+    grant->granted_audience = buffer_of(grant->audience_storage, sizeof grant->audience_storage);
+    grant->flow.step = authenticate;
+    return flow_start(&grant->flow);
+}

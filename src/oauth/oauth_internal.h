@@ -1,0 +1,42 @@
+/* oauth_internal.h: what the files of this folder share. */
+#ifndef MINTD_OAUTH_INTERNAL_H
+#define MINTD_OAUTH_INTERNAL_H
+
+#include "mintd/oauth.h"
+#include "oauth/verified_secrets.h"
+
+struct oauth {
+    struct oauth_options options;
+    struct verified_secrets verified;
+    /* Whether a slow secret was ever seen here: from then on every failed attempt costs a slow
+     * check, so that time does not tell an unknown client from a wrong secret. */
+    bool slow_secrets_in_use;
+};
+
+/* Keys, without the store's prefix. */
+#define OAUTH_KEY_GENERATION "generation"
+#define OAUTH_KEY_CLIENTS "clients"
+#define OAUTH_KEY_STORAGE (8 + OAUTH_CLIENT_ID_MAX)
+
+/* "client:<id>" into storage of OAUTH_KEY_STORAGE bytes. */
+struct slice oauth_client_key(struct slice id, char *storage);
+/* "token:<jti>" into the same. */
+struct slice oauth_token_key(const char jti[OAUTH_JTI_SIZE], char *storage);
+
+/* The global generation out of the answer of a store_get; a missing key is 0. False where it is not
+ * a number. */
+bool oauth_generation_read(const struct store_operation *answer, uint64_t *generation);
+
+/* A client out of the answer of a store_read_hash. False where a field makes no sense or it is too
+ * long. */
+bool oauth_client_read(const struct store_operation *answer, struct oauth_client *client);
+
+/* Why a requested list of scopes cannot be granted to the client, or NONE with the list to grant.
+ */
+enum oauth_refusal oauth_scope_grant(const struct oauth_client *client, struct slice requested,
+                                     struct buffer *granted);
+/* The same for audiences; `resources` separated by newlines. */
+enum oauth_refusal oauth_audience_grant(const struct oauth_client *client, struct slice resources,
+                                        struct slice audience, struct buffer *granted);
+
+#endif

@@ -1,0 +1,123 @@
+#include "oauth/token.h"
+#include "mintd/encoding.h"
+#include <cjson/cJSON.h>
+
+#define RANDOM_CHARACTERS 43u /* log2(62) * 43 > 256 bits */
+#define CHECKSUM_CHARACTERS 6u
+#define CHECKSUM_OFFSET (OAUTH_TOKEN_SIZE - CHECKSUM_CHARACTERS)
+
+/* Bytes from 248 up are thrown away: 248 is a multiple of 62, so every character is equally likely.
+ */
+static bool make_random_characters(struct crypto *crypto, char *out, size_t count) {
+    uint8_t bytes[64];
+    size_t made = 0;
+    while (made < count) {
+        if (!crypto_random(crypto, bytes, sizeof bytes)) {
+            return false;
+        }
+        for (size_t i = 0; i < sizeof bytes && made < count; i++) {
+            if (bytes[i] < 248) {
+                out[made++] = base62_digit(bytes[i] % 62);
+            }
+        }
+    }
+    crypto_wipe(bytes, sizeof bytes);
+    return true;
+}
+
+bool token_text_make(struct crypto *crypto, struct slice prefix, char text[OAUTH_TOKEN_SIZE]) {
+    memcpy(text, prefix.data, prefix.size);
+    if (!make_random_characters(crypto, text + prefix.size, RANDOM_CHARACTERS)) {
+        return false;
+    }
+    base62_encode(crc32_of(slice_of(text, CHECKSUM_OFFSET)), text + CHECKSUM_OFFSET,
+                  CHECKSUM_CHARACTERS);
+    return true;
+}
+
+bool token_text_is_valid(struct slice prefix, struct slice text) {
+    char checksum[CHECKSUM_CHARACTERS];
+    if (text.size != OAUTH_TOKEN_SIZE || !slice_starts_with(text, prefix)) {
+        return false;
+    }
+    for (size_t i = prefix.size; i < text.size; i++) {
+        if (!base62_is_digit(text.data[i])) {
+            return false;
+        }
+    }
+    base62_encode(crc32_of(slice_of(text.data, CHECKSUM_OFFSET)), checksum, sizeof checksum);
+    return memcmp(checksum, text.data + CHECKSUM_OFFSET, sizeof checksum) == 0;
+}
+
+bool token_id_of(struct crypto *crypto, struct slice text, char jti[OAUTH_JTI_SIZE]) {
+    uint8_t digest[CRYPTO_DIGEST_SIZE];
+    if (!crypto_sha256(crypto, text, digest)) {
+        return false;
+    }
+    hex_encode(digest, OAUTH_JTI_SIZE / 2, jti);
+    return true;
+}
+
+static void write_number(struct buffer *json, const char *name, uint64_t number) {
+    buffer_append(json, slice_of_string(name));
+    buffer_append_number(json, number);
+}
+
+void token_record_write(const struct token_record *record, struct buffer *json) {
+    buffer_append(json, S("{\"client\":"));
+    buffer_append_json(json, record->client_id);
+    buffer_append(json, S(",\"scope\":"));
+    buffer_append_json(json, record->scope);
+    buffer_append(json, S(",\"aud\":"));
+    buffer_append_json(json, record->audience);
+    write_number(json, ",\"iat\":", record->issued_at);
+    write_number(json, ",\"exp\":", record->expires_at);
+    write_number(json, ",\"gen\":", record->generation);
+    write_number(json, ",\"ggen\":", record->global_generation);
+    buffer_append_char(json, '}');
+}
+
+static bool read_text(const cJSON *object, const char *name, struct buffer *text,
+                      struct slice *value) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    if (item == NULL) {
+        *value = S("");
+        return true;
+    }
+    if (!cJSON_IsString(item)) {
+        return false;
+    }
+    struct slice source = slice_of_string(item->valuestring);
+    size_t start = text->size;
+    buffer_append(text, source);
+    *value = slice_of(text->data + start, source.size);
+    return !text->overflow;
+}
+
+static bool read_number(const cJSON *object, const char *name, uint64_t *number) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    const double exact_max = 9007199254740992.0; /* 2^53 */
+    *number = 0;
+    if (item == NULL) {
+        return true;
+    }
+    if (!cJSON_IsNumber(item) || item->valuedouble < 0 || item->valuedouble > exact_max) {
+        return false;
+    }
+    *number = (uint64_t)item->valuedouble;
+    return true;
+}
+
+bool token_record_read(struct slice json, struct token_record *record, struct buffer *text) {
+    cJSON *object = cJSON_ParseWithLength(json.data, json.size);
+    bool ok = cJSON_IsObject(object) && read_text(object, "client", text, &record->client_id) &&
+              read_text(object, "scope", text, &record->scope) &&
+              read_text(object, "aud", text, &record->audience) &&
+              read_number(object, "iat", &record->issued_at) &&
+              read_number(object, "exp", &record->expires_at) &&
+              read_number(object, "gen", &record->generation) &&
+              read_number(object, "ggen", &record->global_generation) &&
+              record->client_id.size != 0 && record->expires_at != 0;
+    cJSON_Delete(object);
+    return ok;
+}

@@ -1,0 +1,122 @@
+/* verification.c: is this token good.
+ *
+ * Happy path: the form (checksum included), the token's record, its client, the global generation:
+ * the record has not expired, the client is there and enabled, and both generations are those the
+ * token was minted in. Failure modes: what has not our form is refused without asking the store;
+ * what the store does not answer is unknown, never a no. */
+#include "oauth/bearer.h"
+#include "oauth/oauth_internal.h"
+#include "oauth/token.h"
+
+static enum progress end(struct oauth_verification *v, enum oauth_refusal refusal) {
+    v->refusal = refusal;
+    v->flow.step = NULL;
+    return PROGRESS_DONE;
+}
+
+static enum progress end_unknown(struct oauth_verification *v) {
+    v->trouble = v->operation.trouble;
+    return end(v, OAUTH_REFUSED_STORE_UNKNOWN);
+}
+
+static void on_read(struct store_operation *operation) {
+    struct oauth_verification *v = container_of(operation, struct oauth_verification, operation);
+    flow_resume(&v->flow);
+}
+
+static enum progress take_generation(struct flow *flow) {
+    struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
+    uint64_t generation;
+    if (v->operation.answer == STORE_UNKNOWN) {
+        return end_unknown(v);
+    }
+    if (!oauth_generation_read(&v->operation, &generation)) {
+        return end(v, OAUTH_REFUSED_RECORD_UNREADABLE);
+    }
+    if (generation != v->global_generation) {
+        return end(v, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION);
+    }
+    counter_add(&v->oauth->options.metrics->validated, 1);
+    return end(v, OAUTH_REFUSED_NONE);
+}
+
+static enum progress take_client(struct flow *flow) {
+    struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
+    if (v->operation.answer == STORE_UNKNOWN) {
+        return end_unknown(v);
+    }
+    if (v->operation.answer == STORE_ABSENT) {
+        return end(v, OAUTH_REFUSED_TOKEN_WITHOUT_CLIENT);
+    }
+    if (!oauth_client_read(&v->operation, &v->client)) {
+        return end(v, OAUTH_REFUSED_RECORD_UNREADABLE);
+    }
+    if (v->client.disabled) {
+        return end(v, OAUTH_REFUSED_TOKEN_OF_DISABLED_CLIENT);
+    }
+    if (v->client.generation != v->generation) {
+        return end(v, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION);
+    }
+    flow->step = take_generation;
+    return store_get(v->oauth->options.store, S(OAUTH_KEY_GENERATION), &v->operation);
+}
+
+static enum progress take_record(struct flow *flow) {
+    struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
+    struct buffer text = buffer_of(v->text, sizeof v->text);
+    struct token_record record;
+    char storage[OAUTH_KEY_STORAGE];
+    if (v->operation.answer == STORE_UNKNOWN) {
+        return end_unknown(v);
+    }
+    if (v->operation.answer == STORE_ABSENT) {
+        return end(v, OAUTH_REFUSED_TOKEN_UNKNOWN);
+    }
+    if (!token_record_read(v->operation.value, &record, &text) ||
+        !oauth_client_id_is_valid(record.client_id)) {
+        return end(v, OAUTH_REFUSED_RECORD_UNREADABLE);
+    }
+    if (record.expires_at * 1000 <= v->oauth->options.wall_ms()) {
+        return end(v, OAUTH_REFUSED_TOKEN_EXPIRED);
+    }
+    v->client_id = record.client_id;
+    v->scope = record.scope;
+    v->audience = record.audience;
+    v->issued_at = record.issued_at;
+    v->expires_at = record.expires_at;
+    v->generation = record.generation;
+    v->global_generation = record.global_generation;
+    flow->step = take_client;
+    return store_read_hash(v->oauth->options.store, oauth_client_key(v->client_id, storage),
+                           &v->operation);
+}
+
+static enum progress read_record(struct flow *flow) {
+    struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
+    const struct oauth_options *options = &v->oauth->options;
+    struct slice token;
+    char storage[OAUTH_KEY_STORAGE];
+    enum oauth_refusal refusal = bearer_token_of(v->authorization, &token);
+    if (refusal != OAUTH_REFUSED_NONE) {
+        return end(v, refusal);
+    }
+    if (!token_text_is_valid(S("mtd_"), token)) {
+        return end(v, OAUTH_REFUSED_TOKEN_MALFORMED);
+    }
+    v->has_jti = token_id_of(options->crypto, token, v->jti);
+    if (!v->has_jti) {
+        return end(v, OAUTH_REFUSED_BUSY);
+    }
+    v->operation.on_done = on_read;
+    flow->step = take_record;
+    return store_get(options->store, oauth_token_key(v->jti, storage), &v->operation);
+}
+
+enum progress oauth_verification_start(struct oauth *oauth, struct oauth_verification *v) {
+    v->oauth = oauth;
+    v->trouble = STORE_TROUBLE_NONE;
+    v->has_jti = false;
+    v->client_id = SLICE_ABSENT;
+    v->flow.step = read_record;
+    return flow_start(&v->flow);
+}
