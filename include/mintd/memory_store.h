@@ -14,6 +14,7 @@ struct memory_data;
 struct memory_data *memory_data_new(size_t max_keys, uint64_t (*now_ms)(void));
 void memory_data_free(struct memory_data *data);
 
+/* Its on_closed is called by store_flush(). */
 struct store *memory_store_new(struct memory_data *data, struct store_metrics *metrics);
 
 #endif

@@ -254,11 +254,15 @@ enum progress oauth_grant_start(struct oauth *oauth, struct oauth_grant *grant);
 
 /* ---- is this token good (RFC 6750) ---- */
 
+/* The token in an Authorization header's value (RFC 6750 2.1), a part of it. NONE with the token;
+ * NO_TOKEN without a header or with another scheme; MALFORMED_BEARER where what follows the scheme
+ * is not one b64token. */
+enum oauth_refusal oauth_bearer_token_of(struct slice authorization, struct slice *token);
+
 struct oauth_verification {
     struct flow flow;
     /* the request */
-    struct slice
-        authorization; /* the header's value, absent without one; valid until the start returns */
+    struct slice token; /* valid until the start returns */
     /* the result; the slices point into `text` */
     enum oauth_refusal refusal; /* NONE: good */
     enum store_trouble trouble;

@@ -98,32 +98,31 @@ static bool has_token_in_query(struct slice query) {
     return false;
 }
 
-static enum oauth_refusal refusal_of_request(const struct http_request *request) {
+static enum oauth_refusal read_token(const struct http_request *request, struct slice *token) {
     if (has_token_in_query(request->query)) {
         return OAUTH_REFUSED_TOKEN_IN_URI;
     }
     if (http_field_lines(request, HTTP_FIELD_AUTHORIZATION) > 1) {
         return OAUTH_REFUSED_MALFORMED_BEARER;
     }
-    return OAUTH_REFUSED_NONE;
+    return oauth_bearer_token_of(http_field_value(request, HTTP_FIELD_AUTHORIZATION), token);
 }
 
 void protected_resource(struct api *api, struct http_exchange *x) {
     struct secret_call *call = http_scratch_of(x, sizeof *call);
-    const struct http_request *request = http_request_of(x);
+    struct oauth_verification *v = &call->verification;
     call->api = api;
-    call->verification.has_jti = false;
-    call->verification.client_id = SLICE_ABSENT;
-    call->verification.trouble = STORE_TROUBLE_NONE;
+    v->has_jti = false;
+    v->client_id = SLICE_ABSENT;
+    v->trouble = STORE_TROUBLE_NONE;
 
-    enum oauth_refusal refusal = refusal_of_request(request);
+    enum oauth_refusal refusal = read_token(http_request_of(x), &v->token);
     if (refusal != OAUTH_REFUSED_NONE) {
         refuse(call, refusal);
         return;
     }
-    call->verification.authorization = http_field_value(request, HTTP_FIELD_AUTHORIZATION);
-    call->verification.flow.on_done = on_verified;
-    if (oauth_verification_start(api->options.oauth, &call->verification) == PROGRESS_DONE) {
+    v->flow.on_done = on_verified;
+    if (oauth_verification_start(api->options.oauth, v) == PROGRESS_DONE) {
         finish(call);
     }
 }

@@ -8,8 +8,10 @@
 #include "instance/worker.h"
 #include "mintd/clock.h"
 #include "mintd/log.h"
-#include <signal.h>
+#include "mintd/thread.h"
 #include <unistd.h>
+
+#define WORKER_STACK_SIZE (512u * 1024u)
 
 enum worker_wish { WISH_RUN, WISH_DRAIN, WISH_END };
 
@@ -323,13 +325,8 @@ static void *run(void *context) {
     return NULL;
 }
 
-/* Signals are the main thread's. */
 bool worker_start(struct worker *worker) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    worker->thread_runs = pthread_create(&worker->thread, NULL, run, worker) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    worker->thread_runs = thread_start(&worker->thread, WORKER_STACK_SIZE, run, worker) == 0;
     return worker->thread_runs;
 }
 

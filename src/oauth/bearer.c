@@ -1,4 +1,5 @@
-#include "oauth/bearer.h"
+/* bearer.c: the token in an Authorization header (RFC 6750 2.1). */
+#include "mintd/oauth.h"
 
 /* b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" */
 static bool is_b64token(struct slice s) {
@@ -16,7 +17,7 @@ static bool is_b64token(struct slice s) {
     return s.size != 0;
 }
 
-enum oauth_refusal bearer_token_of(struct slice authorization, struct slice *token) {
+enum oauth_refusal oauth_bearer_token_of(struct slice authorization, struct slice *token) {
     struct slice rest = authorization;
     struct slice scheme;
     if (!slice_split(&rest, ' ', &scheme) || !slice_equal_nocase(scheme, S("Bearer"))) {

@@ -4,7 +4,6 @@
  * the record has not expired, the client is there and enabled, and both generations are those the
  * token was minted in. Failure modes: what has not our form is refused without asking the store;
  * what the store does not answer is unknown, never a no. */
-#include "oauth/bearer.h"
 #include "oauth/oauth_internal.h"
 #include "oauth/token.h"
 
@@ -94,16 +93,11 @@ static enum progress take_record(struct flow *flow) {
 static enum progress read_record(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
     const struct oauth_options *options = &v->oauth->options;
-    struct slice token;
     char storage[OAUTH_KEY_STORAGE];
-    enum oauth_refusal refusal = bearer_token_of(v->authorization, &token);
-    if (refusal != OAUTH_REFUSED_NONE) {
-        return end(v, refusal);
-    }
-    if (!token_text_is_valid(S("mtd_"), token)) {
+    if (!token_text_is_valid(S("mtd_"), v->token)) {
         return end(v, OAUTH_REFUSED_TOKEN_MALFORMED);
     }
-    v->has_jti = token_id_of(options->crypto, token, v->jti);
+    v->has_jti = token_id_of(options->crypto, v->token, v->jti);
     if (!v->has_jti) {
         return end(v, OAUTH_REFUSED_BUSY);
     }
