@@ -1,4 +1,5 @@
 #include "options.h"
+#include "mintd/api.h"
 #include "mintd/crypto.h"
 #include "mintd/http_server.h"
 #include <errno.h>
@@ -101,6 +102,13 @@ static bool set_name(struct options *o, struct slice value, struct buffer *error
            complain(error, "it is 1 to 64 of A-Z a-z 0-9 . _ -");
 }
 
+static bool set_issuer(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.issuer = value;
+    return api_issuer_is_valid(value) ||
+           complain(error,
+                    "it is an https (or http) URL without query, fragment or a slash at its end");
+}
+
 static bool set_log_format(struct options *o, struct slice value, struct buffer *error) {
     bool text = slice_equal(value, S("text"));
     o->log_format = text ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON;
@@ -149,6 +157,9 @@ static const struct setting settings[] = {
      "life of a token where the client has no ttl of its own (3600)", set_token_ttl, false, false},
     {"--client", "MINTD_CLIENT", "ID:SECRET[:SCOPE]",
      "make this client at start, if there is none of that name", set_client, false, true},
+    {"--issuer", "MINTD_ISSUER", "URL",
+     "the issuer of all instances of a cluster (http:// and the first address)", set_issuer, false,
+     false},
     {"--name", "MINTD_NAME", "NAME", "name of this instance (host name and port)", set_name, false,
      false},
     {"--log-format", "MINTD_LOG_FORMAT", "text|json", "(text on a terminal, else json)",

@@ -35,7 +35,10 @@ enum api_paths {
     API_METRICS_ONLY,    /* that listener: /metrics, /healthz and /readyz */
 };
 
+#define API_ISSUER_MAX 512u
+
 struct api_options {
+    struct slice issuer; /* copied; as api_issuer_is_valid() has it */
     enum api_paths paths;
     struct api_process *process;
     struct oauth *oauth;
@@ -44,6 +47,10 @@ struct api_options {
 };
 
 struct api;
+
+/* An absolute http or https URL without query, fragment or a slash at its end (RFC 8414 2); shorter
+ * than API_ISSUER_MAX. */
+bool api_issuer_is_valid(struct slice issuer);
 
 struct api *api_new(const struct api_options *options); /* NULL: no memory */
 void api_free(struct api *api);                         /* no exchange may be open */

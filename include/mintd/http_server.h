@@ -42,8 +42,8 @@ void http_unlisten(struct slice address);
     X(204)                                                                                         \
     X(400)                                                                                         \
     X(401)                                                                                         \
-    X(403) X(404) X(405) X(408) X(413) X(414) X(415) X(417) X(429) X(431) X(500) X(501) X(503)     \
-        X(505)
+    X(403)                                                                                         \
+    X(404) X(405) X(408) X(413) X(414) X(415) X(417) X(429) X(431) X(500) X(501) X(503) X(505)
 
 enum http_status_index {
 #define X(status) HTTP_STATUS_##status,

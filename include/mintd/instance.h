@@ -18,6 +18,7 @@ struct instance_options {
     bool store_in_memory;                        /* else Redis: */
     struct redis_url redis;
     struct slice redis_prefix;
+    struct slice issuer; /* absent: the first listener's address */
     unsigned redis_timeout_ms;
     unsigned workers;
     unsigned max_connections; /* of the process */

@@ -32,6 +32,8 @@
     X(UNSUPPORTED_GRANT_TYPE, "unsupported_grant_type", 400)                                       \
     X(INVALID_SCOPE, "invalid_scope", 400)                                                         \
     X(INVALID_TARGET, "invalid_target", 400)                                                       \
+    X(INVALID_GRANT, "invalid_grant", 400)                                                         \
+    X(INSUFFICIENT_SCOPE, "insufficient_scope", 403)                                               \
     X(INVALID_TOKEN, "invalid_token", 401)                                                         \
     X(TEMPORARILY_UNAVAILABLE, "temporarily_unavailable", 503)
 
@@ -96,6 +98,14 @@ unsigned oauth_error_status(enum oauth_error error);
     X(TOKEN_OF_OLD_GENERATION, "token of a revoked generation", INVALID_TOKEN, OAUTH_DEAD)         \
     X(TOKEN_WITHOUT_CLIENT, "client of the token removed", INVALID_TOKEN, OAUTH_DEAD)              \
     X(TOKEN_OF_DISABLED_CLIENT, "client of the token disabled", INVALID_TOKEN, OAUTH_DEAD)         \
+    X(TOKEN_OF_OTHER_AUDIENCE, "audience missing", INVALID_TOKEN,                                  \
+      "the token is not meant for this audience")                                                  \
+    X(SCOPE_MISSING, "scope missing", INSUFFICIENT_SCOPE,                                          \
+      "the token lacks a scope that is needed here")                                               \
+    X(NO_TOKEN_PARAMETER, "no token parameter", INVALID_REQUEST,                                   \
+      "token is missing: send token=...")                                                          \
+    X(OTHERS_TOKEN, "token of another client", INVALID_GRANT,                                      \
+      "the token belongs to another client: its own client may revoke it")                         \
     X(STORE_UNKNOWN, "store does not answer", TEMPORARILY_UNAVAILABLE, OAUTH_AWAY)                 \
     X(RECORD_UNREADABLE, "record in the store is unreadable", TEMPORARILY_UNAVAILABLE, OAUTH_AWAY) \
     X(BUSY, "too many secrets to check", TEMPORARILY_UNAVAILABLE,                                  \
@@ -163,7 +173,8 @@ struct oauth_client {
     uint64_t generation;
     unsigned ttl_s, max_ttl_s; /* 0: not said */
     bool disabled;
-    bool may_mint; /* the client credentials grant */
+    bool may_mint;       /* the client credentials grant */
+    bool may_introspect; /* the tokens of others */
     size_t text_size;
     char text[OAUTH_CLIENT_TEXT_MAX];
 };
@@ -274,12 +285,48 @@ struct oauth_verification {
     struct oauth *oauth;
     struct store_operation operation;
     uint64_t generation, global_generation;
-    struct oauth_client client;
-    size_t text_size;
     char text[OAUTH_CLIENT_ID_MAX + OAUTH_SCOPE_MAX + OAUTH_AUDIENCE_MAX];
 };
 
 enum progress oauth_verification_start(struct oauth *oauth, struct oauth_verification *v);
+
+/* ---- introspection (RFC 7662) and revocation (RFC 7009) ---- */
+
+/* An authenticated caller asks about a token. */
+struct oauth_inquiry {
+    struct flow flow;
+    /* the request */
+    struct oauth_authentication authentication; /* of the caller: its credentials */
+    struct slice token;                         /* absent: missing; the caller's until the end */
+    /* the result */
+    enum oauth_refusal refusal; /* NONE: there is an answer */
+    enum store_trouble trouble;
+    struct oauth_verification verification; /* when NONE: what is to be said of the token */
+    /* its own */
+    struct oauth *oauth;
+};
+
+enum progress oauth_inquiry_start(struct oauth *oauth, struct oauth_inquiry *inquiry);
+
+/* Whether the token is good and the caller may know it: its own, or, with the introspect
+ * permission, any; but where both the caller and the token have audiences, they must share one (RFC
+ * 7662 2.2). After an inquiry that ended with NONE. */
+bool oauth_inquiry_finds_active(const struct oauth_inquiry *inquiry);
+
+/* Revokes a token of the caller's own. A token that is unknown or dead already is a success. */
+struct oauth_revocation {
+    struct flow flow;
+    struct oauth_inquiry inquiry; /* the request: its authentication's credentials, its token */
+    /* the result */
+    enum oauth_refusal refusal; /* NONE: the token is dead, and the store has acknowledged it */
+    enum store_trouble trouble;
+    bool revoked; /* by this call */
+    /* its own */
+    struct oauth *oauth;
+    struct store_operation operation;
+};
+
+enum progress oauth_revocation_start(struct oauth *oauth, struct oauth_revocation *r);
 
 /* ---- a client made at start ---- */
 

@@ -3,22 +3,36 @@
 #include "api/api_internal.h"
 #include <stdlib.h>
 
-enum methods { METHODS_READ, METHODS_POST };
+enum methods { METHODS_READ, METHODS_POST, METHODS_ANY };
 
 struct route {
-    struct slice path;
+    struct slice path; /* where `matches` is NULL */
+    bool (*matches)(const struct api *api, struct slice path);
     enum endpoint endpoint;
     enum methods methods;
     void (*handle)(struct api *api, struct http_exchange *x);
 };
 
+static bool is_below_verify(const struct api *api, struct slice path) {
+    (void)api;
+    return slice_starts_with(path, S("/verify/"));
+}
+
 static const struct route routes[] = {
-    {SLICE("/secret"), ENDPOINT_SECRET, METHODS_READ, protected_resource},
-    {SLICE("/auth"), ENDPOINT_AUTH, METHODS_POST, token_endpoint_auth},
-    {SLICE("/token"), ENDPOINT_TOKEN, METHODS_POST, token_endpoint_token},
-    {SLICE("/healthz"), ENDPOINT_HEALTHZ, METHODS_READ, operations_health},
-    {SLICE("/readyz"), ENDPOINT_READYZ, METHODS_READ, operations_readiness},
-    {SLICE("/metrics"), ENDPOINT_METRICS, METHODS_READ, operations_metrics},
+    {SLICE("/secret"), NULL, ENDPOINT_SECRET, METHODS_READ, protected_resource},
+    {SLICE("/verify"), NULL, ENDPOINT_VERIFY, METHODS_ANY, forward_auth},
+    {SLICE("/auth"), NULL, ENDPOINT_AUTH, METHODS_POST, token_endpoint_auth},
+    {SLICE("/token"), NULL, ENDPOINT_TOKEN, METHODS_POST, token_endpoint_token},
+    {SLICE("/introspect"), NULL, ENDPOINT_INTROSPECT, METHODS_POST, introspection},
+    {SLICE("/revoke"), NULL, ENDPOINT_REVOKE, METHODS_POST, revocation},
+    {SLICE("/healthz"), NULL, ENDPOINT_HEALTHZ, METHODS_READ, operations_health},
+    {SLICE("/readyz"), NULL, ENDPOINT_READYZ, METHODS_READ, operations_readiness},
+    {SLICE("/metrics"), NULL, ENDPOINT_METRICS, METHODS_READ, operations_metrics},
+    {SLICE(""), is_below_verify, ENDPOINT_VERIFY, METHODS_ANY, forward_auth},
+    {SLICE(""), metadata_is_authorization_server, ENDPOINT_METADATA, METHODS_READ,
+     metadata_authorization_server},
+    {SLICE(""), metadata_is_protected_resource, ENDPOINT_METADATA, METHODS_READ,
+     metadata_protected_resource},
 };
 
 const char *endpoint_name(enum endpoint endpoint) {
@@ -46,7 +60,9 @@ static bool is_served(const struct api *api, const struct route *route) {
 
 static const struct route *find_route(const struct api *api, struct slice path) {
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-        if (slice_equal(path, routes[i].path)) {
+        bool found = routes[i].matches == NULL ? slice_equal(path, routes[i].path)
+                                               : routes[i].matches(api, path);
+        if (found) {
             return is_served(api, &routes[i]) ? &routes[i] : NULL;
         }
     }
@@ -118,6 +134,11 @@ static enum http_next on_head(void *context, struct http_exchange *x) {
         return HTTP_TAKEN;
     }
     http_set_endpoint(x, route->endpoint);
+    if (route->methods ==
+        METHODS_ANY) { /* decided by the head: a proxy may announce a body and not send it */
+        route->handle(api, x);
+        return HTTP_TAKEN;
+    }
     if (request->method == HTTP_METHOD_OPTIONS) {
         reply_options(x, allow_of(route->methods));
         return HTTP_TAKEN;
@@ -150,6 +171,7 @@ struct api *api_new(const struct api_options *options) {
     struct api *api = malloc(sizeof *api);
     if (api != NULL) {
         api->options = *options;
+        metadata_init(api);
     }
     return api;
 }

@@ -6,7 +6,11 @@
 #include "mintd/log.h"
 
 struct api {
-    struct api_options options;
+    struct api_options options; /* with an issuer of our own: */
+    char issuer[API_ISSUER_MAX];
+    struct slice issuer_path; /* of the issuer: "" or "/t1"; a part of it */
+    char resource_url_text[API_ISSUER_MAX + 128];
+    struct slice resource_url; /* of the metadata of /secret */
 };
 
 /* Endpoints as metrics and logs name them; 0 is what belongs to none. */
@@ -17,7 +21,11 @@ struct api {
     X(SECRET, "secret")                                                                            \
     X(HEALTHZ, "healthz")                                                                          \
     X(READYZ, "readyz")                                                                            \
-    X(METRICS, "metrics")
+    X(METRICS, "metrics")                                                                          \
+    X(VERIFY, "verify")                                                                            \
+    X(INTROSPECT, "introspect")                                                                    \
+    X(REVOKE, "revoke")                                                                            \
+    X(METADATA, "metadata")
 
 enum endpoint {
 #define X(id, name) ENDPOINT_##id,
@@ -32,9 +40,25 @@ const char *endpoint_name(enum endpoint endpoint);
 void token_endpoint_auth(struct api *api, struct http_exchange *x);
 void token_endpoint_token(struct api *api, struct http_exchange *x);
 void protected_resource(struct api *api, struct http_exchange *x);
+void forward_auth(struct api *api, struct http_exchange *x);
+void introspection(struct api *api, struct http_exchange *x);
+void revocation(struct api *api, struct http_exchange *x);
+void metadata_authorization_server(struct api *api, struct http_exchange *x);
+void metadata_protected_resource(struct api *api, struct http_exchange *x);
 void operations_health(struct api *api, struct http_exchange *x);
 void operations_readiness(struct api *api, struct http_exchange *x);
 void operations_metrics(struct api *api, struct http_exchange *x);
+
+/* ---- metadata.c ---- */
+
+/* Keeps the issuer and what is derived from it. */
+void metadata_init(struct api *api);
+/* Whether a path is one of the two well-known ones, with the issuer's path put in (RFC 8414 3.1,
+ * RFC 9728 3.1). */
+bool metadata_is_authorization_server(const struct api *api, struct slice path);
+bool metadata_is_protected_resource(const struct api *api, struct slice path);
+/* Where the metadata of /secret is (RFC 9728 5.1). */
+struct slice metadata_resource_url(const struct api *api);
 
 /* ---- reply.c ---- */
 

@@ -28,7 +28,10 @@ static enum form_result take_value(struct form_parameter *parameter, struct slic
     if (form_decode(value, &parameter->value)) {
         return FORM_OK;
     }
-    return parameter->value.overflow ? FORM_TOO_LONG : FORM_MALFORMED;
+    if (parameter->value.overflow) {
+        return parameter->any_length ? FORM_OK : FORM_TOO_LONG;
+    }
+    return FORM_MALFORMED;
 }
 
 enum form_result form_read(struct slice body, struct form_parameter *known, size_t count) {

@@ -2,30 +2,18 @@
  *
  * The call lies in the exchange's scratch area; it embeds the grant, which embeds the store's
  * operation. */
-#include "api/api_internal.h"
-#include "api/form.h"
-#include "mintd/encoding.h"
+#include "api/client_request.h"
 
 #define BODY_MAX 4096u
-
-enum parameter {
-    GRANT_TYPE,
-    CLIENT_ID,
-    CLIENT_SECRET,
-    SCOPE,
-    RESOURCE,
-    AUDIENCE,
-    TTL,
-    PARAMETER_COUNT
-};
 
 struct token_call {
     struct api *api;
     enum endpoint endpoint;
     struct oauth_grant grant;
-    struct form_parameter parameters[PARAMETER_COUNT];
-    char grant_type[64], client_id[OAUTH_CLIENT_ID_MAX + 1], client_secret[PASSWORD_SECRET_MAX],
-        scope[OAUTH_SCOPE_MAX], resource[OAUTH_AUDIENCE_MAX], audience[OAUTH_AUDIENCE_MAX], ttl[24];
+    struct client_request request;
+    const struct form_parameter *grant_type, *scope, *resource, *audience, *ttl;
+    char grant_type_text[64], scope_text[OAUTH_SCOPE_MAX], resource_text[OAUTH_AUDIENCE_MAX],
+        audience_text[OAUTH_AUDIENCE_MAX], ttl_text[24];
 };
 
 _Static_assert(sizeof(struct token_call) <= HTTP_SCRATCH_SIZE,
@@ -33,24 +21,6 @@ _Static_assert(sizeof(struct token_call) <= HTTP_SCRATCH_SIZE,
 
 static struct http_exchange *exchange_of(struct token_call *call) {
     return http_exchange_of_scratch(call);
-}
-
-static struct slice parameter(const struct token_call *call, enum parameter which) {
-    return buffer_slice(&call->parameters[which].value);
-}
-
-static void lay_out_parameters(struct token_call *call) {
-#define PARAMETER(parameter_name, field, repeats)                                                  \
-    (struct form_parameter){SLICE(parameter_name), repeats,                                        \
-                            buffer_of(call->field, sizeof call->field)}
-    call->parameters[GRANT_TYPE] = PARAMETER("grant_type", grant_type, false);
-    call->parameters[CLIENT_ID] = PARAMETER("client_id", client_id, false);
-    call->parameters[CLIENT_SECRET] = PARAMETER("client_secret", client_secret, false);
-    call->parameters[SCOPE] = PARAMETER("scope", scope, false);
-    call->parameters[RESOURCE] = PARAMETER("resource", resource, true);
-    call->parameters[AUDIENCE] = PARAMETER("audience", audience, false);
-    call->parameters[TTL] = PARAMETER("ttl", ttl, false);
-#undef PARAMETER
 }
 
 /* ---- answers ---- */
@@ -103,30 +73,10 @@ static void reply_token(struct token_call *call) {
     crypto_wipe(storage, body.size);
 }
 
-static void describe_expired_secret(const struct oauth_authentication *a, uint64_t now_ms,
-                                    struct buffer *detail) {
-    buffer_append_format(detail, "secret %u expired %llu s ago", a->secret_number,
-                         (unsigned long long)(now_ms / 1000 - a->secret_expired_at));
-}
-
 static void refuse(struct token_call *call, enum oauth_refusal refusal,
                    enum store_trouble trouble) {
-    struct http_exchange *x = exchange_of(call);
-    const struct oauth_authentication *a = &call->grant.authentication;
-    char storage[64];
-    struct buffer detail = buffer_of(storage, sizeof storage);
-    if (refusal == OAUTH_REFUSED_SECRET_EXPIRED) {
-        describe_expired_secret(a, call->api->options.wall_ms(), &detail);
-    }
-    note_refusal(call->api, x,
-                 &(struct refusal_facts){
-                     .endpoint = call->endpoint,
-                     .refusal = refusal,
-                     .trouble = trouble,
-                     .client_id = oauth_credentials_id(&a->credentials),
-                     .detail = detail.size == 0 ? SLICE_ABSENT : buffer_slice(&detail),
-                 });
-    reply_client_refusal(x, refusal);
+    client_request_refuse(call->api, exchange_of(call), call->endpoint, &call->grant.authentication,
+                          refusal, trouble);
 }
 
 static void finish(struct token_call *call) {
@@ -143,64 +93,42 @@ static void on_granted(struct flow *flow) {
 
 /* ---- the request ---- */
 
-/* Which way the client authenticates itself; NONE where there is one way, well-formed or not. */
-static enum oauth_refusal read_credentials(struct token_call *call,
-                                           const struct http_request *request) {
-    struct oauth_credentials *credentials = &call->grant.authentication.credentials;
-    struct slice id = parameter(call, CLIENT_ID);
-    struct slice secret = parameter(call, CLIENT_SECRET);
-    if (http_field_lines(request, HTTP_FIELD_AUTHORIZATION) == 0) {
-        oauth_credentials_from_body(credentials, id, secret);
-        return OAUTH_REFUSED_NONE;
-    }
-    oauth_credentials_from_basic(credentials, http_field_value(request, HTTP_FIELD_AUTHORIZATION));
-    if (secret.size != 0 || http_field_lines(request, HTTP_FIELD_AUTHORIZATION) > 1) {
-        return OAUTH_REFUSED_TWO_CREDENTIALS;
-    }
-    if (id.size != 0 && credentials->refusal == OAUTH_REFUSED_NONE &&
-        !slice_equal(id, oauth_credentials_id(credentials))) {
-        return OAUTH_REFUSED_OTHER_CLIENT_ID;
-    }
-    return OAUTH_REFUSED_NONE;
-}
-
-static enum oauth_refusal read_request(struct token_call *call,
-                                       const struct http_request *request) {
-    if (request->query.size != 0) {
-        return OAUTH_REFUSED_PARAMETERS_IN_URI;
-    }
-    switch (form_read(request->body, call->parameters, PARAMETER_COUNT)) {
-    case FORM_MALFORMED:
-        return OAUTH_REFUSED_MALFORMED_FORM;
-    case FORM_REPEATED:
-        return OAUTH_REFUSED_REPEATED_PARAMETER;
-    case FORM_TOO_LONG:
-        return OAUTH_REFUSED_PARAMETER_TOO_LONG;
-    case FORM_OK:
-        break;
-    }
-    return read_credentials(call, request);
+static void lay_out_parameters(struct token_call *call) {
+    struct client_request *request = &call->request;
+    client_request_init(request);
+    call->grant_type = client_request_add(request, S("grant_type"), call->grant_type_text,
+                                          sizeof call->grant_type_text);
+    call->scope =
+        client_request_add(request, S("scope"), call->scope_text, sizeof call->scope_text);
+    struct form_parameter *resource =
+        client_request_add(request, S("resource"), call->resource_text, sizeof call->resource_text);
+    resource->repeatable = true;
+    call->resource = resource;
+    call->audience =
+        client_request_add(request, S("audience"), call->audience_text, sizeof call->audience_text);
+    call->ttl = client_request_add(request, S("ttl"), call->ttl_text, sizeof call->ttl_text);
 }
 
 static void handle(struct api *api, struct http_exchange *x, enum endpoint endpoint) {
     struct token_call *call = http_scratch_of(x, sizeof *call);
+    struct oauth_grant *grant = &call->grant;
     call->api = api;
     call->endpoint = endpoint;
-    call->grant.authentication.credentials.id_size = 0;
     lay_out_parameters(call);
 
-    enum oauth_refusal refusal = read_request(call, http_request_of(x));
+    enum oauth_refusal refusal =
+        client_request_read(&call->request, http_request_of(x), &grant->authentication.credentials);
     if (refusal != OAUTH_REFUSED_NONE) {
         refuse(call, refusal, STORE_TROUBLE_NONE);
         return;
     }
-    call->grant.flow.on_done = on_granted;
-    call->grant.grant_type = parameter(call, GRANT_TYPE);
-    call->grant.scope = parameter(call, SCOPE);
-    call->grant.resources = parameter(call, RESOURCE);
-    call->grant.audience = parameter(call, AUDIENCE);
-    call->grant.ttl = parameter(call, TTL);
-    if (oauth_grant_start(api->options.oauth, &call->grant) == PROGRESS_DONE) {
+    grant->flow.on_done = on_granted;
+    grant->grant_type = buffer_slice(&call->grant_type->value);
+    grant->scope = buffer_slice(&call->scope->value);
+    grant->resources = buffer_slice(&call->resource->value);
+    grant->audience = buffer_slice(&call->audience->value);
+    grant->ttl = buffer_slice(&call->ttl->value);
+    if (oauth_grant_start(api->options.oauth, grant) == PROGRESS_DONE) {
         finish(call);
     }
 }

@@ -20,6 +20,8 @@ struct instance {
     const struct instance_options *options;
     struct api_process process;
     char name[INSTANCE_NAME_MAX + 1];
+    char issuer_text[HTTP_ADDRESS_MAX + 16];
+    struct slice issuer;
     struct password_pool *pool;
     struct memory_data *memory;
     struct worker *workers; /* [options->workers] */
@@ -134,6 +136,33 @@ static void choose_name(struct instance *instance) {
     }
 }
 
+/* "http://" and the first listener's address; "localhost" stands for a unix socket and for all
+ * interfaces. */
+static void choose_issuer(struct instance *instance) {
+    struct slice address = instance->options->listen[0];
+    char storage[HTTP_ADDRESS_MAX];
+    struct buffer real = buffer_of(storage, sizeof storage);
+    struct buffer issuer = buffer_of(instance->issuer_text, sizeof instance->issuer_text);
+    if (!slice_is_absent(instance->options->issuer)) {
+        instance->issuer = instance->options->issuer;
+        return;
+    }
+    bool port_chosen_late =
+        address.size > 2 && memcmp(address.data + address.size - 2, ":0", 2) == 0;
+    if (port_chosen_late) {
+        http_listener_name(*fd_of(instance, 0, 0), &real);
+        address = buffer_slice(&real);
+    }
+    buffer_append(&issuer, S("http://"));
+    if (slice_starts_with(address, S("unix:"))) {
+        address = S("localhost");
+    } else if (slice_starts_with(address, S(":"))) {
+        buffer_append(&issuer, S("localhost"));
+    }
+    buffer_append(&issuer, address);
+    instance->issuer = buffer_slice(&issuer);
+}
+
 static bool allocate(struct instance *instance) {
     const struct instance_options *options = instance->options;
     instance->process.worker_count = options->workers;
@@ -167,6 +196,7 @@ static bool open_workers(struct instance *instance) {
                          &(struct worker_options){
                              .instance = options,
                              .process = &instance->process,
+                             .issuer = instance->issuer,
                              .pool = instance->pool,
                              .memory = instance->memory,
                              .index = i,
@@ -234,8 +264,11 @@ static bool open_main_loop(struct instance *instance) {
 static void tell_start(const struct instance *instance) {
     const struct instance_options *options = instance->options;
     log_info("started", LOG_STRING("version", MINTD_VERSION), LOG_STRING("name", instance->name),
-             LOG_NUMBER("workers", options->workers),
+             LOG_TEXT("issuer", instance->issuer), LOG_NUMBER("workers", options->workers),
              LOG_STRING("store", options->store_in_memory ? "memory" : "redis"));
+    if (slice_starts_with(instance->issuer, S("http://")) && !slice_is_absent(options->issuer)) {
+        log_warning("the issuer is http: put TLS in front, and give its https address as --issuer");
+    }
     if (options->store_in_memory) {
         log_warning("the store is memory: tokens and clients are this process's alone and gone at "
                     "its exit");
@@ -289,6 +322,7 @@ static bool open_instance(struct instance *instance) {
         return false;
     }
     choose_name(instance);
+    choose_issuer(instance);
     tell_listeners(instance);
     if (!open_workers(instance)) {
         return fail("a worker could not be opened: not enough memory or file descriptors");

@@ -112,8 +112,12 @@ static void create_client(struct worker *worker) {
 /* Once for the process, though each worker has a link. */
 static void tell_store_state(struct worker *worker) {
     enum store_trouble trouble = store_trouble_now(worker->store);
+    bool just_started =
+        !worker->store_told &&
+        clock_wall_ms() - worker->options.process->started_ms < WORKER_STORE_GRACE_MS;
     if (worker->options.index != 0 || worker->draining ||
-        (worker->store_told && trouble == worker->last_trouble)) {
+        (worker->store_told && trouble == worker->last_trouble) ||
+        (just_started && trouble != STORE_TROUBLE_NONE)) {
         return;
     }
     if (trouble == STORE_TROUBLE_NONE) {
@@ -238,6 +242,7 @@ static bool open_oauth(struct worker *worker) {
 
 static struct api *open_api(struct worker *worker, enum api_paths paths) {
     return api_new(&(struct api_options){
+        .issuer = worker->options.issuer,
         .paths = paths,
         .process = worker->options.process,
         .oauth = worker->oauth,

@@ -13,10 +13,12 @@
 
 #define WORKER_TICK_MS 100u
 #define WORKER_DRAIN_MS 8000u
+#define WORKER_STORE_GRACE_MS 500u /* for the store to come up before its absence is told */
 
 struct worker_options {
     const struct instance_options *instance;
     struct api_process *process;
+    struct slice issuer;
     struct password_pool *pool;
     struct memory_data *memory; /* NULL: Redis */
     unsigned index;

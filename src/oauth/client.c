@@ -88,10 +88,21 @@ static bool read_field(struct oauth_client *client, struct slice name, struct sl
     }
     if (slice_equal(name, S("disabled"))) {
         client->disabled = value.size != 0 && !slice_equal(value, S("0"));
+    } else if (slice_equal(name, S("permissions"))) {
+        client->may_introspect = slice_has_word(value, S("introspect"));
     } else if (slice_equal(name, S("grants"))) {
         client->may_mint = slice_has_word(value, S("client_credentials"));
     }
     return true;
+}
+
+bool oauth_client_has_secret(const struct oauth_client *client) {
+    for (unsigned i = 0; i < OAUTH_SECRETS_MAX; i++) {
+        if (!slice_is_absent(client->secrets[i].stored)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool oauth_client_read(const struct store_operation *answer, struct oauth_client *client) {

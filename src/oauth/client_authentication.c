@@ -123,10 +123,10 @@ static enum progress judge_client(struct flow *flow) {
         a->trouble = a->read.trouble;
         return end(a, OAUTH_REFUSED_STORE_UNKNOWN);
     }
-    a->client_known = a->read.answer == STORE_FOUND;
     if (!oauth_client_read(&a->read, &a->client)) {
         return end(a, OAUTH_REFUSED_RECORD_UNREADABLE);
     }
+    a->client_known = a->read.answer == STORE_FOUND && oauth_client_has_secret(&a->client);
     check_fast_secrets(a);
     flow->step = check_next_slow_secret;
     return PROGRESS_DONE;

@@ -58,13 +58,14 @@ static enum progress store_token(struct flow *flow) {
     }
     g->ttl_s = granted_ttl(g, client);
     g->expires_at_ms = now_ms + (uint64_t)g->ttl_s * 1000;
+    uint64_t expires_at = (g->expires_at_ms + 999) / 1000;
     token_record_write(
         &(struct token_record){
             .client_id = oauth_credentials_id(&g->authentication.credentials),
             .scope = buffer_slice(&g->granted_scope),
             .audience = buffer_slice(&g->granted_audience),
-            .issued_at = now_ms / 1000,
-            .expires_at = (g->expires_at_ms + 999) / 1000,
+            .issued_at = expires_at - g->ttl_s,
+            .expires_at = expires_at,
             .generation = client->generation,
             .global_generation = g->global_generation,
         },

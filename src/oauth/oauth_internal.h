@@ -31,6 +31,10 @@ bool oauth_generation_read(const struct store_operation *answer, uint64_t *gener
  * long. */
 bool oauth_client_read(const struct store_operation *answer, struct oauth_client *client);
 
+/* A hash without a secret is no client: a late write of one field must not bring a removed client
+ * back. */
+bool oauth_client_has_secret(const struct oauth_client *client);
+
 /* Why a requested list of scopes cannot be granted to the client, or NONE with the list to grant.
  */
 enum oauth_refusal oauth_scope_grant(const struct oauth_client *client, struct slice requested,

@@ -108,6 +108,16 @@ static bool read_number(const cJSON *object, const char *name, uint64_t *number)
     return true;
 }
 
+/* Both lists go into header fields of /verify. */
+static bool is_visible_list(struct slice list) {
+    for (size_t i = 0; i < list.size; i++) {
+        if (list.data[i] < ' ' || list.data[i] >= 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool token_record_read(struct slice json, struct token_record *record, struct buffer *text) {
     cJSON *object = cJSON_ParseWithLength(json.data, json.size);
     bool ok = cJSON_IsObject(object) && read_text(object, "client", text, &record->client_id) &&
@@ -117,7 +127,8 @@ bool token_record_read(struct slice json, struct token_record *record, struct bu
               read_number(object, "exp", &record->expires_at) &&
               read_number(object, "gen", &record->generation) &&
               read_number(object, "ggen", &record->global_generation) &&
-              record->client_id.size != 0 && record->expires_at != 0;
+              record->client_id.size != 0 && record->expires_at != 0 &&
+              is_visible_list(record->scope) && is_visible_list(record->audience);
     cJSON_Delete(object);
     return ok;
 }

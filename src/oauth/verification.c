@@ -41,19 +41,20 @@ static enum progress take_generation(struct flow *flow) {
 
 static enum progress take_client(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
+    struct oauth_client client;
     if (v->operation.answer == STORE_UNKNOWN) {
         return end_unknown(v);
     }
-    if (v->operation.answer == STORE_ABSENT) {
-        return end(v, OAUTH_REFUSED_TOKEN_WITHOUT_CLIENT);
-    }
-    if (!oauth_client_read(&v->operation, &v->client)) {
+    if (!oauth_client_read(&v->operation, &client)) {
         return end(v, OAUTH_REFUSED_RECORD_UNREADABLE);
     }
-    if (v->client.disabled) {
+    if (v->operation.answer == STORE_ABSENT || !oauth_client_has_secret(&client)) {
+        return end(v, OAUTH_REFUSED_TOKEN_WITHOUT_CLIENT);
+    }
+    if (client.disabled) {
         return end(v, OAUTH_REFUSED_TOKEN_OF_DISABLED_CLIENT);
     }
-    if (v->client.generation != v->generation) {
+    if (client.generation != v->generation) {
         return end(v, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION);
     }
     flow->step = take_generation;

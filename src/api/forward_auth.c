@@ -1,0 +1,195 @@
+/* forward_auth.c: /verify, for proxies that ask before they let a request through: nginx
+ * auth_request, Traefik and Caddy forward auth, Envoy ext_authz, HAProxy.
+ *
+ * Decided by the head alone, for any method. The policy is the union of what the query of /verify
+ * itself and the X-Auth-Require fields ask for, so that a caller who slips something in can only
+ * tighten it; below /verify/ the query is the application's. */
+#include "api/bearer_request.h"
+#include "mintd/encoding.h"
+
+#define REQUIRED_MAX 1024u
+
+struct verify_call {
+    struct api *api;
+    struct oauth_verification verification;
+    bool policy_malformed;
+    struct buffer scope, audience; /* what is required: words, on the two below */
+    char scope_storage[REQUIRED_MAX], audience_storage[REQUIRED_MAX];
+};
+
+_Static_assert(sizeof(struct verify_call) <= HTTP_SCRATCH_SIZE,
+               "the call fits into the scratch area");
+
+static struct http_exchange *exchange_of(struct verify_call *call) {
+    return http_exchange_of_scratch(call);
+}
+
+/* ---- answers ---- */
+
+/* Never empty: a proxy that copies a header must find one, or it would let the caller's own
+ * through. */
+static struct slice or_dash(struct slice value) {
+    return value.size == 0 ? S("-") : value;
+}
+
+static void reply_admitted(struct verify_call *call) {
+    const struct oauth_verification *v = &call->verification;
+    char storage[24];
+    struct buffer expires = buffer_of(storage, sizeof storage);
+    buffer_append_number(&expires, v->expires_at);
+    const struct http_header headers[] = {
+        HEADER_NO_STORE,
+        HEADER("X-Auth-Client-Id", v->client_id),
+        HEADER("X-Auth-Scope", or_dash(v->scope)),
+        HEADER("X-Auth-Audience", or_dash(v->audience)),
+        HEADER("X-Auth-Expires-At", buffer_slice(&expires)),
+    };
+    http_respond(exchange_of(call), &(struct http_response){200, headers, 5, SLICE("")});
+}
+
+/* 401, 403 or 503: nginx makes a 500 of anything else. */
+static void reply_refused(struct verify_call *call, enum oauth_refusal refusal) {
+    enum oauth_error error = oauth_refusal_error(refusal);
+    char storage[REQUIRED_MAX + 128];
+    struct buffer challenge = buffer_of(storage, sizeof storage);
+    if (error == OAUTH_TEMPORARILY_UNAVAILABLE) {
+        reply_error(exchange_of(call), 503, slice_of_string(oauth_error_name(error)),
+                    slice_of_string(oauth_refusal_description(refusal)), NULL);
+        return;
+    }
+    bool scope_missing = error == OAUTH_INSUFFICIENT_SCOPE;
+    buffer_append(&challenge, S(CHALLENGE_BEARER));
+    if (scope_missing) {
+        buffer_append(&challenge, S(", error=\"insufficient_scope\""));
+    } else if (refusal != OAUTH_REFUSED_NO_TOKEN) {
+        buffer_append(&challenge, S(", error=\"invalid_token\""));
+    }
+    if (scope_missing && call->scope.size != 0) {
+        buffer_append(&challenge, S(", scope=\""));
+        buffer_append(&challenge, buffer_slice(&call->scope));
+        buffer_append_char(&challenge, '"');
+    }
+    const struct http_header headers[] = {HEADER_NO_STORE,
+                                          HEADER("WWW-Authenticate", buffer_slice(&challenge))};
+    http_respond(exchange_of(call),
+                 &(struct http_response){scope_missing ? 403 : 401, headers, 2, SLICE("")});
+}
+
+static void refuse(struct verify_call *call, enum oauth_refusal refusal) {
+    bearer_request_note(call->api, exchange_of(call), ENDPOINT_VERIFY, &call->verification,
+                        refusal);
+    reply_refused(call, refusal);
+}
+
+static bool has_all_words(struct slice list, struct slice words) {
+    struct slice word;
+    while (slice_next_word(&words, &word)) {
+        if (!slice_has_word(list, word)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum oauth_refusal judge(const struct verify_call *call) {
+    const struct oauth_verification *v = &call->verification;
+    if (v->refusal != OAUTH_REFUSED_NONE) {
+        return v->refusal;
+    }
+    if (!has_all_words(v->audience, buffer_slice(&call->audience))) {
+        return OAUTH_REFUSED_TOKEN_OF_OTHER_AUDIENCE;
+    }
+    bool has_scope = has_all_words(v->scope, buffer_slice(&call->scope));
+    return has_scope && !call->policy_malformed ? OAUTH_REFUSED_NONE : OAUTH_REFUSED_SCOPE_MISSING;
+}
+
+static void finish(struct verify_call *call) {
+    enum oauth_refusal refusal = judge(call);
+    if (refusal == OAUTH_REFUSED_NONE) {
+        reply_admitted(call);
+    } else {
+        refuse(call, refusal);
+    }
+}
+
+static void on_verified(struct flow *flow) {
+    finish(container_of(flow, struct verify_call, verification.flow));
+}
+
+/* ---- the policy ---- */
+
+/* What cannot be read or kept can be held by no token: it refuses all. */
+static void require_words(struct verify_call *call, struct buffer *required, struct slice words) {
+    struct slice word;
+    while (slice_next_word(&words, &word)) {
+        if (required->size != 0) {
+            buffer_append_char(required, ' ');
+        }
+        buffer_append(required, word);
+    }
+    call->policy_malformed |= required->overflow;
+}
+
+static void require_decoded(struct verify_call *call, struct buffer *required, struct slice value,
+                            bool is_scope) {
+    char storage[REQUIRED_MAX];
+    struct buffer decoded = buffer_of(storage, sizeof storage);
+    if (!form_decode(value, &decoded) ||
+        (is_scope && !oauth_scope_is_valid(buffer_slice(&decoded)))) {
+        call->policy_malformed = true;
+        return;
+    }
+    require_words(call, required, buffer_slice(&decoded));
+}
+
+static void read_query(struct verify_call *call, struct slice query) {
+    struct slice pair, name;
+    while (slice_split(&query, '&', &pair)) {
+        struct slice value = pair;
+        slice_split(&value, '=', &name);
+        if (slice_equal(name, S("scope"))) {
+            require_decoded(call, &call->scope, value, true);
+        } else if (slice_equal(name, S("audience"))) {
+            require_decoded(call, &call->audience, value, false);
+        }
+    }
+}
+
+static void read_fields(struct verify_call *call, const struct http_request *request) {
+    for (unsigned i = 0; i < request->field_count; i++) {
+        const struct http_field *field = &request->fields[i];
+        if (field->id == HTTP_FIELD_X_AUTH_REQUIRE_AUDIENCE) {
+            require_words(call, &call->audience, field->value);
+        } else if (field->id == HTTP_FIELD_X_AUTH_REQUIRE_SCOPE) {
+            call->policy_malformed |= !oauth_scope_is_valid(field->value);
+            require_words(call, &call->scope,
+                          oauth_scope_is_valid(field->value) ? field->value : S(""));
+        }
+    }
+}
+
+/* ---- the request ---- */
+
+void forward_auth(struct api *api, struct http_exchange *x) {
+    struct verify_call *call = http_scratch_of(x, sizeof *call);
+    const struct http_request *request = http_request_of(x);
+    bool reads_query = slice_equal(request->path, S("/verify"));
+    call->api = api;
+    call->policy_malformed = false;
+    call->scope = buffer_of(call->scope_storage, sizeof call->scope_storage);
+    call->audience = buffer_of(call->audience_storage, sizeof call->audience_storage);
+    read_fields(call, request);
+    if (reads_query) {
+        read_query(call, request->query);
+    }
+
+    enum oauth_refusal refusal = bearer_request_read(request, reads_query, &call->verification);
+    if (refusal != OAUTH_REFUSED_NONE) {
+        refuse(call, refusal);
+        return;
+    }
+    call->verification.flow.on_done = on_verified;
+    if (oauth_verification_start(api->options.oauth, &call->verification) == PROGRESS_DONE) {
+        finish(call);
+    }
+}

@@ -1,0 +1,64 @@
+/* revocation.c: a client gives a token of its own back (RFC 7009).
+ *
+ * A token that is not good any more needs no revocation; one of another client is refused, and
+ * stays. */
+#include "oauth/oauth_internal.h"
+
+static enum progress end(struct oauth_revocation *r, enum oauth_refusal refusal,
+                         enum store_trouble trouble) {
+    r->refusal = refusal;
+    r->trouble = trouble;
+    r->flow.step = NULL;
+    return PROGRESS_DONE;
+}
+
+static void on_deleted(struct store_operation *operation) {
+    struct oauth_revocation *r = container_of(operation, struct oauth_revocation, operation);
+    flow_resume(&r->flow);
+}
+
+static enum progress take_deletion(struct flow *flow) {
+    struct oauth_revocation *r = container_of(flow, struct oauth_revocation, flow);
+    if (r->operation.answer != STORE_FOUND) {
+        return end(r, OAUTH_REFUSED_STORE_UNKNOWN, r->operation.trouble);
+    }
+    r->revoked = true;
+    return end(r, OAUTH_REFUSED_NONE, STORE_TROUBLE_NONE);
+}
+
+static enum progress take_inquiry(struct flow *flow) {
+    struct oauth_revocation *r = container_of(flow, struct oauth_revocation, flow);
+    const struct oauth_inquiry *inquiry = &r->inquiry;
+    const struct oauth_verification *token = &inquiry->verification;
+    char storage[OAUTH_KEY_STORAGE];
+    if (inquiry->refusal != OAUTH_REFUSED_NONE || token->refusal != OAUTH_REFUSED_NONE) {
+        return end(r, inquiry->refusal, inquiry->trouble);
+    }
+    if (!slice_equal(oauth_credentials_id(&inquiry->authentication.credentials),
+                     token->client_id)) {
+        return end(r, OAUTH_REFUSED_OTHERS_TOKEN, STORE_TROUBLE_NONE);
+    }
+    r->operation.on_done = on_deleted;
+    flow->step = take_deletion;
+    return store_delete(r->oauth->options.store, oauth_token_key(token->jti, storage),
+                        &r->operation);
+}
+
+static void on_inquired(struct flow *flow) {
+    struct oauth_revocation *r = container_of(flow, struct oauth_revocation, inquiry.flow);
+    flow_resume(&r->flow);
+}
+
+static enum progress inquire(struct flow *flow) {
+    struct oauth_revocation *r = container_of(flow, struct oauth_revocation, flow);
+    r->inquiry.flow.on_done = on_inquired;
+    flow->step = take_inquiry;
+    return oauth_inquiry_start(r->oauth, &r->inquiry);
+}
+
+enum progress oauth_revocation_start(struct oauth *oauth, struct oauth_revocation *r) {
+    r->oauth = oauth;
+    r->revoked = false;
+    r->flow.step = inquire;
+    return flow_start(&r->flow);
+}
