@@ -1,11 +1,14 @@
 /* password.h: how secrets are stored, and a bounded pool of threads for the slow way.
  *
  * Two kinds, both in PHC string format:
- *   $sha256$<64 hex digits>                     for secrets of 256 random bits that we generated:
- * the plain SHA-256 of the secret, checked in under 1 us $scrypt$ln=15,r=8,p=1$<salt>$<hash> for
- * secrets that a person chose: RFC 7914, about 80 ms and 32 MiB; salt and hash in base64 without
- * padding $argon2id$v=19$m=…,t=…,p=…$<salt>$<hash> is checked too where OpenSSL has it (3.2 and
- * later). */
+ *
+ *      $sha256$<64 hex digits>                 for secrets of 256 random bits that we generated:
+ *                                              their plain SHA-256, checked in under 1 us
+ *      $scrypt$ln=15,r=8,p=1$<salt>$<hash>     for secrets that a person chose: RFC 7914, about
+ *                                              80 ms and 32 MiB; base64 without padding
+ *      $argon2id$v=19$m=…,t=…,p=…$<salt>$<hash>
+ *                                              is checked too where OpenSSL has it (3.2 and later)
+ */
 #ifndef MINTD_PASSWORD_H
 #define MINTD_PASSWORD_H
 
@@ -30,7 +33,8 @@ bool password_verify_fast(struct crypto *crypto, struct slice stored, struct sli
 /* Any kind; blocks for as long as the stored parameters say. Never on an event loop. */
 bool password_verify(struct slice stored, struct slice secret);
 
-/* Appends "$scrypt$…" with a fresh salt; blocks. False where memory or randomness fails. */
+/* Appends "$scrypt$…" with a fresh salt; blocks. False where memory or randomness fails, and for a
+ * secret that is over PASSWORD_SECRET_MAX or ends with NUL, which scrypt cannot tell from none. */
 bool password_hash_slow(struct slice secret, struct buffer *stored);
 /* Appends "$sha256$…". */
 bool password_hash_fast(struct slice secret, struct buffer *stored);

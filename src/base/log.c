@@ -1,0 +1,332 @@
+/* The queue of log lines and the thread that writes them.
+ *
+ * Happy path: log_write() formats on its stack, takes the mutex, copies the line into the writer's
+ * ring and wakes the writer, which takes as many whole lines as one write carries, lets go of the
+ * mutex and writes them.
+ * Failure modes: the ring is full (the line is dropped and counted); the sink is slow (the writer
+ * waits in poll, nobody else does); the sink fails (the batch is dropped and counted); the sink
+ * blocks at log_stop() (the rest is dropped after 1 s; a writer caught inside write(2) is left
+ * behind with its ring, and frees it if it ever returns). */
+#include "mintd/log.h"
+#include "log_line.h"
+#include "log_ring.h"
+#include "mintd/clock.h"
+#include "mintd/thread.h"
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SINK STDERR_FILENO
+#define BATCH_MAX PIPE_BUF /* a pipe takes that much whole, and without blocking after poll */
+#define STOP_WAIT_NS UINT64_C(1000000000)
+#define STUCK_WAIT_NS UINT64_C(200000000) /* for a writer that overran STOP_WAIT_NS */
+#define DIRECT_WAIT_NS UINT64_C(1000000000)
+#define POLL_MS 50 /* how soon a writer before a blocked sink sees log_stop() */
+#define WRITER_STACK (64u * 1024u)
+
+_Static_assert(LOG_LINE_MAX < BATCH_MAX, "a batch has room for any line");
+
+struct log_writer {
+    pthread_t thread;
+    pthread_cond_t changed; /* lines came, stop was asked for, or the writer ended */
+    uint64_t stop_at;       /* monotonic; 0: not stopping */
+    bool ended;
+    bool abandoned; /* then the thread owns the struct */
+    bool torn;      /* the thread's: the sink failed inside a line */
+    struct log_ring ring;
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct log_writer *writer; /* under the mutex; NULL: lines are written directly */
+static uint64_t dropped_untold;   /* under the mutex */
+static _Atomic uint64_t dropped;
+static _Atomic int threshold = LOG_INFO;
+static _Atomic int chosen_format = LOG_FORMAT_AUTO;
+
+bool log_enabled(enum log_level level) {
+    return (int)level >= atomic_load_explicit(&threshold, memory_order_relaxed);
+}
+
+uint64_t log_dropped(void) {
+    return atomic_load_explicit(&dropped, memory_order_relaxed);
+}
+
+/* With the mutex. */
+static void count_dropped(uint64_t lines) {
+    atomic_fetch_add_explicit(&dropped, lines, memory_order_relaxed);
+    dropped_untold += lines;
+}
+
+static uint64_t count_lines(struct slice lines) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < lines.size; i++) {
+        count += lines.data[i] == '\n' ? 1 : 0;
+    }
+    return count;
+}
+
+/* ---- the sink ---- */
+
+/* Whether a write can be tried now, or after at most wait_ms. A sink in error is: the write tells.
+ */
+static bool sink_is_ready(int wait_ms) {
+    struct pollfd sink = {.fd = SINK, .events = POLLOUT};
+    return poll(&sink, 1, wait_ms) > 0;
+}
+
+/* One write of at most BATCH_MAX bytes, after sink_is_ready(). Returns the bytes written, 0 where
+ * it is to be tried again, or -1 where the sink fails. */
+static ssize_t sink_write(struct slice lines) {
+    ssize_t written = write(SINK, lines.data, lines.size);
+    bool again = written < 0 && (errno == EINTR || errno == EAGAIN);
+    return again ? 0 : written;
+}
+
+static void write_directly(struct slice line) {
+    uint64_t give_up_at = clock_monotonic_ns() + DIRECT_WAIT_NS;
+    while (line.size != 0) {
+        ssize_t written = sink_is_ready(POLL_MS) ? sink_write(line) : 0;
+        if (written < 0 || (written == 0 && clock_monotonic_ns() >= give_up_at)) {
+            pthread_mutex_lock(&mutex);
+            count_dropped(1);
+            pthread_mutex_unlock(&mutex);
+            return;
+        }
+        line = slice_skip(line, (size_t)written);
+    }
+}
+
+/* Drops what is queued. With the mutex. */
+static void drop_all(struct log_writer *w) {
+    char batch[BATCH_MAX];
+    while (w->ring.size != 0) {
+        count_dropped(count_lines(log_ring_take(&w->ring, batch, sizeof(batch))));
+    }
+}
+
+/* ---- the writer's thread ---- */
+
+/* With the mutex. */
+static bool is_overdue(const struct log_writer *w) {
+    return w->stop_at != 0 && clock_monotonic_ns() >= w->stop_at;
+}
+
+static bool must_give_up(const struct log_writer *w) {
+    pthread_mutex_lock(&mutex);
+    bool overdue = is_overdue(w);
+    pthread_mutex_unlock(&mutex);
+    return overdue;
+}
+
+/* Returns what could not be written. */
+static struct slice write_batch(struct log_writer *w, struct slice batch) {
+    struct slice rest = batch;
+    while (rest.size != 0 && !must_give_up(w)) {
+        ssize_t written = sink_is_ready(POLL_MS) ? sink_write(rest) : 0;
+        if (written < 0) {
+            break;
+        }
+        rest = slice_skip(rest, (size_t)written);
+    }
+    if (rest.size != batch.size) {
+        w->torn = rest.data[-1] != '\n';
+    }
+    return rest;
+}
+
+/* Waits for lines; false where the writer has nothing left to do. With the mutex. */
+static bool wait_for_lines(struct log_writer *w) {
+    while (w->ring.size == 0 && w->stop_at == 0) {
+        pthread_cond_wait(&w->changed, &mutex);
+    }
+    return w->ring.size != 0 && !is_overdue(w);
+}
+
+/* The next batch; a newline before it ends a line that was torn. With the mutex. */
+static struct slice take_batch(struct log_writer *w, char batch[BATCH_MAX]) {
+    batch[0] = '\n';
+    struct slice lines = log_ring_take(&w->ring, batch + 1, BATCH_MAX - 1);
+    return w->torn ? slice_of(batch, lines.size + 1) : lines;
+}
+
+static void writer_free(struct log_writer *w) {
+    pthread_cond_destroy(&w->changed);
+    free(w);
+}
+
+static void *run_writer(void *argument) {
+    struct log_writer *w = argument;
+    char batch[BATCH_MAX];
+    pthread_mutex_lock(&mutex);
+    while (wait_for_lines(w)) {
+        struct slice lines = take_batch(w, batch);
+        pthread_mutex_unlock(&mutex);
+        struct slice unwritten = write_batch(w, lines);
+        pthread_mutex_lock(&mutex);
+        count_dropped(count_lines(unwritten));
+    }
+    drop_all(w);
+    w->ended = true;
+    bool is_mine = w->abandoned;
+    if (!is_mine) {
+        writer = NULL; /* at once: a later line would find nobody to write it */
+        pthread_cond_broadcast(&w->changed);
+    }
+    pthread_mutex_unlock(&mutex);
+    if (is_mine) {
+        writer_free(w);
+    }
+    return NULL;
+}
+
+/* ---- lines ---- */
+
+static bool format_is_json(void) {
+    int format = atomic_load_explicit(&chosen_format, memory_order_relaxed);
+    return format == LOG_FORMAT_AUTO ? isatty(SINK) == 0 : format == LOG_FORMAT_JSON;
+}
+
+static struct slice format_line(char storage[LOG_LINE_MAX], enum log_level level,
+                                const char *message, const struct log_field *fields) {
+    struct buffer out = buffer_of(storage, LOG_LINE_MAX);
+    struct log_line line = {clock_wall_ms(), level, message, fields};
+    log_line_format(&line, format_is_json(), &out);
+    return buffer_slice(&out);
+}
+
+/* What tells of the lines dropped since the last such line; empty where there were none. With the
+ * mutex. */
+static struct slice format_loss(char storage[LOG_LINE_MAX]) {
+    if (dropped_untold == 0) {
+        return S("");
+    }
+    const struct log_field fields[] = {LOG_NUMBER("lines", dropped_untold), LOG_END};
+    return format_line(storage, LOG_WARNING, "log lines dropped", fields);
+}
+
+/* With the mutex. */
+static void enqueue(struct log_writer *w, struct slice line) {
+    char storage[LOG_LINE_MAX];
+    struct slice loss = format_loss(storage);
+    if (loss.size + line.size > log_ring_room(&w->ring)) {
+        count_dropped(1);
+        return;
+    }
+    if (loss.size != 0) {
+        log_ring_put(&w->ring, loss);
+        dropped_untold = 0;
+    }
+    log_ring_put(&w->ring, line);
+    pthread_cond_signal(&w->changed);
+}
+
+void log_write(enum log_level level, const char *message, const struct log_field *fields) {
+    if (!log_enabled(level)) {
+        return;
+    }
+    char storage[LOG_LINE_MAX];
+    struct slice line = format_line(storage, level, message, fields);
+    pthread_mutex_lock(&mutex);
+    bool direct = writer == NULL;
+    if (!direct) {
+        enqueue(writer, line);
+    }
+    pthread_mutex_unlock(&mutex);
+    if (direct) {
+        write_directly(line);
+    }
+}
+
+/* ---- start and stop ---- */
+
+static int init_condition(pthread_cond_t *condition) {
+    pthread_condattr_t attributes;
+    int error = pthread_condattr_init(&attributes);
+    if (error != 0) {
+        return error;
+    }
+    error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    if (error == 0) {
+        error = pthread_cond_init(condition, &attributes);
+    }
+    pthread_condattr_destroy(&attributes);
+    return error;
+}
+
+static int writer_start(struct log_writer *w) {
+    int error = init_condition(&w->changed);
+    if (error != 0) {
+        return error;
+    }
+    error = thread_start(&w->thread, WRITER_STACK, run_writer, w);
+    if (error != 0) {
+        pthread_cond_destroy(&w->changed);
+    }
+    return error;
+}
+
+int log_start(enum log_format format, enum log_level level) {
+    atomic_store_explicit(&threshold, (int)level, memory_order_relaxed);
+    atomic_store_explicit(&chosen_format, (int)format, memory_order_relaxed);
+    atomic_store_explicit(&chosen_format, format_is_json() ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT,
+                          memory_order_relaxed);
+    pthread_mutex_lock(&mutex);
+    bool runs = writer != NULL;
+    pthread_mutex_unlock(&mutex);
+    if (runs) {
+        return EALREADY;
+    }
+    struct log_writer *w = calloc(1, sizeof(*w));
+    if (w == NULL) {
+        return ENOMEM;
+    }
+    int error = writer_start(w);
+    if (error != 0) {
+        free(w);
+        return error;
+    }
+    pthread_mutex_lock(&mutex);
+    writer = w;
+    pthread_mutex_unlock(&mutex);
+    return 0;
+}
+
+/* With the mutex: gives it up while waiting. False where the writer is stuck inside write(2). */
+static bool wait_for_end(struct log_writer *w) {
+    uint64_t until = w->stop_at + STUCK_WAIT_NS;
+    struct timespec deadline = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
+    while (!w->ended) {
+        if (pthread_cond_timedwait(&w->changed, &mutex, &deadline) == ETIMEDOUT) {
+            return w->ended;
+        }
+    }
+    return true;
+}
+
+void log_stop(void) {
+    pthread_mutex_lock(&mutex);
+    struct log_writer *w = writer;
+    if (w == NULL) {
+        pthread_mutex_unlock(&mutex);
+        return;
+    }
+    w->stop_at = clock_monotonic_ns() + STOP_WAIT_NS;
+    pthread_cond_signal(&w->changed);
+    pthread_t thread = w->thread;
+    bool ended = wait_for_end(w);
+    if (!ended) {
+        w->abandoned = true;
+        writer = NULL;
+        drop_all(w);
+    }
+    pthread_mutex_unlock(&mutex);
+    if (!ended) {
+        pthread_detach(thread);
+        return;
+    }
+    pthread_join(thread, NULL);
+    writer_free(w);
+}

@@ -1,0 +1,56 @@
+#include "mintd/clock.h"
+#include "mintd/counter.h"
+#include "unit/unit.h"
+
+static void counters_add_and_set(void **state) {
+    (void)state;
+    struct counter c = {0};
+    counter_add(&c, 2);
+    counter_add(&c, 3);
+    assert_int_equal(counter_read(&c), 5);
+    counter_set(&c, 1);
+    assert_int_equal(counter_read(&c), 1);
+}
+
+static unsigned bucket_for(uint64_t duration_ns) {
+    struct histogram h = {0};
+    unsigned found = HISTOGRAM_BUCKETS + 1;
+    histogram_record(&h, duration_ns);
+    assert_true(counter_read(&h.sum_ns) == duration_ns);
+    for (unsigned i = 0; i <= HISTOGRAM_BUCKETS; i++) {
+        if (counter_read(&h.buckets[i]) != 0) {
+            assert_int_equal(counter_read(&h.buckets[i]), 1);
+            assert_int_equal(found, HISTOGRAM_BUCKETS + 1);
+            found = i;
+        }
+    }
+    return found;
+}
+
+static void buckets_hold_durations_up_to_their_end(void **state) {
+    (void)state;
+    assert_int_equal(bucket_for(0), 0);
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+        uint64_t end = (uint64_t)HISTOGRAM_FIRST_NS << i;
+        assert_int_equal(bucket_for(end - 1), i);
+        assert_int_equal(bucket_for(end), i);
+        assert_int_equal(bucket_for(end + 1), i + 1);
+    }
+    assert_int_equal(bucket_for(UINT64_MAX), HISTOGRAM_BUCKETS);
+}
+
+static void clocks_run(void **state) {
+    (void)state;
+    uint64_t before = clock_monotonic_ns();
+    assert_true(clock_monotonic_ns() >= before);
+    assert_true(clock_wall_ms() > UINT64_C(1700000000000)); /* 2023 */
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counters_add_and_set),
+        cmocka_unit_test(buckets_hold_durations_up_to_their_end),
+        cmocka_unit_test(clocks_run),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

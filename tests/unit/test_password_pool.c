@@ -1,0 +1,282 @@
+#include "mintd/flow.h"
+#include "mintd/password.h"
+#include "support/fault.h"
+#include "unit/unit.h"
+#include <semaphore.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SMALL "$scrypt$ln=4,r=1,p=1$c2FsdHNhbHQ$qJM44DKFfcGR3GZDc+wn3A" /* of "small" */
+
+/* An owner of an inbox, as an event loop is: it sleeps until it is woken. */
+struct owner {
+    sem_t woken;
+    struct password_inbox *inbox;
+    unsigned answered, matched;
+};
+
+struct request {
+    struct owner *owner;
+    unsigned answers;
+    struct password_job job;
+};
+
+static void on_wake(void *context) {
+    struct owner *owner = context;
+    sem_post(&owner->woken);
+}
+
+static void on_job_done(struct password_job *job) {
+    static const char zeros[PASSWORD_SECRET_MAX];
+    struct request *request = container_of(job, struct request, job);
+    assert_memory_equal(job->secret, zeros, sizeof(zeros));
+    request->answers++;
+    request->owner->answered++;
+    request->owner->matched += job->matches ? 1 : 0;
+}
+
+static void owner_init(struct owner *owner) {
+    memset(owner, 0, sizeof(*owner));
+    assert_int_equal(sem_init(&owner->woken, 0, 0), 0);
+    owner->inbox = password_inbox_new(on_wake, owner);
+    assert_non_null(owner->inbox);
+}
+
+static void owner_fini(struct owner *owner) {
+    password_inbox_free(owner->inbox);
+    sem_destroy(&owner->woken);
+}
+
+static void owner_await(struct owner *owner, unsigned answers) {
+    while (owner->answered < answers) {
+        sem_wait(&owner->woken);
+        password_inbox_drain(owner->inbox);
+    }
+    assert_int_equal(owner->answered, answers);
+}
+
+static bool submit(struct password_pool *pool, struct owner *owner, struct request *request,
+                   struct slice stored, struct slice secret) {
+    request->owner = owner;
+    request->job.on_done = on_job_done;
+    return password_pool_submit(pool, owner->inbox, &request->job, stored, secret);
+}
+
+static struct request *new_requests(size_t count) {
+    struct request *requests = calloc(count, sizeof(*requests));
+    assert_non_null(requests);
+    return requests;
+}
+
+static void answers_tell_right_from_wrong(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(2, 16);
+    assert_non_null(pool);
+    struct owner owner;
+    owner_init(&owner);
+    struct request *requests = new_requests(4);
+    assert_true(submit(pool, &owner, &requests[0], S(SMALL), S("small")));
+    assert_true(submit(pool, &owner, &requests[1], S(SMALL), S("large")));
+    assert_true(submit(pool, &owner, &requests[2], S("not a stored secret"), S("small")));
+    assert_true(submit(pool, &owner, &requests[3], S(""), S("")));
+    owner_await(&owner, 4);
+    assert_true(requests[0].job.matches);
+    assert_int_equal(owner.matched, 1);
+    password_pool_free(pool);
+    owner_fini(&owner);
+    free(requests);
+}
+
+static void texts_are_copied_and_bounded(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(1, 4);
+    assert_non_null(pool);
+    struct owner owner;
+    owner_init(&owner);
+    struct request *requests = new_requests(2);
+    static char stored[PASSWORD_STORED_MAX + 1], secret[PASSWORD_SECRET_MAX + 1];
+    memset(stored, '$', sizeof(stored));
+    memset(secret, 's', sizeof(secret));
+    assert_false(submit(pool, &owner, &requests[0], slice_of(stored, sizeof(stored)), S("small")));
+    assert_false(submit(pool, &owner, &requests[0], S(SMALL), slice_of(secret, sizeof(secret))));
+    assert_int_equal(password_pool_load(pool), 0);
+    assert_int_equal(requests[0].job.secret[0], 0);
+
+    char fleeting_stored[] = SMALL, fleeting_secret[] = "small";
+    assert_true(submit(pool, &owner, &requests[0], slice_of_string(fleeting_stored),
+                       slice_of_string(fleeting_secret)));
+    memset(fleeting_stored, 'x', sizeof(fleeting_stored));
+    memset(fleeting_secret, 'x', sizeof(fleeting_secret));
+    assert_true(submit(pool, &owner, &requests[1], slice_of(stored, PASSWORD_STORED_MAX),
+                       slice_of(secret, PASSWORD_SECRET_MAX)));
+    owner_await(&owner, 2);
+    assert_int_equal(owner.matched, 1);
+    password_pool_free(pool);
+    owner_fini(&owner);
+    free(requests);
+}
+
+/* One thread and a queue of two: beside the job that runs there may be two more. */
+static void a_full_queue_refuses(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(1, 2);
+    assert_non_null(pool);
+    struct owner owner;
+    owner_init(&owner);
+    struct request *requests = new_requests(8);
+    unsigned accepted = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        bool taken = submit(pool, &owner, &requests[i], password_slow_decoy, S("secret"));
+        accepted += taken ? 1 : 0;
+        assert_true(taken || requests[i].job.secret[0] == 0);
+    }
+    assert_in_range(accepted, 2, 3);
+    assert_in_range(password_pool_load(pool), 1, 3);
+    owner_await(&owner, accepted);
+    assert_true(submit(pool, &owner, &requests[7], S(SMALL), S("small"))); /* there is room again */
+    owner_await(&owner, accepted + 1);
+    password_pool_free(pool);
+    owner_fini(&owner);
+    unsigned answers = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        answers += requests[i].answers;
+    }
+    assert_int_equal(answers, accepted + 1);
+    free(requests);
+}
+
+#define MANY 400u
+
+static void every_job_is_answered_once_to_its_own_inbox(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(3, MANY);
+    assert_non_null(pool);
+    struct owner owners[2];
+    owner_init(&owners[0]);
+    owner_init(&owners[1]);
+    struct request *requests = new_requests(MANY);
+    for (unsigned i = 0; i < MANY; i++) {
+        struct slice secret = i % 4 < 2 ? S("small") : S("large");
+        assert_true(submit(pool, &owners[i % 2], &requests[i], S(SMALL), secret));
+    }
+    owner_await(&owners[0], MANY / 2);
+    owner_await(&owners[1], MANY / 2);
+    password_pool_free(pool);
+    for (unsigned i = 0; i < 2; i++) {
+        password_inbox_drain(owners[i].inbox);
+        assert_int_equal(owners[i].answered, MANY / 2);
+        assert_int_equal(owners[i].matched, MANY / 4);
+        owner_fini(&owners[i]);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_int_equal(requests[i].answers, 1);
+        assert_int_equal(requests[i].job.matches, i % 4 < 2);
+    }
+    free(requests);
+}
+
+static void on_first_done(struct password_job *job) {
+    struct request *request = container_of(job, struct request, job);
+    struct password_pool *pool = *(struct password_pool **)request[1].job.stored;
+    on_job_done(job);
+    assert_true(submit(pool, request->owner, request, S(SMALL), S("small")));
+}
+
+static void a_job_may_be_submitted_again_from_its_answer(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(1, 2);
+    assert_non_null(pool);
+    struct owner owner;
+    owner_init(&owner);
+    struct request *requests = new_requests(2);
+    memcpy(requests[1].job.stored, &pool, sizeof(pool));
+    requests[0].owner = &owner;
+    requests[0].job.on_done = on_first_done;
+    assert_true(password_pool_submit(pool, owner.inbox, &requests[0].job, S(SMALL), S("small")));
+    owner_await(&owner, 2);
+    assert_int_equal(requests[0].answers, 2);
+    assert_int_equal(owner.matched, 2);
+    password_pool_free(pool);
+    owner_fini(&owner);
+    free(requests);
+}
+
+static void free_answers_those_that_wait(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(1, 10);
+    assert_non_null(pool);
+    struct owner owner;
+    owner_init(&owner);
+    struct request *requests = new_requests(6);
+    assert_true(submit(pool, &owner, &requests[0], password_slow_decoy, S("secret")));
+    for (unsigned i = 1; i < 6; i++) {
+        assert_true(submit(pool, &owner, &requests[i], S(SMALL), S("small")));
+    }
+    password_pool_free(pool); /* while the first one runs, or before it does */
+    password_inbox_drain(owner.inbox);
+    assert_int_equal(owner.answered, 6);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_int_equal(requests[i].answers, 1);
+    }
+    owner_fini(&owner);
+    free(requests);
+}
+
+static void without_a_thread_it_refuses(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(2, 10);
+    assert_non_null(pool);
+    struct owner owner;
+    owner_init(&owner);
+    struct request *requests = new_requests(3);
+    fault_fail_threads(true);
+    assert_false(submit(pool, &owner, &requests[0], S(SMALL), S("small")));
+    assert_int_equal(password_pool_load(pool), 0);
+    assert_int_equal(requests[0].job.secret[0], 0);
+    fault_fail_threads(false);
+    assert_true(submit(pool, &owner, &requests[0], password_slow_decoy, S("small")));
+    fault_fail_threads(true); /* the one there is serves all */
+    assert_true(submit(pool, &owner, &requests[1], S(SMALL), S("small")));
+    fault_fail_threads(false);
+    owner_await(&owner, 2);
+    assert_int_equal(owner.matched, 1);
+    password_pool_free(pool);
+    owner_fini(&owner);
+    free(requests);
+}
+
+static void unused_and_senseless_pools(void **state) {
+    (void)state;
+    password_pool_free(NULL);
+    password_inbox_free(NULL);
+    assert_null(password_pool_new(0, 1));
+    assert_null(password_pool_new(1, 0));
+    struct password_pool *pool = password_pool_new(4, 4);
+    assert_non_null(pool);
+    assert_int_equal(password_pool_load(pool), 0);
+    password_pool_free(pool);
+}
+
+static void new_survives_failing_allocations(void **state) {
+    (void)state;
+    fault_fail_at(1);
+    assert_null(password_pool_new(2, 2));
+    fault_fail_at(1);
+    assert_null(password_inbox_new(on_wake, NULL));
+    fault_disarm();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_tell_right_from_wrong),
+        cmocka_unit_test(texts_are_copied_and_bounded),
+        cmocka_unit_test(a_full_queue_refuses),
+        cmocka_unit_test(every_job_is_answered_once_to_its_own_inbox),
+        cmocka_unit_test(a_job_may_be_submitted_again_from_its_answer),
+        cmocka_unit_test(free_answers_those_that_wait),
+        cmocka_unit_test(without_a_thread_it_refuses),
+        cmocka_unit_test(unused_and_senseless_pools),
+        cmocka_unit_test(new_survives_failing_allocations),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
