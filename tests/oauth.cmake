@@ -1,1 +1,22 @@
-# tests of src/oauth
+# tests of src/oauth, and of the parts of src/api that need no server
+
+# Makes random bytes or digests fail: see support/failing_crypto.h.
+add_library(mintd_test_failing_crypto OBJECT support/failing_crypto.c)
+target_include_directories(mintd_test_failing_crypto PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(mintd_test_failing_crypto PRIVATE mintd_flags)
+target_link_options(mintd_test_failing_crypto INTERFACE
+  -Wl,--wrap=crypto_random -Wl,--wrap=crypto_sha256 -Wl,--wrap=crypto_keyed_digest)
+
+# A struct oauth on a store whose answers the test decides: see support/oauth_fixture.h.
+add_library(mintd_test_oauth STATIC support/stub_store.c support/oauth_fixture.c)
+target_include_directories(mintd_test_oauth PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(mintd_test_oauth PUBLIC mintd_oauth PRIVATE mintd_flags PkgConfig::CMOCKA)
+
+foreach(name words credentials scope client token bearer client_authentication failure_limit grant
+    verification inquiry revocation
+    client_creation)
+  mintd_test(unit oauth_${name} mintd_test_oauth mintd_test_failing_crypto)
+endforeach()
+
+mintd_test(unit form mintd_base)
+target_sources(test_form PRIVATE ${PROJECT_SOURCE_DIR}/src/api/form.c)

@@ -1,1 +1,15 @@
 # tests of src/store
+
+# Real servers, scripted servers, and calls that are waited for.
+add_library(mintd_test_store STATIC
+  support/loop.c support/redis.c support/fake_redis.c support/store_call.c)
+target_include_directories(mintd_test_store PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
+target_link_libraries(mintd_test_store
+  PUBLIC mintd_store PkgConfig::UV PkgConfig::HIREDIS PkgConfig::CMOCKA PRIVATE mintd_flags)
+target_compile_options(mintd_test_store PRIVATE -UNDEBUG)
+
+mintd_test(unit redis_url mintd_store)
+mintd_test(unit memory_store mintd_store mintd_test_fault)
+mintd_test(integration store_contract mintd_test_store mintd_store)
+mintd_test(integration redis_replies mintd_test_store mintd_store)
+mintd_test(integration redis_store mintd_test_store mintd_store mintd_test_fault)

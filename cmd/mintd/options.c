@@ -91,6 +91,14 @@ static bool set_token_ttl(struct options *o, struct slice value, struct buffer *
     return read_number(value, 1, OAUTH_TTL_MAX, &o->instance.token_ttl_s, error);
 }
 
+static bool set_failure_limit(struct options *o, struct slice value, struct buffer *error) {
+    return read_number(value, 0, 1000000, &o->instance.failure_limit, error);
+}
+
+static bool set_trusted_proxies(struct options *o, struct slice value, struct buffer *error) {
+    return networks_parse(value, &o->instance.trusted_proxies, error);
+}
+
 static bool set_client(struct options *o, struct slice value, struct buffer *error) {
     o->instance.seed = &o->seed;
     return oauth_client_seed_parse(value, &o->seed, error);
@@ -155,6 +163,12 @@ static const struct setting settings[] = {
      "connections of clients at one time (10000)", set_max_connections, false, false},
     {"--token-ttl", "MINTD_TOKEN_TTL", "SECONDS",
      "life of a token where the client has no ttl of its own (3600)", set_token_ttl, false, false},
+    {"--failure-limit", "MINTD_FAILURE_LIMIT", "N",
+     "failed authentications a minute for each client and address; 0: no limit (10)",
+     set_failure_limit, false, false},
+    {"--trusted-proxies", "MINTD_TRUSTED_PROXIES", "NETWORKS",
+     "whose X-Forwarded-For counts: 10.0.0.0/8, ::1, unix; separated by spaces (none)",
+     set_trusted_proxies, false, false},
     {"--client", "MINTD_CLIENT", "ID:SECRET[:SCOPE]",
      "make this client at start, if there is none of that name", set_client, false, true},
     {"--issuer", "MINTD_ISSUER", "URL",
@@ -345,6 +359,7 @@ enum options_result options_init(struct options *options, int argc, char **argv)
     options->instance.redis_timeout_ms = 250;
     options->instance.max_connections = 10000;
     options->instance.token_ttl_s = 3600;
+    options->instance.failure_limit = 10;
 
     if (!apply_arguments(options, &line, argc, argv)) {
         return OPTIONS_WRONG;

@@ -7,6 +7,7 @@
 #define MINTD_API_H
 
 #include "mintd/http_server.h"
+#include "mintd/networks.h"
 #include "mintd/oauth.h"
 #include "mintd/store.h"
 
@@ -41,6 +42,7 @@ struct api_options {
     struct slice issuer; /* copied; as api_issuer_is_valid() has it */
     enum api_paths paths;
     struct api_process *process;
+    const struct networks *trusted_proxies; /* whose X-Forwarded-For counts; outlives the api */
     struct oauth *oauth;
     struct store *store;
     uint64_t (*wall_ms)(void);

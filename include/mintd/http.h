@@ -60,6 +60,7 @@ struct http_field {
 struct http_request {
     enum http_method method;
     bool announces_body; /* the head has a Content-Length over 0 or is chunked */
+    bool body_too_large; /* the head says so: on HTTP_READ_BODY the server answers 413 */
     struct slice path;   /* as sent, up to the '?'; of an absolute-form target, its path; "*" */
     struct slice query;  /* behind the '?'; absent without one */
     struct slice body;   /* whole and decoded; empty until it is in */

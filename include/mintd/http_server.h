@@ -37,13 +37,12 @@ void http_unlisten(struct slice address);
 
 /* ---- server ---- */
 
+/* clang-format off */
 #define HTTP_STATUSES(X)                                                                           \
-    X(200)                                                                                         \
-    X(204)                                                                                         \
-    X(400)                                                                                         \
-    X(401)                                                                                         \
-    X(403)                                                                                         \
-    X(404) X(405) X(408) X(413) X(414) X(415) X(417) X(429) X(431) X(500) X(501) X(503) X(505)
+    X(200) X(204)                                                                                  \
+    X(400) X(401) X(403) X(404) X(405) X(408) X(413) X(414) X(415) X(417) X(429) X(431)            \
+    X(500) X(501) X(503) X(505)
+/* clang-format on */
 
 enum http_status_index {
 #define X(status) HTTP_STATUS_##status,

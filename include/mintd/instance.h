@@ -2,6 +2,7 @@
 #ifndef MINTD_INSTANCE_H
 #define MINTD_INSTANCE_H
 
+#include "mintd/networks.h"
 #include "mintd/oauth.h"
 #include "mintd/redis_store.h"
 #include "mintd/slice.h"
@@ -23,6 +24,9 @@ struct instance_options {
     unsigned workers;
     unsigned max_connections; /* of the process */
     unsigned token_ttl_s;
+    unsigned failure_limit; /* failed authentications a minute for each client and address; 0: no
+                               limit */
+    struct networks trusted_proxies;
     struct slice name;                    /* absent: host name and port */
     const struct oauth_client_seed *seed; /* a client to make at start; NULL: none */
 };

@@ -15,7 +15,13 @@
 #include "mintd/slice.h"
 #include <stdint.h>
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
+enum log_level {
+    LOG_DEBUG,
+    LOG_INFO,
+    LOG_WARNING,
+    LOG_ERROR,
+    LOG_SILENT /* for log_start() alone: no line is written */
+};
 enum log_format {
     LOG_FORMAT_AUTO,
     LOG_FORMAT_TEXT,

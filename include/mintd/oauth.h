@@ -18,6 +18,7 @@
 #define OAUTH_AUDIENCE_MAX 1024u    /* bytes of a list of audiences */
 #define OAUTH_CLIENT_TEXT_MAX 4096u /* bytes of all fields of a client that we read */
 #define OAUTH_SECRETS_MAX 4u
+#define OAUTH_ADDRESS_MAX 64u
 #define OAUTH_TTL_MAX (366u * 24u * 3600u) /* seconds */
 
 /* ---- words ---- */
@@ -35,6 +36,7 @@
     X(INVALID_GRANT, "invalid_grant", 400)                                                         \
     X(INSUFFICIENT_SCOPE, "insufficient_scope", 403)                                               \
     X(INVALID_TOKEN, "invalid_token", 401)                                                         \
+    X(TOO_MANY_FAILURES, "temporarily_unavailable", 429)                                           \
     X(TEMPORARILY_UNAVAILABLE, "temporarily_unavailable", 503)
 
 enum oauth_error {
@@ -61,6 +63,8 @@ unsigned oauth_error_status(enum oauth_error error);
     X(WRONG_SECRET, "wrong secret", INVALID_CLIENT, OAUTH_WHO)                                     \
     X(SECRET_EXPIRED, "secret expired", INVALID_CLIENT, OAUTH_WHO)                                 \
     X(CLIENT_DISABLED, "client disabled", INVALID_CLIENT, OAUTH_WHO)                               \
+    X(TOO_MANY_FAILURES, "too many failures", TOO_MANY_FAILURES,                                   \
+      "too many failed attempts for this client from this address: wait, then check the secret")   \
     X(TWO_CREDENTIALS, "two ways of client authentication", INVALID_REQUEST,                       \
       "authenticate in one way only: the Authorization header or the body")                        \
     X(OTHER_CLIENT_ID, "client_id differs from Authorization", INVALID_REQUEST,                    \
@@ -141,7 +145,9 @@ struct oauth_options {
     struct password_inbox *inbox; /* drained by the owner */
     struct oauth_metrics *metrics;
     uint64_t (*wall_ms)(void);
-    unsigned token_ttl_s; /* where the client says nothing */
+    unsigned token_ttl_s;   /* where the client says nothing */
+    unsigned failure_limit; /* failed authentications a minute for each client and address; 0: no
+                               limit */
 };
 
 struct oauth;
@@ -158,6 +164,8 @@ void oauth_count_refusal(struct oauth *oauth, enum oauth_refusal refusal);
 /* A client's name: 1 to OAUTH_CLIENT_ID_MAX of A-Z a-z 0-9 . _ ~ @ / -, safe in keys, headers and
  * logs. */
 bool oauth_client_id_is_valid(struct slice id);
+/* A secret that can be sent: 1 to PASSWORD_SECRET_MAX bytes, no control bytes (RFC 7617 2). */
+bool oauth_secret_is_valid(struct slice secret);
 /* A list of scope-tokens (RFC 6749 3.3), one space between them; empty is fine. */
 bool oauth_scope_is_valid(struct slice scope);
 
@@ -204,11 +212,14 @@ struct slice oauth_credentials_id(const struct oauth_credentials *credentials);
 struct oauth_authentication {
     struct flow flow;
     struct oauth_credentials credentials; /* the request; wiped of secrets when done */
+    struct slice address; /* the request: where it comes from, the caller's until the end; absent:
+                             not limited */
     /* the result */
     enum oauth_refusal refusal; /* NONE: authenticated */
     enum store_trouble trouble; /* with STORE_UNKNOWN */
     unsigned secret_number;     /* 1 to 4: which one matched; with SECRET_EXPIRED, which one has */
     uint64_t secret_expired_at; /* with SECRET_EXPIRED: epoch seconds */
+    unsigned retry_after_s;     /* with TOO_MANY_FAILURES */
     struct oauth_client client; /* when NONE */
     /* its own */
     struct oauth *oauth;
@@ -216,7 +227,8 @@ struct oauth_authentication {
     struct password_job job;
     unsigned pair; /* of a secret that is stored and one that was offered: the next one to check
                       slowly */
-    bool client_known, matched, slow_check_made;
+    unsigned slow_checks; /* made so far */
+    bool client_known, matched;
 };
 
 enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authentication *a);

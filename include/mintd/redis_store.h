@@ -2,7 +2,8 @@
  *
  * The link comes up by itself: resolve, connect, HELLO 3 (with AUTH), SELECT, the schema check; it
  * comes back by itself whenever it is lost, with jittered back-off from 50 ms to 500 ms. While it
- * is not up, verbs are DONE and UNKNOWN at once: no queue for a dead Redis. */
+ * is not up, verbs are DONE and UNKNOWN at once: no queue for a dead Redis. The process must ignore
+ * SIGPIPE. */
 #ifndef MINTD_REDIS_STORE_H
 #define MINTD_REDIS_STORE_H
 
@@ -39,5 +40,51 @@ struct redis_store_options {
 
 /* Starts connecting at once. NULL where memory or the loop fails. */
 struct store *redis_store_new(struct uv_loop_s *loop, const struct redis_store_options *options);
+
+/* Why the connection failed last, in words; "" where it did not, or is up. Never has the password.
+ */
+const char *redis_store_reason(const struct store *store);
+
+/* ---- any command, for the operator's tool ---- */
+
+/* A command's name and arguments. Keys are given whole: the prefix is not added. */
+struct redis_command {
+    const struct slice *arguments;
+    size_t count;
+};
+
+enum redis_value_kind {
+    REDIS_VALUE_NIL,
+    REDIS_VALUE_TEXT,
+    REDIS_VALUE_NUMBER,
+    REDIS_VALUE_ERROR,
+    REDIS_VALUE_LIST, /* a map is a list of names and values in turn */
+};
+
+struct redis_value;
+enum redis_value_kind redis_value_kind(const struct redis_value *value);
+struct slice redis_value_text(const struct redis_value *value);   /* of a TEXT or an ERROR */
+int64_t redis_value_number(const struct redis_value *value);      /* of a NUMBER */
+size_t redis_value_count(const struct redis_value *value);        /* elements of a LIST */
+const struct redis_value *redis_value_first(const struct redis_value *list); /* there must be one */
+const struct redis_value *redis_value_next(const struct redis_value *value); /* the same */
+
+/* The caller's storage, in place until on_done. */
+struct redis_call {
+    void (*on_done)(struct redis_call *call); /* set by the caller */
+    /* the result */
+    enum store_trouble trouble; /* NONE; or what the first error among the replies means; or why
+                                   none came */
+    const struct redis_value *reply; /* to the last command, until on_done returns; NULL: none came
+                                      */
+    /* its own */
+    struct store_operation operation;
+};
+
+/* Sends the commands together, nothing of ours between them (MULTI … EXEC). Works as the verbs of
+ * store.h do (now or later, never both; the same deadline), but also where the layout of the data
+ * is one that we do not know. */
+enum progress redis_store_call(struct store *store, const struct redis_command *commands,
+                               size_t count, struct redis_call *call);
 
 #endif

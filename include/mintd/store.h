@@ -60,6 +60,11 @@ struct store_field {
 
 struct store_operation {
     void (*on_done)(struct store_operation *operation); /* set by the caller */
+    /* By when there must be an answer, in clock_monotonic_ns(). Set to 0 for the store's timeout
+     * from now: the verb then puts in what holds, so that the same operation, started again, or
+     * another one given the same value, ends by the deadline of the first: a request has one,
+     * however many commands it takes. */
+    uint64_t deadline_ns;
 
     /* The result. Slices are valid until on_done returns; after PROGRESS_DONE, until the store's
      * next verb. */
@@ -68,11 +73,12 @@ struct store_operation {
     struct slice value;               /* store_get */
     const struct store_field *fields; /* store_read_hash */
     size_t field_count;
-    int64_t number; /* store_create_hash: 1 made, 0 it was there; store_delete: keys deleted */
+    int64_t number; /* store_create_hash: 1 made, 0 it was there; store_delete: keys deleted;
+                       store_count */
 
     /* The store's own. */
     struct store_operation *next, *previous;
-    uint64_t started_ns, deadline_ns;
+    uint64_t started_ns;
     void *link;
     unsigned slot;
     unsigned kind;
@@ -100,6 +106,8 @@ struct store_verbs {
                                  size_t count, struct store_operation *);
     enum progress (*add_member)(struct store *, struct slice key, struct slice member,
                                 struct store_operation *);
+    enum progress (*count)(struct store *, struct slice key, unsigned ttl_s,
+                           struct store_operation *);
     void (*flush)(struct store *);
     void (*close)(struct store *, void (*on_closed)(void *), void *context);
     void (*free)(struct store *);
@@ -143,6 +151,12 @@ static inline enum progress store_add_member(struct store *store, struct slice k
                                              struct slice member,
                                              struct store_operation *operation) {
     return store->verbs->add_member(store, key, member, operation);
+}
+/* Adds one to a counter that is gone ttl_s seconds after it was first counted up; `number` is its
+ * new value. */
+static inline enum progress store_count(struct store *store, struct slice key, unsigned ttl_s,
+                                        struct store_operation *operation) {
+    return store->verbs->count(store, key, ttl_s, operation);
 }
 /* Sends the commands of this turn in one write. Before the loop blocks. */
 static inline void store_flush(struct store *store) {

@@ -147,7 +147,7 @@ static enum http_next on_head(void *context, struct http_exchange *x) {
         reply_wrong_method(x, allow_of(route->methods));
         return HTTP_TAKEN;
     }
-    if (route->methods == METHODS_POST && refuse_body(x, request)) {
+    if (route->methods == METHODS_POST && !request->body_too_large && refuse_body(x, request)) {
         return HTTP_TAKEN;
     }
     if (request->announces_body) {

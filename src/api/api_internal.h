@@ -81,7 +81,7 @@ struct refusal_facts {
     enum endpoint endpoint;
     enum oauth_refusal refusal;
     enum store_trouble trouble;
-    struct slice client_id, jti, detail;
+    struct slice client_id, address, jti, detail;
 };
 
 /* Counts a refusal and logs it with the exact reason under the request's id. Before the exchange is
@@ -90,6 +90,7 @@ void note_refusal(struct api *api, struct http_exchange *x, const struct refusal
 
 /* The answer of an endpoint that authenticates clients: status, challenge and words follow from the
  * refusal. */
-void reply_client_refusal(struct http_exchange *x, enum oauth_refusal refusal);
+void reply_client_refusal(struct http_exchange *x, enum oauth_refusal refusal,
+                          unsigned retry_after_s);
 
 #endif

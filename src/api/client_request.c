@@ -1,4 +1,5 @@
 #include "api/client_request.h"
+#include "api/client_address.h"
 
 enum { CLIENT_ID, CLIENT_SECRET };
 
@@ -56,10 +57,22 @@ static enum oauth_refusal read_credentials(const struct client_request *request,
     return OAUTH_REFUSED_NONE;
 }
 
-enum oauth_refusal client_request_read(struct client_request *request,
-                                       const struct http_request *http,
-                                       struct oauth_credentials *credentials) {
-    credentials->id_size = 0;
+/* Copied: it may lie in the request, which is gone when the answer is not there at once. */
+static void keep_address(struct client_request *request, struct slice address,
+                         struct oauth_authentication *authentication) {
+    struct buffer kept = buffer_of(request->address, sizeof request->address);
+    buffer_append(&kept, address);
+    authentication->address = buffer_slice(&kept);
+}
+
+enum oauth_refusal client_request_read(struct client_request *request, const struct api *api,
+                                       struct http_exchange *x,
+                                       struct oauth_authentication *authentication) {
+    const struct http_request *http = http_request_of(x);
+    authentication->credentials.id_size = 0;
+    authentication->retry_after_s = 0;
+    authentication->read.deadline_ns = 0;
+    keep_address(request, client_address_of(x, api->options.trusted_proxies), authentication);
     if (http->query.size != 0) {
         return OAUTH_REFUSED_PARAMETERS_IN_URI;
     }
@@ -73,7 +86,7 @@ enum oauth_refusal client_request_read(struct client_request *request,
     case FORM_OK:
         break;
     }
-    return read_credentials(request, http, credentials);
+    return read_credentials(request, http, &authentication->credentials);
 }
 
 static void describe_expired_secret(const struct oauth_authentication *authentication,
@@ -96,7 +109,8 @@ void client_request_refuse(struct api *api, struct http_exchange *x, enum endpoi
                      .refusal = refusal,
                      .trouble = trouble,
                      .client_id = oauth_credentials_id(&authentication->credentials),
+                     .address = authentication->address,
                      .detail = detail.size == 0 ? SLICE_ABSENT : buffer_slice(&detail),
                  });
-    reply_client_refusal(x, refusal);
+    reply_client_refusal(x, refusal, authentication->retry_after_s);
 }

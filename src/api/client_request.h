@@ -14,6 +14,7 @@ struct client_request {
     unsigned count;
     struct form_parameter parameters[CLIENT_REQUEST_PARAMETERS_MAX];
     char client_id[OAUTH_CLIENT_ID_MAX + 1], client_secret[PASSWORD_SECRET_MAX];
+    char address[OAUTH_ADDRESS_MAX];
 };
 
 void client_request_init(struct client_request *request);
@@ -25,11 +26,11 @@ struct form_parameter *client_request_add_token(struct client_request *request, 
                                                 size_t size);
 /* Its value after client_request_read(): absent where it is missing, empty where it did not fit. */
 struct slice client_request_token(const struct form_parameter *token);
-/* Reads the body and the credentials. What is wrong, before anybody looks at the credentials, or
- * NONE. */
-enum oauth_refusal client_request_read(struct client_request *request,
-                                       const struct http_request *http,
-                                       struct oauth_credentials *credentials);
+/* Reads the body, the credentials and the client's address into the authentication. What is wrong,
+ * before anybody looks at the credentials, or NONE. */
+enum oauth_refusal client_request_read(struct client_request *request, const struct api *api,
+                                       struct http_exchange *x,
+                                       struct oauth_authentication *authentication);
 
 /* Logs, counts and answers a refusal. */
 void client_request_refuse(struct api *api, struct http_exchange *x, enum endpoint endpoint,

@@ -19,19 +19,23 @@ static struct form_parameter *find_parameter(struct form_parameter *known, size_
 }
 
 static enum form_result take_value(struct form_parameter *parameter, struct slice value) {
-    if (parameter->value.size != 0) {
+    struct buffer *kept = &parameter->value;
+    if (kept->size != 0 || kept->overflow) {
         if (!parameter->repeatable) {
             return FORM_REPEATED;
         }
-        buffer_append_char(&parameter->value, '\n');
+        buffer_append_char(kept, '\n');
     }
-    if (form_decode(value, &parameter->value)) {
-        return FORM_OK;
-    }
-    if (parameter->value.overflow) {
+    size_t start = kept->size;
+    if (!form_decode(value, kept)) {
+        if (!kept->overflow) {
+            return FORM_MALFORMED;
+        }
         return parameter->any_length ? FORM_OK : FORM_TOO_LONG;
     }
-    return FORM_MALFORMED;
+    /* The newline between two values is ours: one value must not pass for two. */
+    bool has_newline = memchr(kept->data + start, '\n', kept->size - start) != NULL;
+    return parameter->repeatable && has_newline ? FORM_MALFORMED : FORM_OK;
 }
 
 enum form_result form_read(struct slice body, struct form_parameter *known, size_t count) {

@@ -90,8 +90,8 @@ void introspection(struct api *api, struct http_exchange *x) {
     struct form_parameter *token =
         client_request_add_token(&call->request, call->token, sizeof call->token);
 
-    enum oauth_refusal refusal = client_request_read(&call->request, http_request_of(x),
-                                                     &inquiry->authentication.credentials);
+    enum oauth_refusal refusal =
+        client_request_read(&call->request, api, x, &inquiry->authentication);
     if (refusal != OAUTH_REFUSED_NONE) {
         client_request_refuse(api, x, ENDPOINT_INTROSPECT, &inquiry->authentication, refusal,
                               STORE_TROUBLE_NONE);

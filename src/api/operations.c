@@ -69,6 +69,7 @@ void operations_readiness(struct api *api, struct http_exchange *x) {
     buffer_append_format(&key, "instance:%s", api->options.process->name);
     write_heartbeat(api, &value);
     call->api = api;
+    call->heartbeat.deadline_ns = 0;
     call->heartbeat.on_done = on_heartbeat_written;
     if (store_set(api->options.store, buffer_slice(&key), buffer_slice(&value), HEARTBEAT_TTL_S,
                   &call->heartbeat) == PROGRESS_DONE) {

@@ -37,14 +37,21 @@ void note_refusal(struct api *api, struct http_exchange *x, const struct refusal
                                      ? NULL
                                      : store_trouble_name(facts->trouble)),
              LOG_TEXT("client", facts->client_id), LOG_TEXT("jti", facts->jti),
-             LOG_TEXT("peer", http_peer_of(x)));
+             LOG_TEXT("address", facts->address), LOG_TEXT("peer", http_peer_of(x)));
 }
 
-void reply_client_refusal(struct http_exchange *x, enum oauth_refusal refusal) {
-    static const struct http_header challenge = HEADER("WWW-Authenticate", SLICE(CHALLENGE_BASIC));
+void reply_client_refusal(struct http_exchange *x, enum oauth_refusal refusal,
+                          unsigned retry_after_s) {
     enum oauth_error error = oauth_refusal_error(refusal);
     unsigned status = oauth_error_status(error);
+    char storage[16];
+    struct buffer seconds = buffer_of(storage, sizeof storage);
+    buffer_append_number(&seconds, retry_after_s);
+    const struct http_header challenge = HEADER("WWW-Authenticate", SLICE(CHALLENGE_BASIC));
+    const struct http_header retry_after = HEADER("Retry-After", buffer_slice(&seconds));
+    const struct http_header *extra = status == 401   ? &challenge
+                                      : status == 429 ? &retry_after
+                                                      : NULL;
     reply_error(x, status, slice_of_string(oauth_error_name(error)),
-                slice_of_string(oauth_refusal_description(refusal)),
-                status == 401 ? &challenge : NULL);
+                slice_of_string(oauth_refusal_description(refusal)), extra);
 }

@@ -117,7 +117,7 @@ static void handle(struct api *api, struct http_exchange *x, enum endpoint endpo
     lay_out_parameters(call);
 
     enum oauth_refusal refusal =
-        client_request_read(&call->request, http_request_of(x), &grant->authentication.credentials);
+        client_request_read(&call->request, api, x, &grant->authentication);
     if (refusal != OAUTH_REFUSED_NONE) {
         refuse(call, refusal, STORE_TROUBLE_NONE);
         return;

@@ -31,7 +31,7 @@ struct instance {
     unsigned listening; /* addresses of options->listen that are open */
     bool loop_open;
     uv_loop_t loop;
-    uv_signal_t on_term, on_int;
+    uv_signal_t on_term, on_int, on_hup;
     uv_async_t worker_ended;
     _Atomic unsigned ended;
     bool stopping;
@@ -228,6 +228,17 @@ static void drain_workers(struct instance *instance, bool now) {
     }
 }
 
+/* Held back whenever there is nobody to take them: a signal that comes early or late waits, and
+ * does not kill. */
+static void hold_signals(bool hold) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
+}
+
 /* The first signal drains, the second ends. */
 static void on_signal(uv_signal_t *handle, int signal_number) {
     struct instance *instance = handle->data;
@@ -237,11 +248,19 @@ static void on_signal(uv_signal_t *handle, int signal_number) {
     instance->stopping = true;
 }
 
+/* There is nothing to reload yet, and a hang-up is no reason to end. */
+static void on_hangup(uv_signal_t *handle, int signal_number) {
+    (void)handle;
+    log_info("nothing to reload", LOG_NUMBER("signal", signal_number));
+}
+
 static void on_worker_ended(uv_async_t *handle) {
     struct instance *instance = handle->data;
     if (atomic_load(&instance->ended) == instance->started) {
+        hold_signals(true);
         uv_close((uv_handle_t *)&instance->on_term, NULL);
         uv_close((uv_handle_t *)&instance->on_int, NULL);
+        uv_close((uv_handle_t *)&instance->on_hup, NULL);
         uv_close((uv_handle_t *)&instance->worker_ended, NULL);
     }
 }
@@ -257,6 +276,8 @@ static bool open_main_loop(struct instance *instance) {
     return uv_async_init(&instance->loop, &instance->worker_ended, on_worker_ended) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_term) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_int) == 0 &&
+           uv_signal_init(&instance->loop, &instance->on_hup) == 0 &&
+           uv_signal_start(&instance->on_hup, on_hangup, SIGHUP) == 0 &&
            uv_signal_start(&instance->on_term, on_signal, SIGTERM) == 0 &&
            uv_signal_start(&instance->on_int, on_signal, SIGINT) == 0;
 }
@@ -284,6 +305,7 @@ static bool run(struct instance *instance) {
     } else {
         tell_start(instance);
     }
+    hold_signals(false);
     uv_run(&instance->loop, UV_RUN_DEFAULT);
     return ok;
 }
@@ -340,9 +362,12 @@ int instance_run(const struct instance_options *options) {
     instance->metrics_fd = -1;
     instance->process.name = instance->name;
     instance->process.started_ms = clock_wall_ms();
+    hold_signals(true);
     bool ok = open_instance(instance) && run(instance);
     free_instance(instance);
     free(instance);
-    log_info("stopped");
+    if (ok) {
+        log_info("stopped");
+    }
     return ok ? 0 : 1;
 }

@@ -37,13 +37,9 @@ static void end_loop(struct worker *worker) {
     }
     worker->closing = true;
     worker->open_parts = 0;
-    if (worker->server != NULL) {
+    for (unsigned i = 0; i < worker->server_count; i++) {
         worker->open_parts++;
-        http_server_close(worker->server, on_part_closed, worker);
-    }
-    if (worker->metrics_server != NULL) {
-        worker->open_parts++;
-        http_server_close(worker->metrics_server, on_part_closed, worker);
+        http_server_close(worker->servers[i], on_part_closed, worker);
     }
     if (worker->store != NULL) {
         worker->open_parts++;
@@ -60,15 +56,16 @@ static void begin_drain(struct worker *worker) {
     }
     worker->draining = true;
     worker->drain_started_ms = uv_now(&worker->loop);
-    http_server_drain(worker->server);
-    if (worker->metrics_server != NULL) {
-        http_server_drain(worker->metrics_server);
+    for (unsigned i = 0; i < worker->server_count; i++) {
+        http_server_drain(worker->servers[i]);
     }
 }
 
 static bool is_drained(const struct worker *worker) {
-    bool served = http_server_is_idle(worker->server) &&
-                  (worker->metrics_server == NULL || http_server_is_idle(worker->metrics_server));
+    bool served = true;
+    for (unsigned i = 0; i < worker->server_count; i++) {
+        served = served && http_server_is_idle(worker->servers[i]);
+    }
     return served || uv_now(&worker->loop) - worker->drain_started_ms > WORKER_DRAIN_MS;
 }
 
@@ -147,9 +144,8 @@ static void on_tick(uv_timer_t *timer) {
     if (worker->closing) {
         return;
     }
-    http_server_tick(worker->server, wall_ms);
-    if (worker->metrics_server != NULL) {
-        http_server_tick(worker->metrics_server, wall_ms);
+    for (unsigned i = 0; i < worker->server_count; i++) {
+        http_server_tick(worker->servers[i], wall_ms);
     }
     tell_store_state(worker);
     create_client(worker);
@@ -157,11 +153,12 @@ static void on_tick(uv_timer_t *timer) {
 
 static void on_turn_end(uv_prepare_t *prepare) {
     struct worker *worker = prepare->data;
-    http_server_flush(worker->server);
-    if (worker->metrics_server != NULL) {
-        http_server_flush(worker->metrics_server);
+    for (unsigned i = 0; i < worker->server_count; i++) {
+        http_server_flush(worker->servers[i]);
     }
-    store_flush(worker->store);
+    if (worker->store != NULL) {
+        store_flush(worker->store);
+    }
     if (worker->draining && is_drained(worker)) {
         end_loop(worker);
     }
@@ -236,32 +233,9 @@ static bool open_oauth(struct worker *worker) {
         .metrics = &worker->options.process->metrics[worker->options.index].oauth,
         .wall_ms = clock_wall_ms,
         .token_ttl_s = worker->options.instance->token_ttl_s,
+        .failure_limit = worker->options.instance->failure_limit,
     });
     return worker->oauth != NULL;
-}
-
-static struct api *open_api(struct worker *worker, enum api_paths paths) {
-    return api_new(&(struct api_options){
-        .issuer = worker->options.issuer,
-        .paths = paths,
-        .process = worker->options.process,
-        .oauth = worker->oauth,
-        .store = worker->store,
-        .wall_ms = clock_wall_ms,
-    });
-}
-
-static struct http_server *open_server(struct worker *worker, struct api *api,
-                                       unsigned metrics_index) {
-    const struct instance_options *instance = worker->options.instance;
-    return http_server_new(
-        &worker->loop, &(struct http_server_options){
-                           .handler = api_handler(),
-                           .context = api,
-                           .metrics = &worker->options.process->metrics[metrics_index].http,
-                           .max_connections = (instance->max_connections + instance->workers - 1) /
-                                              instance->workers,
-                       });
 }
 
 static void close_listeners(const int *fds, unsigned count) {
@@ -270,39 +244,53 @@ static void close_listeners(const int *fds, unsigned count) {
     }
 }
 
-static bool open_main_server(struct worker *worker) {
-    const struct worker_options *options = &worker->options;
-    worker->api = open_api(
-        worker, slice_is_absent(options->instance->metrics_listen) ? API_ALL : API_WITHOUT_METRICS);
-    worker->server = worker->api == NULL ? NULL : open_server(worker, worker->api, options->index);
-    if (worker->server == NULL) {
-        close_listeners(options->listeners, options->listener_count);
+/* A server, its endpoints and its listeners; the listeners are taken over in any case. */
+static bool open_server(struct worker *worker, enum api_paths paths, unsigned metrics_index,
+                        const int *listeners, unsigned listener_count) {
+    const struct instance_options *instance = worker->options.instance;
+    struct api *api = api_new(&(struct api_options){
+        .issuer = worker->options.issuer,
+        .paths = paths,
+        .trusted_proxies = &instance->trusted_proxies,
+        .process = worker->options.process,
+        .oauth = worker->oauth,
+        .store = worker->store,
+        .wall_ms = clock_wall_ms,
+    });
+    const struct http_server_options options = {
+        .handler = api_handler(),
+        .context = api,
+        .metrics = &worker->options.process->metrics[metrics_index].http,
+        .max_connections = (instance->max_connections + instance->workers - 1) / instance->workers,
+    };
+    struct http_server *server = api == NULL ? NULL : http_server_new(&worker->loop, &options);
+    if (server == NULL) {
+        api_free(api);
+        close_listeners(listeners, listener_count);
         return false;
     }
-    for (unsigned i = 0; i < options->listener_count; i++) {
-        if (http_server_add_listener(worker->server, options->listeners[i]) != 0) {
-            close_listeners(options->listeners + i + 1, options->listener_count - i - 1);
+    worker->apis[worker->server_count] = api;
+    worker->servers[worker->server_count++] = server;
+    for (unsigned i = 0; i < listener_count; i++) {
+        if (http_server_add_listener(server, listeners[i]) != 0) {
+            close_listeners(listeners + i + 1, listener_count - i - 1);
             return false;
         }
     }
     return true;
 }
 
-static bool open_metrics_server(struct worker *worker) {
-    int listener = worker->options.metrics_listener;
-    if (listener < 0) {
-        return true;
+static bool open_servers(struct worker *worker) {
+    const struct worker_options *options = &worker->options;
+    bool apart = !slice_is_absent(options->instance->metrics_listen);
+    bool main_open = open_server(worker, apart ? API_WITHOUT_METRICS : API_ALL, options->index,
+                                 options->listeners, options->listener_count);
+    if (options->metrics_listener < 0) {
+        return main_open;
     }
-    worker->metrics_api = open_api(worker, API_METRICS_ONLY);
-    worker->metrics_server =
-        worker->metrics_api == NULL
-            ? NULL
-            : open_server(worker, worker->metrics_api, worker->options.process->metrics_count - 1);
-    if (worker->metrics_server == NULL) {
-        close(listener);
-        return false;
-    }
-    return http_server_add_listener(worker->metrics_server, listener) == 0;
+    return open_server(worker, API_METRICS_ONLY, options->process->metrics_count - 1,
+                       &options->metrics_listener, 1) &&
+           main_open;
 }
 
 bool worker_open(struct worker *worker, const struct worker_options *options) {
@@ -315,16 +303,19 @@ bool worker_open(struct worker *worker, const struct worker_options *options) {
         }
         return false;
     }
-    bool main_open = open_main_server(worker);
-    return open_metrics_server(worker) && main_open;
+    return open_servers(worker);
 }
 
 /* ---- the thread ---- */
 
-static void *run(void *context) {
-    struct worker *worker = context;
+static void start_handles(struct worker *worker) {
     uv_prepare_start(&worker->prepare, on_turn_end);
     uv_timer_start(&worker->tick, on_tick, 0, WORKER_TICK_MS);
+}
+
+static void *run(void *context) {
+    struct worker *worker = context;
+    start_handles(worker);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     worker->options.on_end(worker->options.context);
     return NULL;
@@ -345,6 +336,7 @@ void worker_end(struct worker *worker) {
         pthread_join(worker->thread, NULL);
         worker->thread_runs = false;
     } else if (worker->loop_open) {
+        start_handles(worker);
         end_loop(worker);
         uv_run(&worker->loop, UV_RUN_DEFAULT);
     }
@@ -355,14 +347,10 @@ void worker_free(struct worker *worker) {
         password_inbox_drain(worker->inbox);
         password_inbox_free(worker->inbox);
     }
-    if (worker->server != NULL) {
-        http_server_free(worker->server);
+    for (unsigned i = 0; i < worker->server_count; i++) {
+        http_server_free(worker->servers[i]);
+        api_free(worker->apis[i]);
     }
-    if (worker->metrics_server != NULL) {
-        http_server_free(worker->metrics_server);
-    }
-    api_free(worker->api);
-    api_free(worker->metrics_api);
     oauth_free(worker->oauth);
     crypto_free(worker->crypto);
     if (worker->store != NULL) {

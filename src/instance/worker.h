@@ -42,8 +42,10 @@ struct worker {
     struct crypto *crypto;
     struct password_inbox *inbox;
     struct oauth *oauth;
-    struct api *api, *metrics_api;
-    struct http_server *server, *metrics_server;
+    unsigned
+        server_count; /* the main one, then, on the first worker, the one of the metrics listener */
+    struct http_server *servers[2];
+    struct api *apis[2];
     struct oauth_client_creation creation;
     bool creation_open, creation_done;
     enum store_trouble last_trouble;

@@ -39,9 +39,9 @@ static bool read_seconds(struct slice value, unsigned *seconds) {
     return true;
 }
 
-static bool read_number(struct slice value, uint64_t *number) {
+static bool read_number(struct slice value, uint64_t max, uint64_t *number) {
     unsigned long long parsed;
-    if (!slice_to_number(value, INT64_MAX, &parsed)) {
+    if (!slice_to_number(value, max, &parsed)) {
         return false;
     }
     *number = parsed;
@@ -61,7 +61,7 @@ static bool read_secret_field(struct oauth_client *client, struct slice name, st
     if (slice_is_absent(rest)) {
         return keep_text(client, value, &secret->stored);
     }
-    return !slice_equal(rest, S("expires")) || read_number(value, &secret->expires);
+    return !slice_equal(rest, S("expires")) || read_number(value, UINT64_MAX, &secret->expires);
 }
 
 static bool read_field(struct oauth_client *client, struct slice name, struct slice value) {
@@ -84,7 +84,7 @@ static bool read_field(struct oauth_client *client, struct slice name, struct sl
         return read_seconds(value, &client->max_ttl_s);
     }
     if (slice_equal(name, S("gen"))) {
-        return read_number(value, &client->generation);
+        return read_number(value, OAUTH_NUMBER_MAX, &client->generation);
     }
     if (slice_equal(name, S("disabled"))) {
         client->disabled = value.size != 0 && !slice_equal(value, S("0"));

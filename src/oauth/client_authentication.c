@@ -25,7 +25,7 @@ static enum progress end(struct oauth_authentication *a, enum oauth_refusal refu
 static void note_match(struct oauth_authentication *a, unsigned secret) {
     uint64_t expires = a->client.secrets[secret].expires;
     a->secret_number = secret + 1;
-    if (expires != 0 && expires * 1000 <= a->oauth->options.wall_ms()) {
+    if (expires != 0 && expires <= a->oauth->options.wall_ms() / 1000) {
         a->secret_expired_at = expires;
     } else {
         a->secret_expired_at = 0;
@@ -60,9 +60,21 @@ static enum progress check_slowly(struct oauth_authentication *a, struct slice s
         return end(a, OAUTH_REFUSED_BUSY);
     }
     counter_add(&options->metrics->slow_checks, 1);
-    a->slow_check_made = true;
+    a->slow_checks++;
+    a->read.deadline_ns = 0; /* that time was not the store's */
     a->flow.step = then;
     return PROGRESS_PENDING;
+}
+
+static enum oauth_refusal verdict(const struct oauth_authentication *a) {
+    if (!a->client_known) {
+        return OAUTH_REFUSED_UNKNOWN_CLIENT;
+    }
+    if (!a->matched) {
+        return a->secret_expired_at != 0 ? OAUTH_REFUSED_SECRET_EXPIRED
+                                         : OAUTH_REFUSED_WRONG_SECRET;
+    }
+    return a->client.disabled ? OAUTH_REFUSED_CLIENT_DISABLED : OAUTH_REFUSED_NONE;
 }
 
 static enum progress check_next_slow_secret(struct flow *flow);
@@ -72,8 +84,9 @@ static enum progress take_slow_result(struct flow *flow) {
     unsigned secret = a->pair / 2;
     if (a->job.matches) {
         note_match(a, secret);
-        verified_secrets_add(&a->oauth->verified, a->oauth->options.crypto,
-                             a->client.secrets[secret].stored, offered_secret(a, a->pair % 2));
+        digest_memory_put(&a->oauth->verified, a->oauth->options.crypto,
+                          a->client.secrets[secret].stored, offered_secret(a, a->pair % 2),
+                          DIGEST_MEMORY_FOREVER);
     }
     a->pair++;
     flow->step = check_next_slow_secret;
@@ -83,7 +96,6 @@ static enum progress take_slow_result(struct flow *flow) {
 static enum progress check_next_slow_secret(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
     struct oauth *oauth = a->oauth;
-    flow->step = conclude;
     for (; a->pair < PAIRS && !a->matched; a->pair++) {
         struct slice stored = a->client.secrets[a->pair / 2].stored;
         unsigned offer = a->pair % 2;
@@ -92,30 +104,55 @@ static enum progress check_next_slow_secret(struct flow *flow) {
             continue;
         }
         oauth->slow_secrets_in_use = true;
-        if (!verified_secrets_has(&oauth->verified, oauth->options.crypto, stored,
-                                  offered_secret(a, offer))) {
+        if (digest_memory_find(&oauth->verified, oauth->options.crypto, stored,
+                               offered_secret(a, offer), 0) == 0) {
             return check_slowly(a, stored, offered_secret(a, offer), take_slow_result);
         }
         counter_add(&oauth->options.metrics->remembered_checks, 1);
         note_match(a, a->pair / 2);
     }
-    if (!a->matched && !a->slow_check_made && oauth->slow_secrets_in_use) {
-        return check_slowly(a, password_slow_decoy, offered_secret(a, 0), conclude);
+    if (oauth->slow_secrets_in_use && verdict(a) != OAUTH_REFUSED_NONE &&
+        a->slow_checks < a->credentials.secret_count) {
+        return check_slowly(a, password_slow_decoy, offered_secret(a, a->slow_checks),
+                            check_next_slow_secret);
     }
+    flow->step = conclude;
     return PROGRESS_DONE;
+}
+
+/* ---- the verdict ---- */
+
+static enum progress end_barred(struct oauth_authentication *a, uint64_t until_ms) {
+    uint64_t now_ms = a->oauth->options.wall_ms();
+    a->retry_after_s = until_ms > now_ms ? (unsigned)((until_ms - now_ms + 999) / 1000) : 1;
+    return end(a, OAUTH_REFUSED_TOO_MANY_FAILURES);
+}
+
+static struct slice failure_name(const struct oauth_authentication *a) {
+    return oauth_failure_name(oauth_credentials_id(&a->credentials), a->client_known);
+}
+
+/* The verdict stands already; the count can only make it harder. */
+static enum progress take_count(struct flow *flow) {
+    struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
+    if (oauth_failure_bar(a->oauth, failure_name(a), a->address, &a->read)) {
+        return end_barred(a, oauth_failure_barred_until(a->oauth, failure_name(a), a->address));
+    }
+    return end(a, a->refusal);
 }
 
 static enum progress conclude(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
-    if (!a->client_known) {
-        return end(a, OAUTH_REFUSED_UNKNOWN_CLIENT);
+    a->refusal = verdict(a);
+    if (a->refusal == OAUTH_REFUSED_NONE || a->oauth->options.failure_limit == 0 ||
+        slice_is_absent(a->address)) {
+        return end(a, a->refusal);
     }
-    if (!a->matched) {
-        return end(a, a->secret_expired_at != 0 ? OAUTH_REFUSED_SECRET_EXPIRED
-                                                : OAUTH_REFUSED_WRONG_SECRET);
-    }
-    return end(a, a->client.disabled ? OAUTH_REFUSED_CLIENT_DISABLED : OAUTH_REFUSED_NONE);
+    flow->step = take_count;
+    return oauth_failure_count(a->oauth, failure_name(a), a->address, &a->read);
 }
+
+/* ---- the client ---- */
 
 static enum progress judge_client(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
@@ -127,12 +164,18 @@ static enum progress judge_client(struct flow *flow) {
         return end(a, OAUTH_REFUSED_RECORD_UNREADABLE);
     }
     a->client_known = a->read.answer == STORE_FOUND && oauth_client_has_secret(&a->client);
+    if (!a->client_known) {
+        uint64_t until_ms = oauth_failure_barred_until(a->oauth, failure_name(a), a->address);
+        if (until_ms != 0) {
+            return end_barred(a, until_ms);
+        }
+    }
     check_fast_secrets(a);
     flow->step = check_next_slow_secret;
     return PROGRESS_DONE;
 }
 
-static void on_client_read(struct store_operation *operation) {
+static void on_answer(struct store_operation *operation) {
     struct oauth_authentication *a = container_of(operation, struct oauth_authentication, read);
     flow_resume(&a->flow);
 }
@@ -143,7 +186,12 @@ static enum progress read_client(struct flow *flow) {
     if (a->credentials.refusal != OAUTH_REFUSED_NONE) {
         return end(a, a->credentials.refusal);
     }
-    a->read.on_done = on_client_read;
+    uint64_t until_ms =
+        oauth_failure_barred_until(a->oauth, oauth_credentials_id(&a->credentials), a->address);
+    if (until_ms != 0) {
+        return end_barred(a, until_ms);
+    }
+    a->read.on_done = on_answer;
     flow->step = judge_client;
     return store_read_hash(a->oauth->options.store,
                            oauth_client_key(oauth_credentials_id(&a->credentials), storage),
@@ -155,10 +203,11 @@ enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authe
     a->trouble = STORE_TROUBLE_NONE;
     a->secret_number = 0;
     a->secret_expired_at = 0;
+    a->retry_after_s = 0;
     a->pair = 0;
     a->client_known = false;
     a->matched = false;
-    a->slow_check_made = false;
+    a->slow_checks = 0;
     a->flow.step = read_client;
     return flow_start(&a->flow);
 }

@@ -36,8 +36,9 @@ bool oauth_client_seed_parse(struct slice text, struct oauth_client_seed *seed,
     if (!oauth_client_id_is_valid(id) || !copy_text(id, seed->id, sizeof seed->id)) {
         return complain(error, "the id is 1 to 255 of A-Z a-z 0-9 . _ ~ @ / -");
     }
-    if (secret.size == 0 || secret.size > PASSWORD_SECRET_MAX) {
-        return complain(error, "it is id:secret or id:secret:scope, the secret 1 to 1024 bytes");
+    if (!oauth_secret_is_valid(secret)) {
+        return complain(error, "it is id:secret or id:secret:scope, the secret 1 to 1024 bytes "
+                               "without control characters");
     }
     if (!oauth_scope_is_valid(scope) || !copy_text(scope, seed->scope, sizeof seed->scope)) {
         return complain(error, "the scope is names of visible ASCII, one space between them, "
@@ -80,7 +81,7 @@ static enum progress list_client(struct flow *flow) {
 /* The first generation is random: a client removed and made again does not revive its old tokens.
  */
 static bool append_random_generation(struct crypto *crypto, struct buffer *text) {
-    uint32_t generation;
+    uint32_t generation = 0;
     bool ok = crypto_random(crypto, &generation, sizeof generation);
     buffer_append_number(text, generation);
     return ok;
@@ -94,6 +95,7 @@ static enum progress make_client(struct flow *flow) {
     buffer_append_number(&created, c->oauth->options.wall_ms() / 1000);
     if (!append_random_generation(c->oauth->options.crypto, &generation)) {
         c->operation.answer = STORE_UNKNOWN;
+        c->operation.trouble = STORE_TROUBLE_NONE;
         return end(c);
     }
     const struct store_field fields[] = {
@@ -114,6 +116,7 @@ enum progress oauth_client_creation_start(struct oauth *oauth, struct oauth_clie
     c->seed = seed;
     c->made = false;
     c->operation.on_done = on_written;
+    c->operation.deadline_ns = 0;
     c->flow.step = make_client;
     return flow_start(&c->flow);
 }

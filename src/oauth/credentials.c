@@ -6,7 +6,7 @@
 #include "mintd/encoding.h"
 #include "oauth/oauth_internal.h"
 
-#define BASIC_MAX 2048u /* bytes of id, colon and secret, both encoded */
+#define BASIC_MAX 4096u /* bytes of id, colon and secret, each byte of which may be %XX */
 
 static bool has_control_bytes(struct slice s) {
     for (size_t i = 0; i < s.size; i++) {
@@ -15,6 +15,10 @@ static bool has_control_bytes(struct slice s) {
         }
     }
     return false;
+}
+
+bool oauth_secret_is_valid(struct slice secret) {
+    return secret.size != 0 && secret.size <= PASSWORD_SECRET_MAX && !has_control_bytes(secret);
 }
 
 static bool keep_id(struct oauth_credentials *credentials, struct slice id) {
@@ -27,7 +31,7 @@ static bool keep_id(struct oauth_credentials *credentials, struct slice id) {
 }
 
 static bool keep_secret(struct oauth_credentials *credentials, struct slice secret) {
-    if (secret.size == 0 || secret.size > PASSWORD_SECRET_MAX || has_control_bytes(secret)) {
+    if (!oauth_secret_is_valid(secret)) {
         return false;
     }
     unsigned index = credentials->secret_count++;
@@ -43,7 +47,7 @@ struct slice oauth_credentials_id(const struct oauth_credentials *credentials) {
 /* The bytes behind "Basic ", decoded; false where they are not what they should be. */
 static bool read_basic(struct slice authorization, struct buffer *decoded) {
     struct slice rest = authorization;
-    struct slice scheme;
+    struct slice scheme = SLICE_ABSENT;
     slice_split(&rest, ' ', &scheme);
     return slice_equal_nocase(scheme, S("Basic")) && !slice_is_absent(rest) &&
            base64_decode(slice_trim(rest), decoded);
@@ -60,7 +64,8 @@ static bool keep_both_readings(struct oauth_credentials *credentials, struct sli
         keep_secret(credentials, buffer_slice(&secret));
     }
     crypto_wipe(storage, sizeof storage);
-    return kept && keep_secret(credentials, raw_secret);
+    keep_secret(credentials, raw_secret);
+    return kept && credentials->secret_count != 0;
 }
 
 void oauth_credentials_from_basic(struct oauth_credentials *credentials,

@@ -106,12 +106,28 @@ static enum oauth_refusal judge_grant_type(const struct oauth_grant *g) {
     return g->authentication.client.may_mint ? OAUTH_REFUSED_NONE : OAUTH_REFUSED_GRANT_NOT_ALLOWED;
 }
 
+static bool is_all_digits(struct slice text) {
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* However large, a number is cut to what the client may have. */
 static enum oauth_refusal judge_ttl(struct oauth_grant *g) {
     unsigned long long seconds = 0;
-    if (g->ttl.size != 0 && (!slice_to_number(g->ttl, UINT64_MAX, &seconds) || seconds == 0)) {
+    if (!is_all_digits(g->ttl)) {
         return OAUTH_REFUSED_TTL_MALFORMED;
     }
-    g->wanted_ttl_s = seconds < OAUTH_TTL_MAX ? (unsigned)seconds : OAUTH_TTL_MAX;
+    if (g->ttl.size != 0 && !slice_to_number(g->ttl, OAUTH_TTL_MAX, &seconds)) {
+        seconds = OAUTH_TTL_MAX;
+    }
+    if (g->ttl.size != 0 && seconds == 0) {
+        return OAUTH_REFUSED_TTL_MALFORMED;
+    }
+    g->wanted_ttl_s = (unsigned)seconds;
     return OAUTH_REFUSED_NONE;
 }
 
@@ -137,6 +153,7 @@ static enum progress take_client(struct flow *flow) {
     if (refusal != OAUTH_REFUSED_NONE) {
         return end(g, refusal);
     }
+    g->operation.deadline_ns = g->authentication.read.deadline_ns;
     g->operation.on_done = on_generation_read;
     flow->step = take_generation;
     return store_get(g->oauth->options.store, S(OAUTH_KEY_GENERATION), &g->operation);

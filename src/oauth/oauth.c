@@ -78,7 +78,8 @@ struct slice oauth_token_key(const char jti[OAUTH_JTI_SIZE], char *storage) {
 
 bool oauth_generation_read(const struct store_operation *answer, uint64_t *generation) {
     unsigned long long number = 0;
-    if (answer->answer == STORE_FOUND && !slice_to_number(answer->value, INT64_MAX, &number)) {
+    if (answer->answer == STORE_FOUND &&
+        !slice_to_number(answer->value, OAUTH_NUMBER_MAX, &number)) {
         return false;
     }
     *generation = number;

@@ -3,15 +3,22 @@
 #define MINTD_OAUTH_INTERNAL_H
 
 #include "mintd/oauth.h"
-#include "oauth/verified_secrets.h"
+#include "oauth/digest_memory.h"
 
 struct oauth {
     struct oauth_options options;
-    struct verified_secrets verified;
+    /* Slow checks that succeeded, as (stored, secret): a client pays for one and not for each mint,
+     * and a rotation ends it. */
+    struct digest_memory verified;
+    struct digest_memory barred; /* (client, address) with too many failures */
+    bool bars_anybody;
     /* Whether a slow secret was ever seen here: from then on every failed attempt costs a slow
      * check, so that time does not tell an unknown client from a wrong secret. */
     bool slow_secrets_in_use;
 };
+
+/* Of generations and times: what a number in JSON holds exactly. */
+#define OAUTH_NUMBER_MAX 9007199254740992ull /* 2^53 */
 
 /* Keys, without the store's prefix. */
 #define OAUTH_KEY_GENERATION "generation"
@@ -34,6 +41,20 @@ bool oauth_client_read(const struct store_operation *answer, struct oauth_client
 /* A hash without a secret is no client: a late write of one field must not bring a removed client
  * back. */
 bool oauth_client_has_secret(const struct oauth_client *client);
+
+/* ---- failure_limit.c ---- */
+
+/* Until when (epoch ms) this client is barred at this address; 0: it is not. No command. */
+uint64_t oauth_failure_barred_until(const struct oauth *oauth, struct slice client_id,
+                                    struct slice address);
+/* The name that failures of this client are counted under. */
+struct slice oauth_failure_name(struct slice client_id, bool client_known);
+/* Counts one more failure. */
+enum progress oauth_failure_count(struct oauth *oauth, struct slice name, struct slice address,
+                                  struct store_operation *operation);
+/* Whether that was one too many; then it is barred from now on. */
+bool oauth_failure_bar(struct oauth *oauth, struct slice name, struct slice address,
+                       const struct store_operation *counted);
 
 /* Why a requested list of scopes cannot be granted to the client, or NONE with the list to grant.
  */

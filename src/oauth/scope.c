@@ -28,11 +28,22 @@ static void add_word(struct buffer *list, struct slice word) {
     buffer_append(list, word);
 }
 
+/* A record may hold anything; what is granted goes into header fields. */
+static bool is_visible(struct slice word) {
+    for (size_t i = 0; i < word.size; i++) {
+        if (word.data[i] <= ' ' || word.data[i] >= 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Adds each word of `wanted` that is allowed; false at the first that is not. */
-static bool add_allowed_words(struct slice wanted, struct slice allowed, struct buffer *granted) {
+static bool add_allowed_words(struct slice wanted, struct slice allowed,
+                              bool (*is_valid)(struct slice word), struct buffer *granted) {
     struct slice word;
     while (slice_next_word(&wanted, &word)) {
-        if (!slice_has_word(allowed, word)) {
+        if (!slice_has_word(allowed, word) || !is_valid(word)) {
             return false;
         }
         add_word(granted, word);
@@ -49,7 +60,8 @@ enum oauth_refusal oauth_scope_grant(const struct oauth_client *client, struct s
     if (!oauth_scope_is_valid(requested)) {
         return OAUTH_REFUSED_SCOPE_MALFORMED;
     }
-    if (!add_allowed_words(wanted, client->scope, granted) || granted->overflow) {
+    if (!add_allowed_words(wanted, client->scope, oauth_scope_is_valid, granted) ||
+        granted->overflow) {
         return OAUTH_REFUSED_SCOPE_NOT_ALLOWED;
     }
     return OAUTH_REFUSED_NONE;
@@ -81,11 +93,13 @@ static bool is_absolute_uri(struct slice uri) {
 }
 
 /* Who has one audience alone means that one. */
-static void add_only_word(struct slice list, struct buffer *granted) {
-    struct slice first, second;
-    if (slice_next_word(&list, &first) && !slice_next_word(&list, &second)) {
-        buffer_append(granted, first);
+static bool add_only_word(struct slice list, struct buffer *granted) {
+    struct slice first = SLICE_ABSENT, second;
+    if (!slice_next_word(&list, &first) || slice_next_word(&list, &second)) {
+        return true;
     }
+    buffer_append(granted, first);
+    return is_visible(first);
 }
 
 enum oauth_refusal oauth_audience_grant(const struct oauth_client *client, struct slice resources,
@@ -96,18 +110,18 @@ enum oauth_refusal oauth_audience_grant(const struct oauth_client *client, struc
         if (!is_absolute_uri(resource)) {
             return OAUTH_REFUSED_TARGET_MALFORMED;
         }
-        if (!add_allowed_words(resource, client->audience, granted)) {
+        if (!add_allowed_words(resource, client->audience, is_visible, granted)) {
             return OAUTH_REFUSED_TARGET_NOT_ALLOWED;
         }
     }
     if (audience.size != 0) {
-        if (!slice_has_word(client->audience, audience)) {
+        if (!slice_has_word(client->audience, audience) || !is_visible(audience)) {
             return OAUTH_REFUSED_TARGET_NOT_ALLOWED;
         }
         add_word(granted, audience);
     }
-    if (granted->size == 0) {
-        add_only_word(client->audience, granted);
+    if (granted->size == 0 && !add_only_word(client->audience, granted)) {
+        return OAUTH_REFUSED_TARGET_NOT_ALLOWED;
     }
     return granted->overflow ? OAUTH_REFUSED_TARGET_NOT_ALLOWED : OAUTH_REFUSED_NONE;
 }

@@ -1,5 +1,6 @@
 #include "oauth/token.h"
 #include "mintd/encoding.h"
+#include "oauth/oauth_internal.h"
 #include <cjson/cJSON.h>
 
 #define RANDOM_CHARACTERS 43u /* log2(62) * 43 > 256 bits */
@@ -96,12 +97,12 @@ static bool read_text(const cJSON *object, const char *name, struct buffer *text
 
 static bool read_number(const cJSON *object, const char *name, uint64_t *number) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-    const double exact_max = 9007199254740992.0; /* 2^53 */
     *number = 0;
     if (item == NULL) {
         return true;
     }
-    if (!cJSON_IsNumber(item) || item->valuedouble < 0 || item->valuedouble > exact_max) {
+    if (!cJSON_IsNumber(item) || item->valuedouble < 0 ||
+        item->valuedouble > (double)OAUTH_NUMBER_MAX) {
         return false;
     }
     *number = (uint64_t)item->valuedouble;
@@ -118,9 +119,24 @@ static bool is_visible_list(struct slice list) {
     return true;
 }
 
+static bool is_blank(struct slice s) {
+    size_t size = 0;
+    while (size < s.size && strchr(" \t\r\n", s.data[size]) != NULL && s.data[size] != '\0') {
+        size++;
+    }
+    return size == s.size;
+}
+
 bool token_record_read(struct slice json, struct token_record *record, struct buffer *text) {
-    cJSON *object = cJSON_ParseWithLength(json.data, json.size);
-    bool ok = cJSON_IsObject(object) && read_text(object, "client", text, &record->client_id) &&
+    const char *end = NULL;
+    /* cJSON would cut a text at an escaped NUL. */
+    if (json.size == 0 || memmem(json.data, json.size, "\\u0000", 6) != NULL) {
+        return false;
+    }
+    cJSON *object = cJSON_ParseWithLengthOpts(json.data, json.size, &end, false);
+    bool ok = cJSON_IsObject(object) &&
+              is_blank(slice_of(end, (size_t)(json.data + json.size - end))) &&
+              read_text(object, "client", text, &record->client_id) &&
               read_text(object, "scope", text, &record->scope) &&
               read_text(object, "aud", text, &record->audience) &&
               read_number(object, "iat", &record->issued_at) &&

@@ -1,0 +1,37 @@
+/* apply_file.h: the file of mintctl client apply: read and checked as a whole. */
+#ifndef MINTCTL_APPLY_FILE_H
+#define MINTCTL_APPLY_FILE_H
+
+#include "client_settings.h"
+#include "mintd/password.h"
+#include <cjson/cJSON.h>
+
+enum apply_switch { APPLY_UNSAID, APPLY_OFF, APPLY_ON };
+
+struct apply_entry {
+    struct slice id;
+    struct client_settings settings;
+    enum apply_switch disabled;
+    bool has_secrets; /* said: these, and no others */
+    unsigned stored_count;
+    struct slice stored[OAUTH_SECRETS_MAX]; /* of "secrets" */
+    size_t secret_size;                     /* of "secret_file"; 0: none */
+    char *secret;                           /* wiped */
+    char new_stored[PASSWORD_STORED_MAX + 1]; /* its hash, once one was needed */
+    struct buffer text;                       /* lists and numbers of the settings */
+};
+
+struct apply_file {
+    cJSON *json; /* the texts lie here */
+    size_t count;
+    struct apply_entry *entries;
+};
+
+/* The path "-" is standard input. USAGE, said with the name of the entry, where something is wrong.
+ * apply_file_fini() in any case. */
+enum status apply_file_read(const char *path, struct apply_file *file);
+void apply_file_fini(struct apply_file *file);
+/* NULL: the file does not have it. */
+const struct apply_entry *apply_file_find(const struct apply_file *file, struct slice id);
+
+#endif

@@ -1,0 +1,96 @@
+#include "client_names.h"
+#include "mintd/oauth.h"
+#include "output.h"
+#include <stdlib.h>
+
+#define FIRST_ROOM 256u
+
+static bool add(struct client_names *names, size_t *room, struct slice id) {
+    if (!oauth_client_id_is_valid(id)) {
+        return true; /* no client of mintd's can have it */
+    }
+    if (names->count == *room) {
+        size_t wanted = *room == 0 ? FIRST_ROOM : 2 * *room;
+        char **items = realloc(names->items, wanted * sizeof *items);
+        if (items == NULL) {
+            return false;
+        }
+        names->items = items;
+        *room = wanted;
+    }
+    char *copy = strndup(id.data, id.size);
+    if (copy == NULL) {
+        return false;
+    }
+    names->items[names->count++] = copy;
+    return true;
+}
+
+/* SSCAN replies with the next cursor and some members. */
+static bool add_page(struct client_names *names, size_t *room, const struct value *page) {
+    const struct value *members = &page->items[1];
+    for (size_t i = 0; i < members->count; i++) {
+        if (!add(names, room, members->items[i].text)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int compare(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* SSCAN may tell a member twice. */
+static void sort_once(struct client_names *names) {
+    size_t kept = 0;
+    if (names->count == 0) {
+        return;
+    }
+    qsort(names->items, names->count, sizeof *names->items, compare);
+    for (size_t i = 0; i < names->count; i++) {
+        if (kept != 0 && strcmp(names->items[kept - 1], names->items[i]) == 0) {
+            free(names->items[i]);
+        } else {
+            names->items[kept++] = names->items[i];
+        }
+    }
+    names->count = kept;
+}
+
+enum status client_names_read(struct redis *redis, struct client_names *names) {
+    char storage[REDIS_KEY_MAX], cursor[24] = "0";
+    struct slice key = redis_key(redis, "clients", S(""), storage);
+    size_t room = 0;
+    *names = (struct client_names){0, NULL};
+    do {
+        const struct slice arguments[] = {S("SSCAN"), key, slice_of_string(cursor), S("COUNT"),
+                                          S("100")};
+        struct value *page = redis_ask(redis, arguments, 5);
+        if (page == NULL) {
+            return STATUS_REDIS;
+        }
+        bool fits = value_is(page, REDIS_VALUE_LIST) && page->count == 2 &&
+                    page->items[0].text.size > 0 && page->items[0].text.size < sizeof cursor;
+        bool added = fits && add_page(names, &room, page);
+        snprintf(cursor, sizeof cursor, "%s", fits ? page->items[0].text.data : "0");
+        value_free(page);
+        if (!fits) {
+            return redis_complain("a reply is none to its command");
+        }
+        if (!added) {
+            say_no_memory();
+            return STATUS_REFUSED;
+        }
+    } while (strcmp(cursor, "0") != 0);
+    sort_once(names);
+    return STATUS_DONE;
+}
+
+void client_names_fini(struct client_names *names) {
+    for (size_t i = 0; i < names->count; i++) {
+        free(names->items[i]);
+    }
+    free(names->items);
+    *names = (struct client_names){0, NULL};
+}

@@ -1,0 +1,114 @@
+/* client_switch.c: mintctl client disable, enable, remove. */
+#include "client_record.h"
+#include "input.h"
+#include "output.h"
+
+static enum status disable(void *context, const struct client_record *record,
+                           struct client_edit *edit) {
+    (void)context;
+    (void)record;
+    client_edit_set(edit, S("disabled"), S("1"));
+    return STATUS_DONE;
+}
+
+static enum status enable(void *context, const struct client_record *record,
+                          struct client_edit *edit) {
+    (void)context;
+    if (!slice_is_absent(client_field(record, "disabled"))) {
+        client_edit_set(edit, S("disabled"), S("0"));
+    }
+    return STATUS_DONE;
+}
+
+static enum status change(const struct arguments *arguments, const struct client_change *change,
+                          const char *words) {
+    struct redis *redis = NULL;
+    struct slice id;
+    if (!client_id_read(arguments->operands[0], &id)) {
+        return STATUS_USAGE;
+    }
+    enum status status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+    if (status == STATUS_DONE) {
+        status = client_change(redis, id, change);
+    }
+    if (status == STATUS_DONE) {
+        printf("%.*s: %s\n", (int)id.size, id.data, words);
+        redis_settle(redis);
+    }
+    redis_close(redis);
+    return status;
+}
+
+enum status client_disable(const struct arguments *arguments) {
+    return change(arguments, &(struct client_change){disable, NULL},
+                  "disabled; it and its tokens are refused from now on");
+}
+
+enum status client_enable(const struct arguments *arguments) {
+    return change(arguments, &(struct client_change){enable, NULL},
+                  "enabled; its tokens that have not ended are good again");
+}
+
+/* ---- remove ---- */
+
+static enum status look_for(struct redis *redis, struct slice id, bool *is_there) {
+    struct client_record record;
+    enum status status = client_record_read(redis, id, &record);
+    if (status == STATUS_DONE) {
+        *is_there = record.reply->count != 0;
+        client_record_fini(&record);
+    }
+    return status;
+}
+
+static enum status confirm(const struct arguments *arguments, struct slice id) {
+    char question[OAUTH_CLIENT_ID_MAX + 80];
+    snprintf(question, sizeof question, "Remove %.*s? Its tokens are refused from then on.",
+             (int)id.size, id.data);
+    switch (input_confirm(arguments_has(arguments, "--yes"), question)) {
+    case INPUT_YES:
+        return STATUS_DONE;
+    case INPUT_NO:
+        say("%.*s: not removed", (int)id.size, id.data);
+        return STATUS_REFUSED;
+    case INPUT_NOBODY:
+        break;
+    }
+    return STATUS_USAGE;
+}
+
+/* Also where there is none: its id may still be listed. */
+static enum status remove_now(struct redis *redis, struct slice id) {
+    bool removed;
+    enum status status = client_delete(redis, id, &removed);
+    if (status != STATUS_DONE) {
+        return status;
+    }
+    if (!removed) {
+        return client_unknown(id);
+    }
+    printf("%.*s: removed; its tokens are refused from now on\n", (int)id.size, id.data);
+    redis_settle(redis);
+    return STATUS_DONE;
+}
+
+enum status client_remove(const struct arguments *arguments) {
+    struct redis *redis = NULL;
+    struct slice id;
+    bool is_there = false;
+    if (!client_id_read(arguments->operands[0], &id)) {
+        return STATUS_USAGE;
+    }
+    enum status status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+    if (status == STATUS_DONE) {
+        status = look_for(redis, id, &is_there);
+    }
+    if (status == STATUS_DONE && is_there) {
+        status = confirm(arguments, id);
+    }
+    if (status == STATUS_DONE) {
+        status = remove_now(redis, id);
+    }
+    redis_close(redis);
+    return status;
+}

@@ -1,0 +1,43 @@
+/* output.h: what people and programs read: messages, colour, times, JSON. */
+#ifndef MINTCTL_OUTPUT_H
+#define MINTCTL_OUTPUT_H
+
+#include "mintd/slice.h"
+#include <cjson/cJSON.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* "mintctl: ..." on standard error. Never a secret or a token. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void say_no_memory(void);
+
+/* The text as a string that harms no terminal, cut to what fits; storage is returned. */
+const char *visible(struct slice text, char *storage, size_t size);
+
+/* A line on standard output, past the buffers of stdio. False where it could not be written. */
+bool print_secret(struct slice secret);
+
+enum colour { COLOUR_NONE, COLOUR_GREEN, COLOUR_YELLOW, COLOUR_RED, COLOUR_BOLD };
+
+/* The text in this colour, where standard output is a terminal; filled up to width. */
+void print_coloured(enum colour colour, const char *text, int width);
+
+#define TIME_TEXT 40u
+
+/* "2026-11-23T21:02:37Z" from seconds since the epoch; storage is returned. */
+const char *time_text(uint64_t epoch_s, char storage[TIME_TEXT]);
+/* "41 s", "59 min", "23 h", "12 d": rounded down to what is easy to read. */
+const char *span_text(uint64_t seconds, char storage[TIME_TEXT]);
+/* "340 B", "1.2 MiB". */
+const char *size_text(uint64_t bytes, char storage[TIME_TEXT]);
+
+/* ---- JSON; a member that memory has no room for is left out ---- */
+
+void json_add_text(cJSON *object, const char *name, struct slice text);
+void json_add_number(cJSON *object, const char *name, uint64_t number);
+/* The words of a list separated by spaces, as an array. */
+void json_add_words(cJSON *object, const char *name, struct slice list);
+/* Prints it on standard output and deletes it. False, said, where there is no memory. */
+bool json_print(cJSON *json);
+
+#endif

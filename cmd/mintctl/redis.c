@@ -1,0 +1,332 @@
+/* A private loop that runs for as long as something is waited for. Every wait ends: the store's
+ * own deadlines answer each call. */
+#include "redis.h"
+#include "output.h"
+#include <stdlib.h>
+#include <uv.h>
+
+#define TIMEOUT_MS 3000u
+#define SETTLE_MS "1000"
+
+struct redis {
+    struct settings settings;
+    enum redis_layout layout;
+    uv_loop_t loop;
+    uv_prepare_t prepare; /* sends what is to be sent, before the loop blocks */
+    uv_timer_t timer;     /* the deadline of the connection */
+    bool is_late;
+    struct store *store;
+    struct store_metrics metrics;
+    /* the call under way */
+    struct redis_call call;
+    struct store_operation operation;
+    bool is_waiting;
+    struct value *reply;
+};
+
+const struct settings *redis_settings(const struct redis *redis) {
+    return &redis->settings;
+}
+
+struct slice redis_key(const struct redis *redis, const char *kind, struct slice name,
+                       char *storage) {
+    struct buffer key = buffer_of(storage, REDIS_KEY_MAX);
+    buffer_append(&key, redis->settings.prefix);
+    buffer_append(&key, slice_of_string(kind));
+    buffer_append(&key, name);
+    return buffer_slice(&key);
+}
+
+/* ---- what is wrong ---- */
+
+enum status redis_complain(const char *what) {
+    say("Redis: %s", what);
+    return STATUS_REDIS;
+}
+
+static const char *advice_for(enum store_trouble trouble) {
+    switch (trouble) {
+    case STORE_TROUBLE_DISCONNECTED:
+    case STORE_TROUBLE_TIMEOUT:
+        return "check that it runs there, and --redis";
+    case STORE_TROUBLE_READONLY:
+        return "name the master in --redis";
+    case STORE_TROUBLE_NOAUTH:
+        return "check the user and the password in --redis";
+    case STORE_TROUBLE_NOPERM:
+        return "give the user of --redis the right";
+    case STORE_TROUBLE_SCHEMA:
+        return "use the mintctl of the mintd that made it, or another --redis-prefix";
+    case STORE_TROUBLE_OOM:
+        return "raise its maxmemory";
+    case STORE_TROUBLE_MISCONF:
+        return "it cannot write its files: look at its log and its disk";
+    default:
+        return "mintctl doctor may tell more";
+    }
+}
+
+static void say_trouble(const struct redis *redis, enum store_trouble trouble) {
+    char reason[200];
+    const char *words = redis_store_reason(redis->store);
+    visible(slice_of_string(words), reason, sizeof reason);
+    if (trouble == STORE_TROUBLE_SCHEMA) {
+        words = "its data is laid out by another version";
+    }
+    say("Redis at %s: %s%s%s: %s", redis->settings.address, store_trouble_name(trouble),
+        *words == '\0' ? "" : ": ", words == redis_store_reason(redis->store) ? reason : words,
+        advice_for(trouble));
+}
+
+static void say_error(const struct redis *redis, struct slice error) {
+    char text[200];
+    say("Redis at %s: %s", redis->settings.address, visible(error, text, sizeof text));
+}
+
+/* ---- opening ---- */
+
+static void on_turn_end(uv_prepare_t *prepare) {
+    struct redis *redis = prepare->data;
+    store_flush(redis->store);
+}
+
+static void on_late(uv_timer_t *timer) {
+    struct redis *redis = timer->data;
+    redis->is_late = true;
+}
+
+/* Whether waiting cannot help: Redis has said no, or the one address there is does not answer. */
+static bool is_final(const struct redis *redis, enum store_trouble trouble) {
+    switch (trouble) {
+    case STORE_TROUBLE_NOAUTH:
+    case STORE_TROUBLE_NOPERM:
+    case STORE_TROUBLE_SCHEMA:
+        return true;
+    case STORE_TROUBLE_LOADING:
+        return false;
+    default:
+        return redis->settings.is_literal && *redis_store_reason(redis->store) != '\0';
+    }
+}
+
+static bool is_usable(const struct redis *redis, enum store_trouble trouble) {
+    return trouble == STORE_TROUBLE_NONE ||
+           (trouble == STORE_TROUBLE_SCHEMA && redis->layout == REDIS_ANY_LAYOUT);
+}
+
+static enum status connect_to(struct redis *redis) {
+    enum store_trouble trouble = store_trouble_now(redis->store);
+    while (!redis->is_late && !is_usable(redis, trouble) && !is_final(redis, trouble)) {
+        uv_run(&redis->loop, UV_RUN_ONCE);
+        trouble = store_trouble_now(redis->store);
+    }
+    uv_timer_stop(&redis->timer);
+    if (!is_usable(redis, trouble)) {
+        say_trouble(redis, trouble);
+        return STATUS_REDIS;
+    }
+    return STATUS_DONE;
+}
+
+static bool open_loop(struct redis *redis) {
+    if (uv_loop_init(&redis->loop) != 0) {
+        return false;
+    }
+    uv_prepare_init(&redis->loop, &redis->prepare);
+    uv_timer_init(&redis->loop, &redis->timer);
+    redis->prepare.data = redis->timer.data = redis;
+    redis->store = redis_store_new(&redis->loop, &(struct redis_store_options){
+                                                     .url = redis->settings.redis,
+                                                     .prefix = redis->settings.prefix,
+                                                     .name = S("mintctl"),
+                                                     .timeout_ms = TIMEOUT_MS,
+                                                     .pending_max = 16,
+                                                     .metrics = &redis->metrics,
+                                                 });
+    if (redis->store == NULL) {
+        uv_close((uv_handle_t *)&redis->prepare, NULL);
+        uv_close((uv_handle_t *)&redis->timer, NULL);
+        uv_run(&redis->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&redis->loop);
+        return false;
+    }
+    uv_prepare_start(&redis->prepare, on_turn_end);
+    uv_timer_start(&redis->timer, on_late, TIMEOUT_MS, 0);
+    return true;
+}
+
+enum status redis_open(const struct arguments *arguments, enum redis_layout layout,
+                       struct redis **out) {
+    struct redis *redis = calloc(1, sizeof *redis);
+    *out = NULL;
+    if (redis == NULL) {
+        say_no_memory();
+        return STATUS_REFUSED;
+    }
+    redis->layout = layout;
+    enum status status = settings_read(&redis->settings, arguments);
+    if (status == STATUS_DONE && !open_loop(redis)) {
+        say_no_memory();
+        status = STATUS_REFUSED;
+    }
+    if (status != STATUS_DONE) {
+        settings_fini(&redis->settings);
+        free(redis);
+        return status;
+    }
+    status = connect_to(redis);
+    if (status != STATUS_DONE) {
+        redis_close(redis);
+        return status;
+    }
+    *out = redis;
+    return STATUS_DONE;
+}
+
+static void on_store_closed(void *context) {
+    struct redis *redis = context;
+    uv_close((uv_handle_t *)&redis->prepare, NULL);
+    uv_close((uv_handle_t *)&redis->timer, NULL);
+}
+
+void redis_close(struct redis *redis) {
+    if (redis == NULL) {
+        return;
+    }
+    store_close(redis->store, on_store_closed, redis);
+    uv_run(&redis->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&redis->loop);
+    store_free(redis->store);
+    settings_fini(&redis->settings);
+    free(redis);
+}
+
+/* ---- calls ---- */
+
+static void on_reply(struct redis_call *call) {
+    struct redis *redis = container_of(call, struct redis, call);
+    redis->is_waiting = false;
+    redis->reply = call->reply == NULL ? NULL : value_copy(call->reply);
+    if (call->reply == NULL) {
+        say_trouble(redis, call->trouble);
+    } else if (redis->reply == NULL) {
+        say_no_memory();
+    }
+}
+
+static void wait_for_answer(struct redis *redis) {
+    while (redis->is_waiting) {
+        uv_run(&redis->loop, UV_RUN_ONCE);
+    }
+}
+
+struct value *redis_try_all(struct redis *redis, const struct redis_command *commands,
+                            size_t count) {
+    uv_update_time(&redis->loop); /* it stood still while a person was asked */
+    redis->reply = NULL;
+    redis->call.on_done = on_reply;
+    redis->is_waiting =
+        redis_store_call(redis->store, commands, count, &redis->call) == PROGRESS_PENDING;
+    if (!redis->is_waiting) {
+        say_trouble(redis, redis->call.trouble);
+    }
+    wait_for_answer(redis);
+    return redis->reply;
+}
+
+struct value *redis_try(struct redis *redis, const struct slice *arguments, size_t count) {
+    const struct redis_command command = {arguments, count};
+    return redis_try_all(redis, &command, 1);
+}
+
+/* An error, also inside the reply to EXEC; NULL: none. */
+static const struct value *find_error(const struct value *reply) {
+    if (reply->kind == REDIS_VALUE_ERROR) {
+        return reply;
+    }
+    for (size_t i = 0; reply->kind == REDIS_VALUE_LIST && i < reply->count; i++) {
+        if (reply->items[i].kind == REDIS_VALUE_ERROR) {
+            return &reply->items[i];
+        }
+    }
+    return NULL;
+}
+
+struct value *redis_ask_all(struct redis *redis, const struct redis_command *commands,
+                            size_t count) {
+    struct value *reply = redis_try_all(redis, commands, count);
+    const struct value *error = reply == NULL ? NULL : find_error(reply);
+    if (error == NULL) {
+        return reply;
+    }
+    /* EXECABORT tells nothing; the trouble of the command that was refused does. */
+    if (slice_starts_with(error->text, S("EXECABORT"))) {
+        say_trouble(redis, redis->call.trouble);
+    } else {
+        say_error(redis, error->text);
+    }
+    value_free(reply);
+    return NULL;
+}
+
+struct value *redis_ask(struct redis *redis, const struct slice *arguments, size_t count) {
+    const struct redis_command command = {arguments, count};
+    return redis_ask_all(redis, &command, 1);
+}
+
+bool redis_ask_number(struct redis *redis, const struct slice *arguments, size_t count,
+                      int64_t *number) {
+    struct value *reply = redis_ask(redis, arguments, count);
+    bool is_number = value_is(reply, REDIS_VALUE_NUMBER);
+    if (reply != NULL && !is_number) {
+        redis_complain("a reply is none to its command");
+    }
+    *number = is_number ? reply->number : 0;
+    value_free(reply);
+    return is_number;
+}
+
+static void on_created(struct store_operation *operation) {
+    container_of(operation, struct redis, operation)->is_waiting = false;
+}
+
+enum status redis_create_hash(struct redis *redis, struct slice key,
+                              const struct store_field *fields, size_t count, bool *made) {
+    struct store_operation *operation = &redis->operation;
+    uv_update_time(&redis->loop);
+    operation->on_done = on_created;
+    redis->is_waiting =
+        store_create_hash(redis->store, key, fields, count, operation) == PROGRESS_PENDING;
+    wait_for_answer(redis);
+    if (operation->answer != STORE_FOUND) {
+        say_trouble(redis, operation->trouble);
+        return STATUS_REDIS;
+    }
+    *made = operation->number == 1;
+    return STATUS_DONE;
+}
+
+/* ---- replicas ---- */
+
+/* ROLE: "master", an offset, a list of replicas. Who may not ask is not troubled. */
+static bool has_replicas(struct redis *redis) {
+    const struct slice arguments[] = {S("ROLE")};
+    struct value *role = redis_try(redis, arguments, 1);
+    bool has = value_is(role, REDIS_VALUE_LIST) && role->count == 3 &&
+               slice_equal(role->items[0].text, S("master")) &&
+               role->items[2].kind == REDIS_VALUE_LIST && role->items[2].count > 0;
+    value_free(role);
+    return has;
+}
+
+void redis_settle(struct redis *redis) {
+    const struct slice arguments[] = {S("WAIT"), S("1"), S(SETTLE_MS)};
+    if (!has_replicas(redis)) {
+        return;
+    }
+    struct value *reply = redis_try(redis, arguments, 3);
+    if (value_is(reply, REDIS_VALUE_NUMBER) && reply->number == 0) {
+        say("warning: done, but no replica has it yet: a fail-over now would undo it");
+    }
+    value_free(reply);
+}

@@ -1,0 +1,49 @@
+/* redis.h: one connection to Redis, whose answers are waited for. */
+#ifndef MINTCTL_REDIS_H
+#define MINTCTL_REDIS_H
+
+#include "command.h"
+#include "settings.h"
+#include "value.h"
+
+#define REDIS_KEY_MAX 384u /* prefix, "client:", id */
+
+struct redis;
+
+/* What a layout that is not ours means: the end, or, for the doctor, something to be told. */
+enum redis_layout { REDIS_OUR_LAYOUT, REDIS_ANY_LAYOUT };
+
+/* Connects; waits 3 s at most. Where that fails it says why. */
+enum status redis_open(const struct arguments *arguments, enum redis_layout layout,
+                       struct redis **redis);
+void redis_close(struct redis *redis); /* NULL is fine */
+
+const struct settings *redis_settings(const struct redis *redis);
+/* The whole name of a key ("client:", id) in storage of REDIS_KEY_MAX bytes. */
+struct slice redis_key(const struct redis *redis, const char *kind, struct slice name,
+                       char *storage);
+
+/* Sends commands together, waits for the last one's reply; the caller's to free. NULL, said, where
+ * none came. It may be an error. */
+struct value *redis_try_all(struct redis *redis, const struct redis_command *commands,
+                            size_t count);
+struct value *redis_try(struct redis *redis, const struct slice *arguments, size_t count);
+/* The same, and an error reply is said and NULL too: then STATUS_REDIS is due. */
+struct value *redis_ask_all(struct redis *redis, const struct redis_command *commands,
+                            size_t count);
+struct value *redis_ask(struct redis *redis, const struct slice *arguments, size_t count);
+/* For a command whose reply is a number. False: said. */
+bool redis_ask_number(struct redis *redis, const struct slice *arguments, size_t count,
+                      int64_t *number);
+/* One thing that a reply cannot be: says so. */
+enum status redis_complain(const char *what);
+
+/* Makes a hash where the key is not there (*made), else changes nothing. */
+enum status redis_create_hash(struct redis *redis, struct slice key_without_prefix,
+                              const struct store_field *fields, size_t count, bool *made);
+
+/* After a write that must not be lost: waits for one replica, where there are any; a warning where
+ * none has it within a second. */
+void redis_settle(struct redis *redis);
+
+#endif

@@ -1,0 +1,96 @@
+#include "secret.h"
+#include "input.h"
+#include "oauth/token.h"
+#include "output.h"
+
+#define SHORT_SECRET 16u
+
+static bool has_control_bytes(struct slice text) {
+    for (size_t i = 0; i < text.size; i++) {
+        if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The fast hash is for secrets of ours alone: they cannot be guessed. */
+static enum status hash(struct secret *secret) {
+    struct slice text = slice_of(secret->text, secret->size);
+    struct buffer stored = buffer_of(secret->stored, sizeof secret->stored - 1);
+    bool ours = token_text_is_valid(S("mts_"), text);
+    bool hashed = ours ? password_hash_fast(text, &stored) : password_hash_slow(text, &stored);
+    if (!hashed || stored.overflow) {
+        say("the secret could not be hashed: not enough memory or randomness");
+        return STATUS_REFUSED;
+    }
+    secret->stored[stored.size] = '\0';
+    return STATUS_DONE;
+}
+
+static enum status make(struct secret *secret) {
+    secret->crypto = crypto_new();
+    if (secret->crypto == NULL || !token_text_make(secret->crypto, S("mts_"), secret->text)) {
+        say("no secret can be made: the random generator fails");
+        return STATUS_REFUSED;
+    }
+    secret->is_made = true;
+    secret->size = OAUTH_TOKEN_SIZE;
+    return hash(secret);
+}
+
+static enum status judge(const struct secret *secret) {
+    struct slice text = slice_of(secret->text, secret->size);
+    if (text.size == 0 || text.size > PASSWORD_SECRET_MAX || has_control_bytes(text)) {
+        say("a secret is 1 to %u bytes without control characters", PASSWORD_SECRET_MAX);
+        return STATUS_REFUSED;
+    }
+    if (text.size < SHORT_SECRET) {
+        say("warning: a secret of less than %u characters can be guessed", SHORT_SECRET);
+    }
+    return STATUS_DONE;
+}
+
+static enum status read_line(struct secret *secret) {
+    if (!input_read_line("secret", secret->text, sizeof secret->text, &secret->size)) {
+        return STATUS_REFUSED;
+    }
+    enum status status = judge(secret);
+    return status == STATUS_DONE ? hash(secret) : status;
+}
+
+enum status secret_get(struct secret *secret, const struct arguments *arguments) {
+    memset(secret, 0, sizeof *secret);
+    return arguments_has(arguments, "--secret-stdin") ? read_line(secret) : make(secret);
+}
+
+enum status secret_set(struct secret *secret, struct slice text) {
+    memset(secret, 0, sizeof *secret);
+    if (text.size <= PASSWORD_SECRET_MAX) {
+        memcpy(secret->text, text.data, text.size);
+        secret->size = text.size;
+    }
+    enum status status = judge(secret);
+    return status == STATUS_DONE ? hash(secret) : status;
+}
+
+void secret_fini(struct secret *secret) {
+    crypto_free(secret->crypto);
+    crypto_wipe(secret, sizeof *secret);
+}
+
+bool secret_random_generation(struct crypto *crypto, uint64_t *generation) {
+    uint32_t random = 0;
+    bool ok = crypto_random(crypto, &random, sizeof random);
+    *generation = random;
+    return ok;
+}
+
+enum status secret_print(const struct secret *secret, struct slice id) {
+    if (secret->is_made && !print_secret(slice_of(secret->text, secret->size))) {
+        say("the secret could not be printed: mintctl client rotate %.*s makes another",
+            (int)id.size, id.data);
+        return STATUS_REFUSED;
+    }
+    return STATUS_DONE;
+}

@@ -1,0 +1,115 @@
+#include "settings.h"
+#include "input.h"
+#include "mintd/crypto.h"
+#include "output.h"
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#define URL_MAX 2048u
+#define PREFIX_MAX 64u
+
+/* ---- the prefix ---- */
+
+static bool prefix_is_valid(struct slice prefix) {
+    for (size_t i = 0; i < prefix.size; i++) {
+        char c = prefix.data[i];
+        if (c <= ' ' || c >= 0x7f || strchr("*?[]\\{}", c) != NULL) {
+            return false;
+        }
+    }
+    return prefix.size <= PREFIX_MAX;
+}
+
+enum status settings_read_prefix(const struct arguments *arguments, struct slice *prefix) {
+    const char *flag = arguments_value(arguments, "--redis-prefix");
+    const char *variable = getenv("MINTD_REDIS_PREFIX");
+    const char *value = flag != NULL ? flag : variable != NULL ? variable : "mintd:";
+    *prefix = slice_of_string(value);
+    if (!prefix_is_valid(*prefix)) {
+        say("%s: it is up to 64 of visible ASCII without * ? [ ] { } and backslash",
+            flag != NULL ? "--redis-prefix" : "MINTD_REDIS_PREFIX");
+        return STATUS_USAGE;
+    }
+    return STATUS_DONE;
+}
+
+/* ---- the URL ---- */
+
+static bool is_loopback(const char *host) {
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
+           strcmp(host, "localhost") == 0;
+}
+
+static bool is_address(const char *host) {
+    unsigned char bytes[sizeof(struct in6_addr)];
+    return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
+}
+
+static void describe(struct settings *settings) {
+    const struct redis_url *url = &settings->redis;
+    if (url->is_unix) {
+        snprintf(settings->address, sizeof settings->address, "%s", url->host);
+    } else {
+        const char *format = strchr(url->host, ':') == NULL ? "%s:%u" : "[%s]:%u";
+        snprintf(settings->address, sizeof settings->address, format, url->host, url->port);
+    }
+    settings->is_local = url->is_unix || is_loopback(url->host);
+    settings->is_literal = url->is_unix || is_address(url->host);
+}
+
+static enum status parse_url(struct settings *settings, const char *where, struct slice text) {
+    char storage[256];
+    struct buffer error = buffer_of(storage, sizeof storage - 1);
+    if (slice_equal(text, S("memory:"))) {
+        say("%s: memory: lives inside one mintd: mintctl needs a Redis", where);
+        return STATUS_USAGE;
+    }
+    if (!redis_url_parse(text, &settings->redis, &error)) {
+        storage[error.size] = '\0';
+        say("%s: %s", where, storage);
+        return STATUS_USAGE;
+    }
+    settings->is_tls = slice_starts_with(text, S("rediss"));
+    describe(settings);
+    return STATUS_DONE;
+}
+
+static enum status parse_file(struct settings *settings, const char *path) {
+    char text[URL_MAX];
+    size_t size;
+    enum status status = STATUS_USAGE;
+    if (input_read_file(path, text, sizeof text, &size)) {
+        status = parse_url(settings, "MINTD_REDIS_FILE", slice_of(text, size));
+    }
+    crypto_wipe(text, sizeof text);
+    return status;
+}
+
+static enum status read_url(struct settings *settings, const struct arguments *arguments) {
+    const char *flag = arguments_value(arguments, "--redis");
+    const char *variable = getenv("MINTD_REDIS");
+    const char *file = getenv("MINTD_REDIS_FILE");
+    if (flag != NULL) {
+        return parse_url(settings, "--redis", slice_of_string(flag));
+    }
+    if (variable != NULL && file != NULL) {
+        say("MINTD_REDIS_FILE: the same setting is given without _FILE too: keep one");
+        return STATUS_USAGE;
+    }
+    if (file != NULL) {
+        return parse_file(settings, file);
+    }
+    return variable != NULL
+               ? parse_url(settings, "MINTD_REDIS", slice_of_string(variable))
+               : parse_url(settings, "the default", S("redis://127.0.0.1:6379"));
+}
+
+enum status settings_read(struct settings *settings, const struct arguments *arguments) {
+    memset(settings, 0, sizeof *settings);
+    enum status status = settings_read_prefix(arguments, &settings->prefix);
+    return status == STATUS_DONE ? read_url(settings, arguments) : status;
+}
+
+void settings_fini(struct settings *settings) {
+    crypto_wipe(settings, sizeof *settings);
+}

@@ -1,0 +1,179 @@
+/* token.c: mintctl token show, revoke, revoke-all, key. */
+#include "mintd/clock.h"
+#include "oauth/oauth_internal.h"
+#include "output.h"
+#include "token_record.h"
+
+/* ---- key ---- */
+
+enum status token_key(const struct arguments *arguments) {
+    char jti[OAUTH_JTI_SIZE];
+    struct slice prefix;
+    enum status status = settings_read_prefix(arguments, &prefix);
+    if (status == STATUS_DONE) {
+        status = token_operand_read(arguments->operands[0], false, jti);
+    }
+    if (status == STATUS_DONE) {
+        printf("%.*stoken:%.*s\n", (int)prefix.size, prefix.data, (int)sizeof jti, jti);
+    }
+    return status;
+}
+
+/* ---- show ---- */
+
+static enum status token_unknown(void) {
+    say("there is no such token: it was never minted here, has expired or was revoked");
+    return STATUS_REFUSED;
+}
+
+static cJSON *token_json(const char jti[OAUTH_JTI_SIZE], const struct token_record *record) {
+    cJSON *object = cJSON_CreateObject();
+    json_add_text(object, "jti", slice_of(jti, OAUTH_JTI_SIZE));
+    json_add_text(object, "client", record->client_id);
+    json_add_text(object, "scope", record->scope);
+    json_add_words(object, "audience", record->audience);
+    json_add_number(object, "issued", record->issued_at);
+    json_add_number(object, "expires", record->expires_at);
+    json_add_number(object, "generation", record->generation);
+    json_add_number(object, "global_generation", record->global_generation);
+    return object;
+}
+
+static void print_list(const char *word, struct slice list) {
+    char text[2048];
+    printf("%-12s %s\n", word, list.size == 0 ? "-" : visible(list, text, sizeof text));
+}
+
+static void print_token(const char jti[OAUTH_JTI_SIZE], const struct token_record *record) {
+    char time[TIME_TEXT], span[TIME_TEXT];
+    uint64_t now = clock_wall_ms() / 1000;
+    printf("%-12s %.*s\n", "jti", (int)OAUTH_JTI_SIZE, jti);
+    print_list("client", record->client_id);
+    print_list("scope", record->scope);
+    print_list("audience", record->audience);
+    printf("%-12s %s\n", "issued", time_text(record->issued_at, time));
+    printf("%-12s %s (%s)\n", "expires", time_text(record->expires_at, time),
+           record->expires_at > now ? span_text(record->expires_at - now, span) : "over");
+    printf("%-12s %llu, global %llu\n", "generation", (unsigned long long)record->generation,
+           (unsigned long long)record->global_generation);
+}
+
+static enum status show(const struct arguments *arguments, struct redis *redis,
+                        const char jti[OAUTH_JTI_SIZE]) {
+    struct token_view view;
+    enum status status = token_view_read(redis, jti, &view);
+    if (status != STATUS_DONE) {
+        return status;
+    }
+    if (!view.is_there) {
+        return token_unknown();
+    }
+    if (!view.is_readable) {
+        say("the record of this token is not one that mintd writes: look at it with redis-cli");
+        return STATUS_REFUSED;
+    }
+    if (arguments_has(arguments, "--json")) {
+        return json_print(token_json(jti, &view.record)) ? STATUS_DONE : STATUS_REFUSED;
+    }
+    print_token(jti, &view.record);
+    return STATUS_DONE;
+}
+
+enum status token_show(const struct arguments *arguments) {
+    char jti[OAUTH_JTI_SIZE];
+    struct redis *redis = NULL;
+    enum status status = token_operand_read(arguments->operands[0], true, jti);
+    if (status == STATUS_DONE) {
+        status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+    }
+    if (status == STATUS_DONE) {
+        status = show(arguments, redis, jti);
+    }
+    redis_close(redis);
+    return status;
+}
+
+/* ---- revoke ---- */
+
+static enum status revoke(struct redis *redis, const char jti[OAUTH_JTI_SIZE]) {
+    char storage[REDIS_KEY_MAX];
+    int64_t deleted;
+    const struct slice arguments[] = {
+        S("DEL"), redis_key(redis, "token:", slice_of(jti, OAUTH_JTI_SIZE), storage)};
+    if (!redis_ask_number(redis, arguments, 2, &deleted)) {
+        return STATUS_REDIS;
+    }
+    if (deleted == 0) {
+        return token_unknown();
+    }
+    printf("%.*s: revoked\n", (int)OAUTH_JTI_SIZE, jti);
+    redis_settle(redis);
+    return STATUS_DONE;
+}
+
+enum status token_revoke(const struct arguments *arguments) {
+    char jti[OAUTH_JTI_SIZE];
+    struct redis *redis = NULL;
+    enum status status = token_operand_read(arguments->operands[0], true, jti);
+    if (status == STATUS_DONE) {
+        status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+    }
+    if (status == STATUS_DONE) {
+        status = revoke(redis, jti);
+    }
+    redis_close(redis);
+    return status;
+}
+
+/* ---- revoke-all ---- */
+
+static enum status next_generation(void *context, const struct client_record *record,
+                                   struct client_edit *edit) {
+    (void)context;
+    (void)record;
+    edit->next_generation = true;
+    return STATUS_DONE;
+}
+
+static enum status revoke_of_client(struct redis *redis, struct slice id) {
+    enum status status =
+        client_change(redis, id, &(struct client_change){next_generation, NULL});
+    if (status == STATUS_DONE) {
+        printf("%.*s: every token minted so far is refused from now on\n", (int)id.size, id.data);
+    }
+    return status;
+}
+
+static enum status revoke_of_everybody(struct redis *redis) {
+    char storage[REDIS_KEY_MAX];
+    int64_t generation;
+    const struct slice arguments[] = {S("INCR"),
+                                      redis_key(redis, OAUTH_KEY_GENERATION, S(""), storage)};
+    if (!redis_ask_number(redis, arguments, 2, &generation)) {
+        return STATUS_REDIS;
+    }
+    puts("everybody: every token minted so far is refused from now on");
+    return STATUS_DONE;
+}
+
+enum status token_revoke_all(const struct arguments *arguments) {
+    bool everybody = arguments_has(arguments, "--everybody");
+    struct redis *redis = NULL;
+    struct slice id = SLICE_ABSENT;
+    if (everybody == (arguments->operand_count == 1)) {
+        say("token revoke-all: it is either the ID of a client or --everybody");
+        return STATUS_USAGE;
+    }
+    if (!everybody && !client_id_read(arguments->operands[0], &id)) {
+        return STATUS_USAGE;
+    }
+    enum status status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+    if (status == STATUS_DONE) {
+        status = everybody ? revoke_of_everybody(redis) : revoke_of_client(redis, id);
+    }
+    if (status == STATUS_DONE) {
+        redis_settle(redis);
+    }
+    redis_close(redis);
+    return status;
+}

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Starts the Redis of docker-compose.yml: every write on disk within a second, nothing evicted, and
+# one user, mintd, who may do what mintd does and nothing else. The password is the one in the
+# secret redis-url. A user health may PING, without a password.
+#
+# Nobody can be the default user, yet it keeps all its rights: Redis replays its append-only file
+# under them, and without them every transaction in it is left out.
+set -eu
+umask 077
+url=$(cat /run/secrets/redis-url)
+password=${url#redis://mintd:}
+password=${password%@*}
+digest=$(printf %s "$password" | sha256sum | cut -c1-64)
+
+cat >/tmp/users.acl <<ACL
+user default off resetpass ~* &* +@all
+user health on nopass resetkeys resetchannels -@all +ping
+user mintd on #$digest resetkeys ~mintd:* resetchannels -@all +ping +select +client|setname +client|setinfo +client|id +client|tracking +role +wait +get +setex +set +del +exists +expire +ttl +pttl +incr +hset +hsetnx +hgetall +renamenx +sadd +multi +exec
+ACL
+exec redis-server --dir /data --appendonly yes --appendfsync everysec --maxmemory-policy noeviction \
+    --aclfile /tmp/users.acl --protected-mode no

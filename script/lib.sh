@@ -1,0 +1,51 @@
+# shellcheck shell=sh
+# lib.sh: what the scripts of this folder share. Sourced, with the repository as the working folder.
+
+me=${0##*/}
+
+say() { echo "$me: $*" >&2; }
+die() {
+    say "$*"
+    exit 1
+}
+
+# prepare SET: the packages of this set, and the two libraries that Debian 12 lacks.
+prepare() {
+    script/packages "$1"
+    script/bootstrap
+}
+
+# build FOLDER [cmake's options]: configures and compiles; says nothing unless it fails.
+build() {
+    folder=$1
+    shift
+    mkdir -p "$folder"
+    [ -w "$folder" ] || die "$folder/ belongs to somebody else: remove it, or run this as its owner"
+    say "building in $folder/"
+    if ! cmake -S . -B "$folder" "$@" >"$folder/build.log" 2>&1 ||
+        ! cmake --build "$folder" -j "$(getconf _NPROCESSORS_ONLN)" >>"$folder/build.log" 2>&1; then
+        cat "$folder/build.log" >&2
+        die "the build failed"
+    fi
+}
+
+# leashed COMMAND: runs it so that it ends when this script does, however that ends.
+leashed() {
+    if command -v setpriv >/dev/null; then
+        exec setpriv --pdeathsig TERM -- "$@"
+    fi
+    exec "$@"
+}
+
+# end PID...: asks these children to stop, and insists where one has not within 15 s.
+end() {
+    for pid in "$@"; do kill "$pid" 2>/dev/null || :; done
+    for pid in "$@"; do
+        tries=150
+        while kill -0 "$pid" 2>/dev/null && [ "$tries" -gt 0 ]; do
+            sleep 0.1
+            tries=$((tries - 1))
+        done
+        kill -KILL "$pid" 2>/dev/null || :
+    done
+}

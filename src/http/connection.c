@@ -1,0 +1,241 @@
+/* Happy path: accepted, IDLE; requests come and go (receive.c, send.c); the client closes, CLOSING;
+ * libuv gives the handle back, freed.
+ *
+ * Failure modes: whoever sees one calls connection_end() if what has been answered may still reach
+ * the client, else connection_close(). If the endpoint has not responded by then, the connection
+ * outlives its socket until it does. */
+#include "http/connection.h"
+#include "mintd/log.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char *const state_names[CONNECTION_STATE_COUNT] = {
+#define X(state, name) name,
+    CONNECTION_STATES(X)
+#undef X
+};
+
+static const char *const reason_names[CLOSE_REASON_COUNT] = {
+#define X(reason, name) name,
+    CLOSE_REASONS(X)
+#undef X
+};
+
+/* ---- state ---- */
+
+#define TO(state) (1u << CONNECTION_##state)
+
+static const unsigned edges[CONNECTION_STATE_COUNT] = {
+    [CONNECTION_IDLE] = TO(HEAD) | TO(ENDING) | TO(CLOSING),
+    [CONNECTION_HEAD] = TO(HANDLING) | TO(ENDING) | TO(CLOSING),
+    [CONNECTION_BODY] = TO(HANDLING) | TO(ENDING) | TO(CLOSING),
+    [CONNECTION_HANDLING] = TO(IDLE) | TO(BODY) | TO(ENDING) | TO(CLOSING),
+    [CONNECTION_ENDING] = TO(LINGERING) | TO(CLOSING),
+    [CONNECTION_LINGERING] = TO(CLOSING),
+    [CONNECTION_CLOSING] = 0,
+};
+
+void connection_start_deadline(struct connection *c) {
+    static const enum wait waits[CONNECTION_STATE_COUNT] = {
+        [CONNECTION_IDLE] = WAIT_IDLE,        [CONNECTION_HEAD] = WAIT_HEAD,
+        [CONNECTION_BODY] = WAIT_BODY,        [CONNECTION_HANDLING] = WAIT_COUNT,
+        [CONNECTION_ENDING] = WAIT_COUNT,     [CONNECTION_CLOSING] = WAIT_COUNT,
+        [CONNECTION_LINGERING] = WAIT_LINGER,
+    };
+    enum wait wait = waits[c->state];
+    if (wait == WAIT_COUNT) {
+        deadline_stop(&c->deadline);
+    } else {
+        deadline_start(&c->deadline, &c->server->waits[wait], uv_now(c->server->loop));
+    }
+}
+
+void connection_set_state(struct connection *c, enum connection_state to, const char *why) {
+    assert((edges[c->state] & (1u << to)) != 0);
+    log_debug("connection", LOG_NUMBER("connection", c->id),
+              LOG_STRING("from", state_names[c->state]), LOG_STRING("to", state_names[to]),
+              LOG_STRING("reason", why));
+    c->state = to;
+    connection_start_deadline(c);
+}
+
+/* ---- birth ---- */
+
+static int open_handle(struct connection *c, int fd) {
+    uv_loop_t *loop = c->server->loop;
+    if (c->peer.family == AF_UNIX) {
+        uv_pipe_init(loop, &c->handle.pipe, 0);
+        return uv_pipe_open(&c->handle.pipe, fd);
+    }
+    uv_tcp_init(loop, &c->handle.tcp);
+    return uv_tcp_open(&c->handle.tcp, fd);
+}
+
+bool connection_open(struct http_server *server, int fd, const struct sockaddr *peer) {
+    struct connection *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        close(fd);
+        return false;
+    }
+    c->server = server;
+    c->id = server->next_connection_id++;
+    c->state = CONNECTION_IDLE;
+    list_init(&c->dirty);
+    deadline_init(&c->deadline);
+    deadline_init(&c->write_deadline);
+    c->peer = peer_of(peer);
+    list_append(&server->connections, &c->all);
+    counter_set(&server->options.metrics->open, ++server->open_count);
+    int error = open_handle(c, fd);
+    c->handle.any.data = c;
+    if (error != 0) {
+        close(fd);
+        connection_close(c, CLOSE_NO_MEMORY);
+        return true;
+    }
+    connection_start_deadline(c);
+    connection_adjust_reading(c);
+    return true;
+}
+
+/* ---- death ---- */
+
+void connection_maybe_free(struct connection *c) {
+    if (!c->handle_is_closed) {
+        return; /* libuv has the handle */
+    }
+    if (c->exchange != NULL) {
+        return; /* the endpoint has not responded */
+    }
+    struct http_server *server = c->server;
+    link_remove(&c->all);
+    free(c);
+    server_maybe_end(server);
+}
+
+static void on_closed(uv_handle_t *handle) {
+    struct connection *c = handle->data;
+    c->handle_is_closed = true;
+    block_give(&c->server->blocks, c->input);
+    block_give(&c->server->blocks, c->output);
+    c->input = c->output = NULL;
+    connection_maybe_free(c);
+}
+
+static void give_exchange(struct connection *c) {
+    if (c->exchange != NULL) {
+        exchange_give(c->server, c->exchange);
+        c->exchange = NULL;
+    }
+}
+
+void connection_close(struct connection *c, enum close_reason reason) {
+    if (c->state == CONNECTION_CLOSING) {
+        return;
+    }
+    if (c->state != CONNECTION_HANDLING) {
+        give_exchange(c);
+    }
+    link_remove(&c->dirty);
+    deadline_stop(&c->write_deadline);
+    counter_set(&c->server->options.metrics->open, --c->server->open_count);
+    connection_set_state(c, CONNECTION_CLOSING, reason_names[reason]);
+    uv_close(&c->handle.any, on_closed);
+}
+
+void connection_end(struct connection *c, enum close_reason reason) {
+    if (c->state != CONNECTION_HANDLING) {
+        give_exchange(c);
+    }
+    c->reason = reason;
+    connection_set_state(c, CONNECTION_ENDING, reason_names[reason]);
+    connection_mark_dirty(c);
+}
+
+/* RFC 9112 9.6: had we closed with input unread, the reset could overtake the answer. */
+static void start_lingering(struct connection *c) {
+    uv_os_fd_t fd;
+    if (c->input_has_ended || uv_fileno(&c->handle.any, &fd) != 0 || shutdown(fd, SHUT_WR) != 0) {
+        connection_close(c, c->reason);
+        return;
+    }
+    connection_set_state(c, CONNECTION_LINGERING, reason_names[c->reason]);
+}
+
+/* ---- answers ---- */
+
+static void answer(struct connection *c, const struct http_response *response,
+                   enum close_reason reason) {
+    struct http_server *server = c->server;
+    struct http_exchange *x = c->exchange;
+    assert(x != NULL && (c->state == CONNECTION_HANDLING || c->state == CONNECTION_CLOSING));
+    enum http_status_index status = http_status_index_of(response->status);
+    counter_add(&server->options.metrics->responses[x->endpoint][status], 1);
+
+    bool closes = !x->keeps_alive || x->body_is_unread || server->draining;
+    if (c->state != CONNECTION_CLOSING && !connection_put_answer(c, response, closes)) {
+        connection_close(c, CLOSE_NO_MEMORY);
+    }
+    give_exchange(c);
+    c->served++;
+    if (c->state == CONNECTION_CLOSING) {
+        connection_maybe_free(c);
+    } else if (closes) {
+        connection_end(c, reason);
+    } else {
+        connection_set_state(c, CONNECTION_IDLE, "answered");
+        connection_mark_dirty(c);
+    }
+}
+
+void connection_answer(struct connection *c, const struct http_response *response) {
+    answer(c, response, CLOSE_ANSWERED);
+}
+
+void connection_refuse(struct connection *c, const char *data, struct refusal refusal) {
+    char json[256];
+    struct buffer body = buffer_of(json, sizeof json);
+    buffer_append(&body, S("{\"error\":\"invalid_request\",\"error_description\":"));
+    buffer_append_json(&body, slice_of_string(refusal.description));
+    buffer_append(&body, S("}"));
+    const struct http_header headers[] = {
+        {S("Content-Type"), S("application/json")},
+        {S("Cache-Control"), S("no-store")},
+        {S("Pragma"), S("no-cache")},
+    };
+    const struct http_response response = {
+        .status = refusal.status,
+        .headers = headers,
+        .header_count = sizeof headers / sizeof *headers,
+        .body = buffer_slice(&body),
+    };
+    exchange_describe(c->exchange, data);
+    c->exchange->keeps_alive = false;
+    if (c->state != CONNECTION_HANDLING) {
+        connection_set_state(c, CONNECTION_HANDLING, refusal.description);
+    }
+    answer(c, &response, CLOSE_REFUSED);
+}
+
+/* ---- turns of the loop ---- */
+
+void connection_mark_dirty(struct connection *c) {
+    link_remove(&c->dirty);
+    list_append(&c->server->dirty, &c->dirty);
+}
+
+void connection_flush(struct connection *c) {
+    connection_serve_waiting(c);
+    connection_send(c);
+    if (c->state == CONNECTION_CLOSING) {
+        return;
+    }
+    if (c->state == CONNECTION_ENDING && connection_unsent(c) == 0) {
+        start_lingering(c);
+    }
+    connection_adjust_reading(c);
+    if (connection_has_waiting(c)) {
+        connection_mark_dirty(c);
+    }
+}

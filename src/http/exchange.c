@@ -1,0 +1,167 @@
+#include "http/exchange.h"
+#include "http/connection.h"
+#include "mintd/encoding.h"
+#include "mintd/flow.h"
+#include <assert.h>
+#include <stdlib.h>
+
+/* ---- lent and taken back ---- */
+
+static struct http_exchange *exchange_new(void) {
+    struct http_exchange *x = malloc(sizeof *x);
+    struct parser *parser = parser_new();
+    if (x == NULL || parser == NULL) {
+        free(x);
+        parser_free(parser);
+        return NULL;
+    }
+    x->parser = parser;
+    return x;
+}
+
+static void exchange_free(struct http_exchange *x) {
+    parser_free(x->parser);
+    free(x);
+}
+
+struct http_exchange *exchange_take(struct http_server *server, struct connection *connection) {
+    struct http_exchange *x = server->exchanges;
+    if (x != NULL) {
+        server->exchanges = x->next;
+        server->exchange_count--;
+    } else {
+        x = exchange_new();
+    }
+    if (x == NULL) {
+        return NULL;
+    }
+    x->next = NULL;
+    x->connection = connection;
+    x->head_was_shown = x->body_is_unread = false;
+    x->is_for_head = x->is_http_1_0 = x->keeps_alive = false;
+    x->endpoint = 0;
+    x->scratch_used = x->id_size = x->peer_size = 0;
+    exchange_forget_request(x);
+    parser_start(x->parser);
+    return x;
+}
+
+void exchange_give(struct http_server *server, struct http_exchange *x) {
+    explicit_bzero(x->scratch, x->scratch_used);
+    x->connection = NULL;
+    if (server->exchange_count == EXCHANGES_KEPT) {
+        exchange_free(x);
+        return;
+    }
+    x->next = server->exchanges;
+    server->exchanges = x;
+    server->exchange_count++;
+}
+
+void exchange_free_all(struct http_server *server) {
+    while (server->exchanges != NULL) {
+        struct http_exchange *x = server->exchanges;
+        server->exchanges = x->next;
+        exchange_free(x);
+    }
+    server->exchange_count = 0;
+}
+
+/* ---- the request ---- */
+
+static bool is_request_id(struct slice id) {
+    for (size_t i = 0; i < id.size; i++) {
+        char c = id.data[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+        if (!is_letter && !(c >= '0' && c <= '9') && c != '.' && c != '_' && c != '-') {
+            return false;
+        }
+    }
+    return id.size != 0 && id.size <= HTTP_REQUEST_ID_MAX;
+}
+
+/* The caller's id is copied at once: its bytes go when the handler returns. */
+static void note_request_id(struct http_exchange *x) {
+    struct slice id = http_field_value(&x->request, HTTP_FIELD_X_REQUEST_ID);
+    if (http_field_lines(&x->request, HTTP_FIELD_X_REQUEST_ID) == 1 && is_request_id(id)) {
+        memcpy(x->id, id.data, id.size);
+        x->id_size = id.size;
+    }
+}
+
+void exchange_describe(struct http_exchange *x, const char *data) {
+    parser_describe(x->parser, data, &x->request);
+    x->is_for_head = x->request.method == HTTP_METHOD_HEAD;
+    x->is_http_1_0 = parser_is_http_1_0(x->parser);
+    x->keeps_alive = parser_keeps_alive(x->parser);
+    note_request_id(x);
+}
+
+void exchange_forget_request(struct http_exchange *x) {
+    x->request.path = x->request.query = x->request.body = SLICE_ABSENT;
+    x->request.field_count = 0;
+}
+
+unsigned http_field_lines(const struct http_request *request, enum http_field_id id) {
+    unsigned lines = 0;
+    for (unsigned i = 0; i < request->field_count; i++) {
+        lines += request->fields[i].id == id;
+    }
+    return lines;
+}
+
+struct slice http_field_value(const struct http_request *request, enum http_field_id id) {
+    for (unsigned i = 0; i < request->field_count; i++) {
+        if (request->fields[i].id == id) {
+            return request->fields[i].value;
+        }
+    }
+    return SLICE_ABSENT;
+}
+
+/* ---- what an endpoint sees ---- */
+
+const struct http_request *http_request_of(const struct http_exchange *x) {
+    return &x->request;
+}
+
+struct slice http_peer_of(struct http_exchange *x) {
+    if (x->peer_size == 0) {
+        x->peer_size = peer_text(&x->connection->peer, x->peer);
+    }
+    return slice_of(x->peer, x->peer_size);
+}
+
+/* Ours count on from a random start, in steps that hide the count; they repeat after 2^64. */
+struct slice http_request_id_of(struct http_exchange *x) {
+    if (x->id_size == 0) {
+        struct http_server *server = x->connection->server;
+        uint8_t bytes[sizeof server->next_request_id];
+        memcpy(bytes, &server->next_request_id, sizeof bytes);
+        server->next_request_id += UINT64_C(0x9E3779B97F4A7C15);
+        hex_encode(bytes, sizeof bytes, x->id);
+        x->id_size = 2 * sizeof bytes;
+    }
+    return slice_of(x->id, x->id_size);
+}
+
+void *http_scratch_of(struct http_exchange *x, size_t size) {
+    assert(size <= sizeof x->scratch);
+    if (size > x->scratch_used) {
+        x->scratch_used = size;
+    }
+    return x->scratch;
+}
+
+struct http_exchange *http_exchange_of_scratch(void *scratch) {
+    return container_of(scratch, struct http_exchange, scratch);
+}
+
+void http_set_endpoint(struct http_exchange *x, unsigned endpoint) {
+    assert(endpoint < HTTP_MAX_ENDPOINTS);
+    x->endpoint = endpoint;
+}
+
+void http_respond(struct http_exchange *x, const struct http_response *response) {
+    connection_answer(x->connection, response);
+}

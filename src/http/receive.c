@@ -1,0 +1,272 @@
+/* The way in: bytes become requests, requests go to the handler.
+ *
+ * Happy path: on_read() has a whole request in the server's read buffer; serve() parses it there,
+ * and the handler answers on the spot or later. Nothing is copied.
+ *
+ * Failure modes: a request is cut, or must wait until the one before it is answered: what has come
+ * is copied into the connection's input block. A request is refused: what follows is thrown away.
+ */
+#include "http/connection.h"
+#include <assert.h>
+
+/* A request that is cut keeps at most this much (parser.h); of those that wait we read no more. */
+#define INPUT_MAX (HTTP_MAX_HEAD + HTTP_MAX_BODY)
+#define OUTPUT_MAX (64u * 1024u)            /* with more unsent, no further request is begun */
+#define THROW_AWAY_MAX (2u * 1024u * 1024u) /* of input behind the last answer */
+
+/* Input that nobody has taken yet, from the first byte of a request on. */
+struct bytes {
+    char *data;
+    size_t size;
+};
+
+/* ---- serving ---- */
+
+static bool may_serve(const struct connection *c) {
+    if (c->state == CONNECTION_IDLE) {
+        return connection_unsent(c) < OUTPUT_MAX;
+    }
+    return c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY;
+}
+
+static bool begin_request(struct connection *c) {
+    c->exchange = exchange_take(c->server, c);
+    if (c->exchange == NULL) {
+        connection_close(c, CLOSE_NO_MEMORY);
+        return false;
+    }
+    connection_set_state(c, CONNECTION_HEAD, "first byte");
+    return true;
+}
+
+/* Shows the endpoint the head; false where it has taken the exchange. */
+static bool show_head(struct connection *c, const char *data) {
+    const struct http_server_options *options = &c->server->options;
+    struct http_exchange *x = c->exchange;
+    exchange_describe(x, data);
+    x->head_was_shown = true;
+    /* Until the endpoint asks for the body: should it answer now, the body stays unread. */
+    x->body_is_unread = x->request.announces_body;
+    connection_set_state(c, CONNECTION_HANDLING, "head is in");
+    if (options->handler->on_head(options->context, x) == HTTP_TAKEN) {
+        return false;
+    }
+    assert(c->exchange == x);
+    x->body_is_unread = false;
+    return true;
+}
+
+/* The request's bytes go as soon as the handler returns. If the endpoint has not responded, its
+ * exchange must not show them any more. */
+static void after_handler(struct connection *c) {
+    if (c->exchange != NULL) {
+        exchange_forget_request(c->exchange);
+    }
+}
+
+static void serve_head(struct connection *c, struct bytes *in) {
+    if (show_head(c, in->data)) {
+        if (c->state == CONNECTION_CLOSING) { /* closed by the handler, that wanted to go on */
+            exchange_give(c->server, c->exchange);
+            c->exchange = NULL;
+            return;
+        }
+        connection_set_state(c, CONNECTION_BODY, "endpoint reads the body");
+        return;
+    }
+    after_handler(c);
+    in->size = 0; /* the beginning of a body that nobody wants */
+}
+
+static void serve_request(struct connection *c, struct bytes *in) {
+    const struct http_server_options *options = &c->server->options;
+    size_t taken = parser_taken(c->exchange->parser);
+    bool goes_on = true;
+    if (c->exchange->head_was_shown) {
+        exchange_describe(c->exchange, in->data);
+        connection_set_state(c, CONNECTION_HANDLING, "body is in");
+    } else {
+        goes_on = show_head(c, in->data);
+    }
+    if (goes_on) {
+        options->handler->on_request(options->context, c->exchange);
+    }
+    after_handler(c);
+    in->data += taken;
+    in->size -= taken;
+}
+
+static void wait_for_more(struct connection *c, struct bytes *in) {
+    const struct parser *parser = c->exchange->parser;
+    in->size = parser_taken(parser);
+    if (c->state == CONNECTION_BODY && parser_awaits_continue(parser) &&
+        !connection_put_continue(c)) {
+        connection_close(c, CLOSE_NO_MEMORY);
+    }
+}
+
+/* Takes requests out of *in until one is not whole, or has to be answered first. No recursion: an
+ * endpoint that answers on the spot returns here. */
+static void serve(struct connection *c, struct bytes *in) {
+    while (in->size != 0 && may_serve(c)) {
+        if (c->exchange == NULL && !begin_request(c)) {
+            return;
+        }
+        switch (parser_run(c->exchange->parser, in->data, in->size)) {
+        case PARSER_MORE:
+            wait_for_more(c, in);
+            return;
+        case PARSER_HEAD:
+            serve_head(c, in);
+            break;
+        case PARSER_DONE:
+            serve_request(c, in);
+            break;
+        case PARSER_REFUSED:
+            connection_refuse(c, in->data, parser_refusal(c->exchange->parser));
+            break;
+        }
+    }
+}
+
+/* ---- the input block ---- */
+
+static bool keeps_input(const struct connection *c) {
+    return c->state == CONNECTION_IDLE || c->state == CONNECTION_HEAD ||
+           c->state == CONNECTION_BODY || c->state == CONNECTION_HANDLING;
+}
+
+static void drop_input(struct connection *c) {
+    block_give(&c->server->blocks, c->input);
+    c->input = NULL;
+}
+
+static bool append_input(struct connection *c, const char *data, size_t size) {
+    if (!block_reserve(&c->server->blocks, &c->input, size)) {
+        connection_close(c, CLOSE_NO_MEMORY);
+        return false;
+    }
+    memcpy(c->input->data + c->input->size, data, size);
+    c->input->size += size;
+    return true;
+}
+
+/* The client has shut its side: what is not whole by now never will be (and is not acted upon). */
+static void end_if_input_has_ended(struct connection *c) {
+    bool waits_for_input = (c->state == CONNECTION_IDLE && c->input == NULL) ||
+                           c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY;
+    if (c->input_has_ended && waits_for_input) {
+        connection_end(c, CLOSE_CLIENT_ENDED);
+    }
+}
+
+bool connection_has_waiting(const struct connection *c) {
+    return c->state == CONNECTION_IDLE && c->input != NULL && may_serve(c);
+}
+
+static void serve_input(struct connection *c) {
+    struct bytes in = {c->input->data, c->input->size};
+    serve(c, &in);
+    if (in.size == 0 || !keeps_input(c)) {
+        drop_input(c);
+    } else {
+        block_keep(c->input, (size_t)(in.data - c->input->data), in.size);
+    }
+}
+
+void connection_serve_waiting(struct connection *c) {
+    if (connection_has_waiting(c)) {
+        serve_input(c);
+    }
+    if (c->input != NULL && !keeps_input(c)) {
+        drop_input(c);
+    }
+    end_if_input_has_ended(c);
+}
+
+/* ---- reading ---- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
+    const struct connection *c = handle->data;
+    (void)suggested;
+    *buffer = uv_buf_init(c->server->read_buffer, READ_SIZE);
+}
+
+static void throw_away(struct connection *c, size_t size) {
+    c->thrown_away += size;
+    if (c->thrown_away > THROW_AWAY_MAX) {
+        connection_close(c, c->reason);
+    }
+}
+
+static void receive(struct connection *c, char *data, size_t size) {
+    if (c->state == CONNECTION_ENDING || c->state == CONNECTION_LINGERING) {
+        throw_away(c, size);
+        return;
+    }
+    if (c->input != NULL || !may_serve(c)) {
+        if (append_input(c, data, size) && may_serve(c)) {
+            serve_input(c);
+        }
+        return;
+    }
+    struct bytes in = {data, size};
+    serve(c, &in);
+    if (in.size != 0 && keeps_input(c)) {
+        append_input(c, in.data, in.size);
+    }
+}
+
+static void on_input_end(struct connection *c, ssize_t error) {
+    if (error != UV_EOF) {
+        connection_close(c, CLOSE_CLIENT_LOST);
+        return;
+    }
+    c->input_has_ended = true;
+    if (c->state == CONNECTION_LINGERING) {
+        connection_close(c, c->reason);
+        return;
+    }
+    end_if_input_has_ended(c);
+    connection_adjust_reading(c);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
+    struct connection *c = stream->data;
+    if (count == 0) {
+        return;
+    }
+    if (count < 0) {
+        on_input_end(c, count);
+        return;
+    }
+    receive(c, buffer->base, (size_t)count);
+    explicit_bzero(buffer->base, (size_t)count);
+    connection_adjust_reading(c);
+}
+
+static bool wants_to_read(const struct connection *c) {
+    if (c->input_has_ended) {
+        return false;
+    }
+    switch (c->state) {
+    case CONNECTION_IDLE:
+        return c->input == NULL || c->input->size < INPUT_MAX;
+    case CONNECTION_HANDLING:
+        return !c->exchange->body_is_unread && (c->input == NULL || c->input->size < INPUT_MAX);
+    default:
+        return true;
+    }
+}
+
+void connection_adjust_reading(struct connection *c) {
+    if (c->state == CONNECTION_CLOSING || wants_to_read(c) == c->is_reading) {
+        return;
+    }
+    c->is_reading = !c->is_reading;
+    if (!c->is_reading) {
+        uv_read_stop(&c->handle.stream);
+    } else if (uv_read_start(&c->handle.stream, on_alloc, on_read) != 0) {
+        connection_close(c, CLOSE_CLIENT_LOST);
+    }
+}

@@ -1,0 +1,49 @@
+/* server.h: what the files of the HTTP server share of struct http_server. */
+#ifndef MINTD_HTTP_SERVER_INTERNAL_H
+#define MINTD_HTTP_SERVER_INTERNAL_H
+
+#include "http/block.h"
+#include "http/deadlines.h"
+#include "http/response.h"
+#include "mintd/http_server.h"
+#include <uv.h>
+
+#define READ_SIZE (64u * 1024u) /* of the buffer that all connections read into */
+#define EXCHANGES_KEPT 64u
+
+struct http_exchange;
+
+/* The waits that end by a deadline, one list each. */
+enum wait { WAIT_IDLE, WAIT_HEAD, WAIT_BODY, WAIT_WRITE, WAIT_LINGER, WAIT_COUNT };
+
+struct http_server {
+    uv_loop_t *loop;
+    struct http_server_options options;
+    struct link listeners;
+    struct link connections; /* all, also those that are closing */
+    struct link dirty;       /* connections with something to do in http_server_flush() */
+    unsigned open_count;     /* of these, not closing */
+    struct deadline_list waits[WAIT_COUNT];
+
+    struct http_exchange *exchanges; /* those that nobody uses */
+    unsigned exchange_count;
+    struct block_pool blocks;
+    char *read_buffer; /* READ_SIZE; holds nothing between two callbacks */
+
+    char date[RESPONSE_DATE_SIZE];
+    uint64_t date_second;
+    uint64_t warned_second; /* of the last warning that clients are turned away */
+    uint64_t next_request_id;
+    uint64_t next_connection_id;
+    int reserve_fd; /* given up to turn somebody away where no descriptor is left; -1: none */
+    bool draining;
+    bool closing;
+    uv_timer_t end; /* never started: its closing is the "later turn" of on_closed */
+    void (*on_closed)(void *context);
+    void *closed_context;
+};
+
+/* To be called when a listener or a connection is gone. */
+void server_maybe_end(struct http_server *server);
+
+#endif

@@ -1,0 +1,115 @@
+/* What ends a connection that its client does not end: deadlines that pass, and the drain. */
+#include "http/connection.h"
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#define FRESH_MS 1000u /* a connection this young may have its first request still on the way */
+
+/* ---- deadlines ---- */
+
+/* The kernel forgets what it has not delivered, instead of trying on for minutes. */
+static void reset(struct connection *c, enum close_reason reason) {
+    uv_os_fd_t fd;
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    if (uv_fileno(&c->handle.any, &fd) == 0) {
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    }
+    connection_close(c, reason);
+}
+
+static void on_idle_too_long(struct connection *c) {
+    if (connection_unsent(c) != 0) {
+        connection_start_deadline(c); /* busy with reading our answers */
+        return;
+    }
+    if (!c->server->draining) {
+        counter_add(&c->server->options.metrics->timeouts, 1);
+    }
+    connection_close(c, c->server->draining ? CLOSE_DRAINED : CLOSE_IDLE_TIMEOUT);
+}
+
+static void on_request_too_slow(struct connection *c) {
+    counter_add(&c->server->options.metrics->timeouts, 1);
+    if (c->input == NULL || !parser_has_begun(c->exchange->parser)) {
+        connection_close(c, CLOSE_REQUEST_TIMEOUT);
+        return;
+    }
+    connection_refuse(c, c->input->data,
+                      (struct refusal){408, "the request took too long: send it faster"});
+}
+
+void connection_on_deadline(struct connection *c) {
+    switch (c->state) {
+    case CONNECTION_IDLE:
+        on_idle_too_long(c);
+        return;
+    case CONNECTION_HEAD:
+    case CONNECTION_BODY:
+        on_request_too_slow(c);
+        return;
+    default:
+        connection_close(c, c->reason);
+        return;
+    }
+}
+
+/* Bytes that the client has not taken, ours and the kernel's: the kernel asks for more only once a
+ * good part of its own, that may be megabytes, is gone. */
+static size_t untaken_bytes(const struct connection *c) {
+    uv_os_fd_t fd;
+    int count = 0;
+    if (uv_fileno(&c->handle.any, &fd) != 0 || ioctl(fd, SIOCOUTQ, &count) != 0) {
+        count = 0;
+    }
+    return c->handle.stream.write_queue_size + (size_t)count;
+}
+
+void connection_on_write_deadline(struct connection *c) {
+    struct http_server *server = c->server;
+    uint64_t now = uv_now(server->loop);
+    size_t left = untaken_bytes(c);
+    if (left < c->write_left) {
+        c->write_left = left;
+        c->write_progress_at = now;
+    }
+    if (now - c->write_progress_at < server->options.write_ms) {
+        deadline_start(&c->write_deadline, &server->waits[WAIT_WRITE], now);
+        return;
+    }
+    counter_add(&server->options.metrics->timeouts, 1);
+    reset(c, CLOSE_WRITE_TIMEOUT);
+}
+
+/* ---- drain ---- */
+
+/* Whether bytes have arrived that nobody has read: they may be a request. */
+static bool has_unread_bytes(struct connection *c) {
+    uv_os_fd_t fd;
+    int count = 0;
+    return uv_fileno(&c->handle.any, &fd) == 0 && ioctl(fd, FIONREAD, &count) == 0 && count > 0;
+}
+
+/* Whether it may be closed at once without taking an answer, or a chance, from the client. */
+static bool is_quiet(struct connection *c) {
+    struct http_server *server = c->server;
+    uint64_t idle_since = c->deadline.at - server->waits[WAIT_IDLE].duration;
+    bool is_fresh = c->served == 0 && uv_now(server->loop) - idle_since < FRESH_MS;
+    return !is_fresh && !has_unread_bytes(c);
+}
+
+void connection_drain(struct connection *c) {
+    if (c->state == CONNECTION_HEAD && !parser_has_begun(c->exchange->parser)) {
+        connection_close(c, CLOSE_DRAINED);
+        return;
+    }
+    if (c->state != CONNECTION_IDLE || c->input != NULL) {
+        return; /* its next answer says "close" */
+    }
+    if (connection_unsent(c) != 0) {
+        connection_end(c, CLOSE_DRAINED);
+    } else if (is_quiet(c)) {
+        connection_close(c, CLOSE_DRAINED);
+    } else {
+        deadline_start(&c->deadline, &c->server->waits[WAIT_LINGER], uv_now(c->server->loop));
+    }
+}

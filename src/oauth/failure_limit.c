@@ -1,0 +1,49 @@
+/* failure_limit.c: failed authentications, counted in the store for each client and address (RFC
+ * 6749 2.3.1).
+ *
+ * All instances share the count. Who is over the limit is barred, right secret or not, until a
+ * window after that failure; others are not touched, so a stranger cannot lock a client out. Ids
+ * that do not exist count together for each address, so that made-up ids fill nothing. A success
+ * costs no command: whether somebody is barred is known from memory. */
+#include "oauth/oauth_internal.h"
+
+#define WINDOW_S 60u
+#define UNKNOWN_FACTOR 10u /* ids that do not exist share a limit that much higher */
+#define UNKNOWN_NAME "!"   /* no client's id */
+
+uint64_t oauth_failure_barred_until(const struct oauth *oauth, struct slice client_id,
+                                    struct slice address) {
+    if (!oauth->bars_anybody) {
+        return 0;
+    }
+    return digest_memory_find(&oauth->barred, oauth->options.crypto, client_id, address,
+                              oauth->options.wall_ms());
+}
+
+struct slice oauth_failure_name(struct slice client_id, bool client_known) {
+    return client_known ? client_id : S(UNKNOWN_NAME);
+}
+
+enum progress oauth_failure_count(struct oauth *oauth, struct slice name, struct slice address,
+                                  struct store_operation *operation) {
+    char storage[OAUTH_KEY_STORAGE + OAUTH_ADDRESS_MAX + 1];
+    struct buffer key = buffer_of(storage, sizeof storage);
+    buffer_append(&key, S("fail:"));
+    buffer_append(&key, name);
+    buffer_append_char(&key, ':');
+    buffer_append(&key, address);
+    return store_count(oauth->options.store, buffer_slice(&key), WINDOW_S, operation);
+}
+
+bool oauth_failure_bar(struct oauth *oauth, struct slice name, struct slice address,
+                       const struct store_operation *counted) {
+    bool unknown = slice_equal(name, S(UNKNOWN_NAME));
+    int64_t limit = (int64_t)oauth->options.failure_limit * (unknown ? UNKNOWN_FACTOR : 1);
+    if (counted->answer != STORE_FOUND || counted->number <= limit) {
+        return false;
+    }
+    oauth->bars_anybody = true;
+    digest_memory_put(&oauth->barred, oauth->options.crypto, name, address,
+                      oauth->options.wall_ms() + WINDOW_S * 1000);
+    return true;
+}

@@ -1,0 +1,193 @@
+/* The first words on a connection: HELLO 3 (with AUTH and a name), SELECT; for a server that knows
+ * RESP2 alone: AUTH, CLIENT SETNAME, SELECT.
+ *
+ * An error reply to HELLO or AUTH may repeat what it was sent, the password too: only words of our
+ * own about it get into the log. */
+#include "store/redis_link_internal.h"
+
+#include "mintd/log.h"
+#include "store/redis_error.h"
+#include <stdio.h>
+
+static void ask_select(struct redis_link *link);
+
+/* Whether there is no reply to look at. */
+static bool is_lost(struct redis_link *link, const struct link_result *result) {
+    if (result->reply == NULL) {
+        link_fail(link, result->trouble, "a reply to the greeting is too big"); /* if it still is */
+    }
+    return result->reply == NULL;
+}
+
+/* HELLO or AUTH was answered with an error. */
+static void refuse(struct redis_link *link, struct slice text) {
+    static const struct {
+        struct slice begin;
+        enum store_trouble trouble;
+        const char *words;
+    } table[] = {
+        {SLICE("NOAUTH"), STORE_TROUBLE_NOAUTH, "it wants a password"},
+        {SLICE("WRONGPASS"), STORE_TROUBLE_NOAUTH, "wrong user or password"},
+        {SLICE("ERR invalid password"), STORE_TROUBLE_NOAUTH, "wrong password"},
+        {SLICE("ERR AUTH"), STORE_TROUBLE_NOAUTH, "it has no password, but we were given one"},
+        {SLICE("ERR Client sent AUTH"), STORE_TROUBLE_NOAUTH,
+         "it has no password, but we were given one"},
+        {SLICE("ERR max number of clients"), STORE_TROUBLE_DISCONNECTED,
+         "it has reached its maximum of clients"},
+        {SLICE("DENIED"), STORE_TROUBLE_NOAUTH, "its protected mode lets no other host in"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (slice_starts_with(text, table[i].begin)) {
+            link_fail(link, table[i].trouble, table[i].words);
+            return;
+        }
+    }
+    char reason[LINK_REASON_MAX];
+    struct slice code = redis_error_code(text);
+    snprintf(reason, sizeof reason, "it refused the greeting: %.*s",
+             (int)(code.size < 32 ? code.size : 32), code.data);
+    link_fail(link, redis_error_trouble(text), reason);
+}
+
+/* ---- RESP2 ---- */
+
+static void on_named(void *context, const struct link_result *result) {
+    if (!is_lost(context, result)) {
+        ask_select(context); /* the name is a courtesy: refused or not */
+    }
+}
+
+static void ask_name(struct redis_link *link) {
+    struct output *out = link_ask_begin(link);
+    output_command(out, 3);
+    output_argument(out, S("CLIENT"));
+    output_argument(out, S("SETNAME"));
+    output_argument(out, slice_of_string(link->name));
+    link_ask_end(link, on_named);
+}
+
+static void on_authenticated(void *context, const struct link_result *result) {
+    if (is_lost(context, result)) {
+        return;
+    }
+    if (result->reply->type == REPLY_ERROR) {
+        refuse(context, result->reply->text);
+        return;
+    }
+    ask_name(context);
+}
+
+static void greet_resp2(struct redis_link *link) {
+    const struct redis_url *url = &link->url;
+    if (!link->said_resp2) {
+        link->said_resp2 = true;
+        log_warning("redis does not know HELLO 3; going on in RESP2",
+                    LOG_STRING("redis", link->address));
+    }
+    if (url->password[0] == '\0') {
+        ask_name(link);
+        return;
+    }
+    struct output *out = link_ask_begin(link);
+    out->secret = true;
+    output_command(out, url->user[0] != '\0' ? 3 : 2);
+    output_argument(out, S("AUTH"));
+    if (url->user[0] != '\0') {
+        output_argument(out, slice_of_string(url->user));
+    }
+    output_argument(out, slice_of_string(url->password));
+    link_ask_end(link, on_authenticated);
+}
+
+/* ---- RESP3 ---- */
+
+/* Nothing is read from a replica, and nothing can be written to it. */
+static bool is_replica(const struct reply *hello) {
+    const struct reply *item = reply_first(hello);
+    for (uint32_t i = 0; i + 1 < hello->elements; i += 2) {
+        const struct reply *value = reply_next(item);
+        if (slice_equal(item->text, S("role"))) {
+            return slice_equal(value->text, S("replica")) || slice_equal(value->text, S("slave"));
+        }
+        item = reply_next(value);
+    }
+    return false;
+}
+
+static bool knows_resp2_alone(struct slice error) {
+    return slice_starts_with(error, S("ERR unknown command")) ||
+           slice_starts_with(error, S("NOPROTO"));
+}
+
+static void on_hello(void *context, const struct link_result *result) {
+    struct redis_link *link = context;
+    const struct reply *reply = result->reply;
+    if (is_lost(link, result)) {
+        return;
+    }
+    if (reply->type == REPLY_ERROR) {
+        if (knows_resp2_alone(reply->text)) {
+            greet_resp2(link);
+        } else {
+            refuse(link, reply->text);
+        }
+    } else if (reply->type != REPLY_MAP) {
+        link_fail(link, STORE_TROUBLE_PROTOCOL, "its reply to HELLO is not a map");
+    } else if (is_replica(reply)) {
+        link_fail(link, STORE_TROUBLE_READONLY, "it is a replica");
+    } else {
+        link->said_resp2 = false;
+        ask_select(link);
+    }
+}
+
+void greeting_start(struct redis_link *link) {
+    const struct redis_url *url = &link->url;
+    bool has_password = url->password[0] != '\0';
+    bool has_name = link->name[0] != '\0';
+    struct output *out = link_ask_begin(link);
+    out->secret = has_password;
+    output_command(out, 2u + (has_password ? 3u : 0u) + (has_name ? 2u : 0u));
+    output_argument(out, S("HELLO"));
+    output_argument(out, S("3"));
+    if (has_password) {
+        output_argument(out, S("AUTH"));
+        output_argument(out, url->user[0] != '\0' ? slice_of_string(url->user) : S("default"));
+        output_argument(out, slice_of_string(url->password));
+    }
+    if (has_name) {
+        output_argument(out, S("SETNAME"));
+        output_argument(out, slice_of_string(link->name));
+    }
+    link_ask_end(link, on_hello);
+}
+
+/* ---- both ---- */
+
+static void on_selected(void *context, const struct link_result *result) {
+    struct redis_link *link = context;
+    if (is_lost(link, result)) {
+        return;
+    }
+    if (result->reply->type == REPLY_ERROR) {
+        char reason[LINK_REASON_MAX];
+        snprintf(reason, sizeof reason, "SELECT %u was refused: %.*s", link->url.database,
+                 (int)(result->reply->text.size < 100 ? result->reply->text.size : 100),
+                 result->reply->text.data);
+        link_fail(link, result->trouble, reason);
+        return;
+    }
+    link->events.on_greeting(link->context);
+}
+
+static void ask_select(struct redis_link *link) {
+    if (link->url.database == 0) {
+        link->events.on_greeting(link->context);
+        return;
+    }
+    struct output *out = link_ask_begin(link);
+    output_command(out, 2);
+    output_argument(out, S("SELECT"));
+    output_number(out, link->url.database);
+    link_ask_end(link, on_selected);
+}

@@ -1,0 +1,291 @@
+/* The life of a link: states, silence, loss and return. */
+#include "store/redis_link_internal.h"
+
+#include "mintd/buffer.h"
+#include "mintd/log.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TICK_MS 250u
+#define TICKS_UNTIL_PING (LINK_SILENCE_MS / 2 / TICK_MS)
+#define TICKS_UNTIL_LOST (LINK_SILENCE_MS / TICK_MS)
+#define STEADY_MS 1000u /* up for so long: the back-off begins anew */
+
+/* ---- state ---- */
+
+const char *link_state_name(enum link_state state) {
+    static const char *const names[] = {
+        [LINK_DOWN] = "down",
+        [LINK_RESOLVING] = "resolving",
+        [LINK_CONNECTING] = "connecting",
+        [LINK_GREETING] = "greeting",
+        [LINK_UP] = "up",
+        [LINK_CLOSED] = "closed",
+    };
+    return names[state];
+}
+
+static bool edge_is_legal(enum link_state from, enum link_state to) {
+#define TO(state) (1u << (state))
+    static const unsigned edges[] = {
+        [LINK_DOWN] = TO(LINK_RESOLVING) | TO(LINK_CONNECTING) | TO(LINK_CLOSED),
+        [LINK_RESOLVING] = TO(LINK_CONNECTING) | TO(LINK_DOWN) | TO(LINK_CLOSED),
+        [LINK_CONNECTING] = TO(LINK_GREETING) | TO(LINK_DOWN) | TO(LINK_CLOSED),
+        [LINK_GREETING] = TO(LINK_UP) | TO(LINK_DOWN) | TO(LINK_CLOSED),
+        [LINK_UP] = TO(LINK_DOWN) | TO(LINK_CLOSED),
+        [LINK_CLOSED] = 0,
+    };
+    return (edges[from] & TO(to)) != 0;
+#undef TO
+}
+
+void link_set_state(struct redis_link *link, enum link_state state, const char *reason) {
+    if (!edge_is_legal(link->state, state)) {
+        abort();
+    }
+    log_debug("redis link", LOG_STRING("redis", link->address),
+              LOG_STRING("from", link_state_name(link->state)),
+              LOG_STRING("to", link_state_name(state)), LOG_STRING("reason", reason));
+    link->state = state;
+}
+
+enum link_state link_state(const struct redis_link *link) {
+    return link->state;
+}
+
+enum store_trouble link_trouble(const struct redis_link *link) {
+    return link->state == LINK_UP ? STORE_TROUBLE_NONE : link->trouble;
+}
+
+const char *link_reason(const struct redis_link *link) {
+    return link->reason;
+}
+
+void *link_context(const struct redis_link *link) {
+    return link->context;
+}
+
+/* ---- new, close, free ---- */
+
+static void on_heart(uv_timer_t *timer);
+
+static void set_name(struct redis_link *link, struct slice name) {
+    size_t size = name.size < sizeof link->name ? name.size : sizeof link->name - 1;
+    for (size_t i = 0; i < size; i++) {
+        char c = name.data[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        link->name[i] = plain || c == '.' || c == '_' || c == '-' ? c : '-';
+    }
+}
+
+static void set_address(struct redis_link *link) {
+    const struct redis_url *url = &link->url;
+    const char *format = strchr(url->host, ':') != NULL ? "[%s]:%u" : "%s:%u";
+    struct buffer text = buffer_of(link->address, sizeof link->address - 1);
+    if (url->is_unix) {
+        buffer_append(&text, slice_of_string(url->host));
+    } else {
+        buffer_append_format(&text, format, url->host, url->port);
+    }
+}
+
+struct redis_link *link_new(uv_loop_t *loop, const struct link_options *options) {
+    struct redis_link *link = calloc(1, sizeof *link);
+    if (link == NULL) {
+        return NULL;
+    }
+    if (!traffic_init(link, options->pending_max)) {
+        free(link);
+        return NULL;
+    }
+    link->events = *options->events;
+    link->context = options->context;
+    link->url = *options->url;
+    link->loop = loop;
+    link->trouble = STORE_TROUBLE_DISCONNECTED;
+    link->backoff_ms = LINK_BACKOFF_FIRST_MS;
+    set_name(link, options->name);
+    set_address(link);
+    uv_timer_init(loop, &link->timer); /* neither can fail */
+    uv_timer_init(loop, &link->heart);
+    link->timer.data = link->heart.data = link;
+    link->timers = 2;
+    return link;
+}
+
+static void on_timer(uv_timer_t *timer);
+
+void link_start(struct redis_link *link) {
+    uv_timer_start(&link->timer, on_timer, LINK_ATTEMPT_MS, 0);
+    link_attempt(link);
+}
+
+void link_free(struct redis_link *link) {
+    traffic_fini(link);
+    explicit_bzero(&link->url, sizeof link->url);
+    free(link);
+}
+
+/* The reasons to live: the socket, two timers, the resolver at work. */
+void link_maybe_closed(struct redis_link *link) {
+    if (link->state == LINK_CLOSED && !link->socket_open && link->timers == 0 && !link->resolving) {
+        link->on_closed(link->on_closed_context);
+    }
+}
+
+static void on_timer_closed(uv_handle_t *handle) {
+    struct redis_link *link = handle->data;
+    link->timers--;
+    link_maybe_closed(link);
+}
+
+static void on_socket_closed(uv_handle_t *handle);
+
+void link_close(struct redis_link *link, void (*on_closed)(void *), void *context) {
+    bool spoke = link->state == LINK_GREETING || link->state == LINK_UP;
+    link->on_closed = on_closed;
+    link->on_closed_context = context;
+    link->trouble = STORE_TROUBLE_DISCONNECTED;
+    link_set_state(link, LINK_CLOSED, "closed by its owner");
+    if (spoke) {
+        link->events.on_down(link->context);
+    }
+    if (link->resolving) {
+        uv_cancel((uv_req_t *)&link->resolver);
+    }
+    uv_close((uv_handle_t *)&link->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&link->heart, on_timer_closed);
+    if (link->socket_open && !uv_is_closing(&link->socket.handle)) {
+        uv_close(&link->socket.handle, on_socket_closed);
+    }
+}
+
+/* ---- loss and return ---- */
+
+/* Spreads the instances that lost the same Redis; nothing secret hangs on it. */
+static unsigned jitter(unsigned range) {
+    uint64_t x = uv_hrtime() * 0x9e3779b97f4a7c15u;
+    return (unsigned)((x >> 33) % (range + 1));
+}
+
+void link_retry_later(struct redis_link *link) {
+    unsigned half = link->backoff_ms / 2;
+    uv_timer_start(&link->timer, on_timer, half + jitter(half), 0);
+    link->backoff_ms *= 2;
+    if (link->backoff_ms > LINK_BACKOFF_LAST_MS) {
+        link->backoff_ms = LINK_BACKOFF_LAST_MS;
+    }
+}
+
+static void on_socket_closed(uv_handle_t *handle) {
+    struct redis_link *link = handle->data;
+    link->socket_open = false;
+    traffic_end(link);
+    if (link->state == LINK_DOWN) {
+        link_retry_later(link);
+    }
+    link_maybe_closed(link);
+}
+
+/* Once when it is lost, once whenever the reason changes; not for each attempt. */
+static void say_failure(struct redis_link *link, enum store_trouble trouble, const char *reason) {
+    if (link->state != LINK_UP && strcmp(reason, link->reason) == 0) {
+        return;
+    }
+    bool is_ours = trouble == STORE_TROUBLE_NOAUTH || trouble == STORE_TROUBLE_NOPERM;
+    const char *message = link->state == LINK_UP ? "redis is lost"
+                          : is_ours
+                              ? "redis refuses us; check the user, its password and its rights"
+                              : "redis cannot be used yet";
+    log_line(is_ours ? LOG_ERROR : LOG_WARNING, message, LOG_STRING("redis", link->address),
+             LOG_STRING("trouble", store_trouble_name(trouble)), LOG_STRING("reason", reason),
+             LOG_END);
+    snprintf(link->reason, sizeof link->reason, "%s", reason);
+}
+
+void link_fail(struct redis_link *link, enum store_trouble trouble, const char *reason) {
+    enum link_state before = link->state;
+    if (before == LINK_DOWN || before == LINK_CLOSED) {
+        return;
+    }
+    say_failure(link, trouble, reason);
+    link_set_state(link, LINK_DOWN, link->reason);
+    link->trouble = trouble;
+    uv_timer_stop(&link->timer);
+    uv_timer_stop(&link->heart);
+    if (before == LINK_UP) {
+        link->lost_ms = uv_now(link->loop);
+        if (link->lost_ms - link->up_ms >= STEADY_MS) {
+            link->backoff_ms = LINK_BACKOFF_FIRST_MS;
+        }
+    } else {
+        link->address_turn++;
+    }
+    if (before == LINK_UP || before == LINK_GREETING) {
+        link->events.on_down(link->context);
+    }
+    if (link->socket_open) {
+        uv_close(&link->socket.handle, on_socket_closed);
+    } else {
+        link_retry_later(link);
+    }
+}
+
+void link_set_up(struct redis_link *link) {
+    link_set_state(link, LINK_UP, "greeted");
+    link->up_ms = uv_now(link->loop);
+    link->silent_ticks = 0;
+    link->reason[0] = '\0';
+    uv_timer_stop(&link->timer);
+    uv_timer_start(&link->heart, on_heart, TICK_MS, TICK_MS);
+    if (link->has_been_up) {
+        log_info("redis is back", LOG_STRING("redis", link->address),
+                 LOG_NUMBER("away_ms", link->up_ms - link->lost_ms));
+    } else {
+        log_info("redis is connected", LOG_STRING("redis", link->address));
+    }
+    link->has_been_up = true;
+}
+
+/* ---- silence ---- */
+
+static void on_pong(void *context, const struct link_result *result) {
+    (void)context;
+    (void)result; /* whatever it says, it is a sign of life */
+}
+
+/* Ticks are counted, not time: where this process itself stood still for long, that is one tick,
+ * and what came in meanwhile is read before the next. */
+static void on_heart(uv_timer_t *timer) {
+    struct redis_link *link = timer->data;
+    link->silent_ticks++;
+    if (link_pending(link) == 0) {
+        if (link->silent_ticks >= TICKS_UNTIL_PING) {
+            struct output *out = link_ask_begin(link);
+            output_command(out, 1);
+            output_argument(out, S("PING"));
+            link_ask_end(link, on_pong);
+        }
+    } else if (link->silent_ticks >= TICKS_UNTIL_LOST) {
+        link_fail(link, STORE_TROUBLE_DISCONNECTED, "it was silent for 2 s");
+    }
+}
+
+/* ---- the one timer ---- */
+
+static void on_timer(uv_timer_t *timer) {
+    struct redis_link *link = timer->data;
+    switch (link->state) {
+    case LINK_DOWN:
+        link_start(link);
+        break;
+    case LINK_RESOLVING:
+        link_fail(link, STORE_TROUBLE_DISCONNECTED, "its name was not resolved within 2 s");
+        break;
+    case LINK_CONNECTING:
+        link_fail(link, STORE_TROUBLE_DISCONNECTED, "it did not accept within 2 s");
+        break;
+    default:
+        link_fail(link, STORE_TROUBLE_DISCONNECTED, "it did not answer within 2 s");
+    }
+}

@@ -1,0 +1,107 @@
+/* redis_link.h: one connection to one Redis, that comes up and comes back by itself and keeps the
+ * order of replies.
+ *
+ *                 +------------------------------------------------------+
+ *                 v                                                      |
+ *      DOWN -> RESOLVING -> CONNECTING -> GREETING -> UP ----------------+   CLOSED: from anywhere
+ *        \___________________^   (a path or an address needs no resolver)
+ *
+ * Happy path: link_start(); on_greeting: the owner sends what else the connection needs and calls
+ * link_set_up(); from then on link_begin(), output_...(), link_end() for each command, link_flush()
+ * once a turn; each reply is handed to the handler of the oldest command that waits.
+ *
+ * Failure modes: whatever goes wrong ends in link_fail(): the state is DOWN at once, every command
+ * that waits is answered DISCONNECTED later on the same turn (once the socket is closed, from no
+ * other call's inside), and after the back-off the next attempt begins. A connection that was
+ * silent for LINK_SILENCE_MS with something outstanding fails too: it is never reused, so that a
+ * late reply meets nobody. What nobody waits for any more stays in the ring (link_forget()), so
+ * that its reply is counted and dropped. */
+#ifndef MINTD_REDIS_LINK_H
+#define MINTD_REDIS_LINK_H
+
+#include "mintd/redis_store.h"
+#include "store/redis_output.h"
+#include "store/redis_reply.h"
+
+#define LINK_ATTEMPT_MS 2000u /* resolve, connect and greet */
+#define LINK_SILENCE_MS 2000u
+#define LINK_BACKOFF_FIRST_MS 50u
+#define LINK_BACKOFF_LAST_MS 500u
+#define LINK_PENDING_DEFAULT 4096u
+#define LINK_OUTPUT_MAX (4u * 1024u * 1024u)
+
+enum link_state {
+    LINK_DOWN,
+    LINK_RESOLVING,
+    LINK_CONNECTING,
+    LINK_GREETING,
+    LINK_UP,
+    LINK_CLOSED,
+};
+
+const char *link_state_name(enum link_state state);
+
+struct redis_link;
+
+struct link_events {
+    /* Authenticated, the database selected, nothing else sent: time for what the owner needs, then
+     * link_set_up() or link_fail(). */
+    void (*on_greeting)(void *context);
+    /* No longer UP or GREETING. Called first, before anything that waits is answered. */
+    void (*on_down)(void *context);
+    /* A RESP3 push, in its order among the replies; NULL: one too big to be kept. May be NULL. */
+    void (*on_push)(void *context, const struct reply *push);
+};
+
+struct link_options {
+    const struct redis_url *url; /* copied */
+    struct slice name;           /* copied; for CLIENT SETNAME */
+    unsigned pending_max;        /* commands that wait; 0: LINK_PENDING_DEFAULT */
+    const struct link_events *events;
+    void *context;
+};
+
+/* How a command ended. With a reply: trouble is NONE, or what the first error reply among its
+ * replies means. Without (NULL): DISCONNECTED, or PROTOCOL for one that was too big. */
+struct link_result {
+    const struct reply *reply; /* valid until the handler returns */
+    enum store_trouble trouble;
+};
+
+struct link_handler {
+    void (*on_reply)(void *context, const struct link_result *result);
+    void *context;
+    unsigned replies; /* how many come; the handler gets the last (MULTI ... EXEC) */
+};
+
+/* NULL: no memory, or the loop refuses. */
+struct redis_link *link_new(struct uv_loop_s *loop, const struct link_options *options);
+void link_start(struct redis_link *link);
+/* on_closed is called once, on a later turn, after everything that waits was answered. Where the
+ * system's resolver is at work it is awaited (it has a limit of its own): it cannot be stopped. */
+void link_close(struct redis_link *link, void (*on_closed)(void *), void *context);
+void link_free(struct redis_link *link); /* after on_closed */
+
+enum link_state link_state(const struct redis_link *link);
+/* NONE while UP; else why not. */
+enum store_trouble link_trouble(const struct redis_link *link);
+/* Why it failed last, in words; "" where it did not, or is UP. */
+const char *link_reason(const struct redis_link *link);
+void *link_context(const struct redis_link *link);
+unsigned link_pending(const struct redis_link *link);
+
+/* A command, or several that are to stay together. NULL: not UP (or GREETING), or no room. */
+struct output *link_begin(struct redis_link *link);
+/* Its end. False: there was no room; nothing of it will be sent, the handler not be called.
+ * Otherwise the handler is called once, never from inside a call of ours; *slot names it. */
+bool link_end(struct redis_link *link, const struct link_handler *handler, unsigned *slot);
+/* Nobody waits for this slot any more: its handler will not be called. */
+void link_forget(struct redis_link *link, unsigned slot);
+/* One write for all that was put in since. */
+void link_flush(struct redis_link *link);
+
+void link_set_up(struct redis_link *link);
+/* Ends the connection (not the link), for this reason; nothing where there is none. */
+void link_fail(struct redis_link *link, enum store_trouble trouble, const char *reason);
+
+#endif

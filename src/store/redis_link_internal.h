@@ -1,0 +1,100 @@
+/* redis_link_internal.h: the link's inside, for redis_link.c (life), redis_connect.c (attempts),
+ * redis_traffic.c (bytes and order) and redis_greeting.c (the first words). */
+#ifndef MINTD_REDIS_LINK_INTERNAL_H
+#define MINTD_REDIS_LINK_INTERNAL_H
+
+#include "store/redis_link.h"
+#include <uv.h>
+
+#define LINK_INPUT_SIZE (32u * 1024u)
+#define LINK_REASON_MAX 160u
+/* Slots beyond pending_max, for what the link itself asks: one greeting or PING at a time, and what
+ * its owner adds to them. */
+#define LINK_OWN_SLOTS 8u
+
+/* A command that waits; without on_reply nobody does. */
+struct link_slot {
+    void (*on_reply)(void *context, const struct link_result *result);
+    void *context;
+    uint32_t replies;           /* still to come */
+    enum store_trouble trouble; /* the first error among them */
+};
+
+struct redis_link {
+    enum link_state state;
+    struct link_events events;
+    void *context;
+    struct redis_url url;
+    char name[REDIS_NAME_MAX];
+    char address[REDIS_NAME_MAX + 8]; /* for the log */
+
+    /* life */
+    uv_loop_t *loop;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_pipe_t pipe;
+        uv_tcp_t tcp;
+    } socket;
+    bool socket_open; /* from its init until its close callback */
+    uv_timer_t timer; /* DOWN: back-off; RESOLVING to GREETING: the attempt's deadline */
+    uv_timer_t heart; /* UP: counts silence */
+    unsigned timers;  /* of the two, not closed yet */
+    uv_getaddrinfo_t resolver;
+    bool resolving;
+    unsigned address_turn; /* which of a name's addresses is next; moves on when one fails */
+    uv_connect_t connect;
+    unsigned backoff_ms;
+    unsigned silent_ticks;
+    uint64_t lost_ms, up_ms; /* loop time */
+    enum store_trouble trouble;
+    char reason[LINK_REASON_MAX]; /* why it is DOWN, as logged last */
+    bool has_been_up, said_resp2;
+    void (*on_closed)(void *);
+    void *on_closed_context;
+
+    /* traffic */
+    struct reply_reader *reader;
+    struct output output;  /* of this turn */
+    struct output sending; /* the socket's, while write_open */
+    uv_write_t write;
+    bool write_open;
+    bool deaf;            /* takes no more bytes; what it said before is still being read */
+    size_t command_start; /* in output: of the command under way */
+    struct link_slot *slots;
+    unsigned slot_mask, oldest, newest; /* counters; slot i lies in slots[i & slot_mask] */
+    unsigned pending_max;
+    char input[LINK_INPUT_SIZE];
+};
+
+/* redis_link.c */
+/* The one writer of the state. An illegal edge ends the process at the edge, also where assertions
+ * are compiled out. */
+void link_set_state(struct redis_link *link, enum link_state state, const char *reason);
+void link_retry_later(struct redis_link *link); /* DOWN, without a socket */
+void link_maybe_closed(struct redis_link *link);
+
+/* redis_connect.c */
+/* DOWN, without a socket, the attempt's timer running: leads to GREETING or to link_fail(). */
+void link_attempt(struct redis_link *link);
+
+/* redis_traffic.c */
+bool traffic_init(struct redis_link *link, unsigned pending_max);
+void traffic_fini(struct redis_link *link);
+/* For a new connection; false: no memory. */
+bool traffic_reset(struct redis_link *link);
+/* From the socket; 0 or a libuv error. */
+int traffic_start(struct redis_link *link);
+/* The socket is closed: answers everything that waits. */
+void traffic_end(struct redis_link *link);
+
+/* redis_greeting.c */
+void greeting_start(struct redis_link *link);
+
+/* For what the link itself asks, beside pending_max: begin, output_...(), end. Fails the link where
+ * there is no memory. */
+struct output *link_ask_begin(struct redis_link *link);
+void link_ask_end(struct redis_link *link,
+                  void (*on_reply)(void *link, const struct link_result *result));
+
+#endif

@@ -1,0 +1,239 @@
+/* The bytes of a link, and their order: a ring of commands that wait, one buffer out, one reader
+ * in.
+ */
+#include "store/redis_link_internal.h"
+
+#include "store/redis_error.h"
+#include <stdlib.h>
+
+#define REPLY_NODES_MAX 1024u /* a set of 512 numbers comes as one reply, also to SSCAN */
+#define REPLY_TEXT_MAX (256u * 1024u)
+
+bool traffic_init(struct redis_link *link, unsigned pending_max) {
+    unsigned size = 16;
+    link->pending_max = pending_max != 0 ? pending_max : LINK_PENDING_DEFAULT;
+    while (size < link->pending_max + LINK_OWN_SLOTS) {
+        size *= 2;
+    }
+    link->slot_mask = size - 1;
+    link->slots = calloc(size, sizeof *link->slots);
+    link->reader = reply_reader_new(REPLY_NODES_MAX, REPLY_TEXT_MAX);
+    output_init(&link->output, LINK_OUTPUT_MAX);
+    output_init(&link->sending, LINK_OUTPUT_MAX);
+    if (link->slots == NULL || link->reader == NULL) {
+        traffic_fini(link);
+        return false;
+    }
+    return true;
+}
+
+void traffic_fini(struct redis_link *link) {
+    output_fini(&link->output);
+    output_fini(&link->sending);
+    reply_reader_free(link->reader);
+    free(link->slots);
+}
+
+bool traffic_reset(struct redis_link *link) {
+    link->deaf = false;
+    return reply_reader_reset(link->reader);
+}
+
+static bool speaks(const struct redis_link *link) {
+    return link->state == LINK_GREETING || link->state == LINK_UP;
+}
+
+/* ---- commands ---- */
+
+unsigned link_pending(const struct redis_link *link) {
+    return link->newest - link->oldest;
+}
+
+struct output *link_begin(struct redis_link *link) {
+    if (!speaks(link) || link_pending(link) >= link->pending_max) {
+        return NULL;
+    }
+    return link_ask_begin(link);
+}
+
+bool link_end(struct redis_link *link, const struct link_handler *handler, unsigned *slot) {
+    if (link->output.failed) {
+        output_cut(&link->output, link->command_start);
+        return false;
+    }
+    *slot = link->newest++;
+    link->slots[*slot & link->slot_mask] = (struct link_slot){
+        .on_reply = handler->on_reply,
+        .context = handler->context,
+        .replies = handler->replies,
+        .trouble = STORE_TROUBLE_NONE,
+    };
+    return true;
+}
+
+struct output *link_ask_begin(struct redis_link *link) {
+    link->command_start = link->output.size;
+    return &link->output;
+}
+
+void link_ask_end(struct redis_link *link,
+                  void (*on_reply)(void *context, const struct link_result *result)) {
+    const struct link_handler handler = {on_reply, link, 1};
+    unsigned slot;
+    if (!link_end(link, &handler, &slot)) {
+        link_fail(link, STORE_TROUBLE_DISCONNECTED, "out of memory");
+    }
+}
+
+void link_forget(struct redis_link *link, unsigned slot) {
+    link->slots[slot & link->slot_mask].on_reply = NULL;
+}
+
+/* ---- out ---- */
+
+/* The other side is gone; but it may have said why, and that is still to be read. The end comes
+ * from the reading side: at once, or as silence. */
+static void on_deaf(struct redis_link *link) {
+    link->deaf = true;
+    output_clear(&link->output);
+}
+
+static void on_written(uv_write_t *write, int status) {
+    struct redis_link *link = write->data;
+    link->write_open = false;
+    output_clear(&link->sending);
+    if (status != 0) {
+        on_deaf(link);
+    }
+}
+
+/* The socket has taken `sent` bytes and is full: it keeps this buffer, commands go to the other. */
+static void hand_over(struct redis_link *link, size_t sent) {
+    struct output empty = link->sending;
+    link->sending = link->output;
+    link->output = empty;
+    uv_buf_t rest = uv_buf_init(link->sending.data + sent, (unsigned)(link->sending.size - sent));
+    link->write.data = link;
+    if (uv_write(&link->write, &link->socket.stream, &rest, 1, on_written) == 0) {
+        link->write_open = true;
+    } else {
+        output_clear(&link->sending);
+        on_deaf(link);
+    }
+}
+
+void link_flush(struct redis_link *link) {
+    if (link->output.size == 0 || link->write_open || !speaks(link)) {
+        return;
+    }
+    if (link->deaf) {
+        output_clear(&link->output);
+        return;
+    }
+    uv_buf_t all = uv_buf_init(link->output.data, (unsigned)link->output.size);
+    int sent = uv_try_write(&link->socket.stream, &all, 1);
+    if (sent < 0 && sent != UV_EAGAIN) {
+        on_deaf(link);
+    } else if (sent == (int)link->output.size) {
+        output_clear(&link->output);
+    } else {
+        hand_over(link, sent < 0 ? 0 : (size_t)sent);
+    }
+}
+
+/* ---- in ---- */
+
+static void on_uncalled(struct redis_link *link, const struct reply *reply) {
+    char text[LINK_REASON_MAX];
+    if (reply->type != REPLY_ERROR) {
+        link_fail(link, STORE_TROUBLE_PROTOCOL, "a reply came without a command");
+        return;
+    }
+    size_t size = reply->text.size < sizeof text ? reply->text.size : sizeof text - 1;
+    memcpy(text, reply->text.data, size);
+    text[size] = '\0';
+    link_fail(link, redis_error_trouble(reply->text), text);
+}
+
+/* For the oldest command that waits. */
+static void on_reply(struct redis_link *link, const struct reply *reply, bool too_big) {
+    struct link_slot *slot = &link->slots[link->oldest & link->slot_mask];
+    if (slot->trouble == STORE_TROUBLE_NONE) {
+        slot->trouble = too_big                      ? STORE_TROUBLE_PROTOCOL
+                        : reply->type == REPLY_ERROR ? redis_error_trouble(reply->text)
+                                                     : STORE_TROUBLE_NONE;
+    }
+    if (--slot->replies != 0) {
+        return;
+    }
+    const struct link_slot done = *slot; /* its place may be taken by what the handler sends */
+    const struct link_result result = {too_big ? NULL : reply, done.trouble};
+    link->oldest++;
+    if (done.on_reply != NULL) {
+        done.on_reply(done.context, &result);
+    }
+}
+
+/* A whole reply is the sign of life; bytes alone may go on for ever inside a length that was a lie.
+ */
+static void dispatch(struct redis_link *link, const struct reply *reply, bool too_big) {
+    link->silent_ticks = 0;
+    if (reply->type == REPLY_PUSH) {
+        if (link->events.on_push != NULL) {
+            link->events.on_push(link->context, too_big ? NULL : reply);
+        }
+    } else if (link_pending(link) == 0) {
+        on_uncalled(link, reply);
+    } else {
+        on_reply(link, reply, too_big);
+    }
+}
+
+static void on_input(struct redis_link *link, struct slice input) {
+    reply_reader_feed(link->reader, input);
+    while (speaks(link)) { /* a handler may have ended the connection */
+        const struct reply *reply;
+        enum reply_progress progress = reply_reader_next(link->reader, &reply);
+        if (progress == REPLY_NEED_MORE) {
+            return;
+        }
+        if (progress == REPLY_BROKEN) {
+            link_fail(link, STORE_TROUBLE_PROTOCOL, reply_reader_error(link->reader));
+            return;
+        }
+        dispatch(link, reply, progress == REPLY_TOO_BIG);
+    }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *room) {
+    struct redis_link *link = handle->data;
+    (void)suggested;
+    *room = uv_buf_init(link->input, sizeof link->input);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *room) {
+    struct redis_link *link = stream->data;
+    if (size > 0) {
+        on_input(link, slice_of(room->base, (size_t)size));
+    } else if (size == UV_EOF) {
+        link_fail(link, STORE_TROUBLE_DISCONNECTED, "it closed the connection");
+    } else if (size < 0) {
+        link_fail(link, STORE_TROUBLE_DISCONNECTED, uv_strerror((int)size));
+    }
+}
+
+int traffic_start(struct redis_link *link) {
+    return uv_read_start(&link->socket.stream, on_alloc, on_read);
+}
+
+void traffic_end(struct redis_link *link) {
+    const struct link_result lost = {NULL, STORE_TROUBLE_DISCONNECTED};
+    output_clear(&link->output);
+    output_clear(&link->sending);
+    while (link_pending(link) != 0) {
+        const struct link_slot slot = link->slots[link->oldest++ & link->slot_mask];
+        if (slot.on_reply != NULL) {
+            slot.on_reply(slot.context, &lost);
+        }
+    }
+}

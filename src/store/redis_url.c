@@ -1,0 +1,202 @@
+/* Where Redis is, from one line of text. What is wrong is said without repeating the text: it may
+ * hold a password. */
+#include "mintd/redis_store.h"
+
+#define DEFAULT_PORT 6379u
+#define DATABASE_MAX 1000000u
+#define UNIX_PATH_MAX 107u /* sun_path, without its NUL */
+
+static bool fail(struct buffer *error, const char *words) {
+    buffer_append(error, slice_of_string(words));
+    return false;
+}
+
+static int hex_value(char c) {
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Into a text of REDIS_NAME_MAX bytes with its NUL; no NUL inside. */
+static bool percent_decode(struct slice text, char *out) {
+    size_t size = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+        if (c == '%') {
+            int high = i + 2 < text.size ? hex_value(text.data[i + 1]) : -1;
+            int low = i + 2 < text.size ? hex_value(text.data[i + 2]) : -1;
+            if (high < 0 || low < 0) {
+                return false;
+            }
+            c = (char)(high * 16 + low);
+            i += 2;
+        }
+        if (c == '\0' || size == REDIS_NAME_MAX - 1) {
+            return false;
+        }
+        out[size++] = c;
+    }
+    out[size] = '\0';
+    return true;
+}
+
+static bool copy(struct slice text, char *out) {
+    if (text.size >= REDIS_NAME_MAX || memchr(text.data, '\0', text.size) != NULL) {
+        return false;
+    }
+    memcpy(out, text.data, text.size);
+    out[text.size] = '\0';
+    return true;
+}
+
+/* Cuts at the first byte that is one of `stops`; the rest begins with it, or is empty. */
+static struct slice cut(struct slice *rest, const char *stops) {
+    size_t size = 0;
+    while (size < rest->size && memchr(stops, rest->data[size], strlen(stops)) == NULL) {
+        size++;
+    }
+    struct slice part = slice_of(rest->data, size);
+    *rest = slice_skip(*rest, size);
+    return part;
+}
+
+/* "user:password" or ":password". */
+static bool parse_user(struct slice text, struct redis_url *url, struct buffer *error) {
+    struct slice rest = text;
+    struct slice user = cut(&rest, ":");
+    if (rest.size < 2) {
+        return fail(error, "a user stands without a password: write user:password@ or :password@");
+    }
+    if (!percent_decode(user, url->user) || !percent_decode(slice_skip(rest, 1), url->password)) {
+        return fail(error, "the user or the password has a malformed %XX or is longer than 255 "
+                           "bytes; write '%' as %25");
+    }
+    return true;
+}
+
+/* Takes "[user:password@]" off the front of an authority: up to its last '@'. */
+static bool take_user(struct slice *authority, struct redis_url *url, struct buffer *error) {
+    size_t end = authority->size;
+    while (end != 0 && authority->data[end - 1] != '@') {
+        end--;
+    }
+    if (end == 0) {
+        return true;
+    }
+    struct slice user = slice_of(authority->data, end - 1);
+    *authority = slice_skip(*authority, end);
+    return parse_user(user, url, error);
+}
+
+static bool parse_database(struct slice text, struct redis_url *url, struct buffer *error) {
+    unsigned long long number;
+    if (!slice_to_number(text, DATABASE_MAX, &number)) {
+        return fail(error, "the database is not a number");
+    }
+    url->database = (unsigned)number;
+    return true;
+}
+
+static bool parse_port(struct slice text, struct redis_url *url, struct buffer *error) {
+    unsigned long long number = 0;
+    if (text.size < 2 || !slice_to_number(slice_skip(text, 1), 65535, &number) || number == 0) {
+        return fail(error, "the port is not a number from 1 to 65535");
+    }
+    url->port = (unsigned)number;
+    return true;
+}
+
+static bool parse_host(struct slice text, struct redis_url *url, struct buffer *error) {
+    struct slice rest = text, host;
+    if (text.size != 0 && text.data[0] == '[') {
+        rest = slice_skip(text, 1);
+        host = cut(&rest, "]");
+        if (rest.size == 0) {
+            return fail(error, "an IPv6 address has no closing ']'");
+        }
+        rest = slice_skip(rest, 1);
+    } else {
+        host = cut(&rest, ":");
+    }
+    if (host.size == 0 || !copy(host, url->host)) {
+        return fail(error, "the host is missing or longer than 255 bytes");
+    }
+    url->port = DEFAULT_PORT;
+    if (rest.size == 0) {
+        return true;
+    }
+    if (rest.data[0] != ':') {
+        return fail(error, "behind the host comes a ':' and the port, or a '/' and the database");
+    }
+    return parse_port(rest, url, error);
+}
+
+/* Behind "redis://". */
+static bool parse_tcp(struct slice rest, struct redis_url *url, struct buffer *error) {
+    struct slice authority = cut(&rest, "/?#");
+    if (!take_user(&authority, url, error) || !parse_host(authority, url, error)) {
+        return false;
+    }
+    if (rest.size <= 1 && (rest.size == 0 || rest.data[0] == '/')) {
+        return true;
+    }
+    if (rest.data[0] != '/') {
+        return fail(error, "nothing but a '/' and the database may follow the host; a '/', '?' or "
+                           "'#' in a password is written %2F, %3F or %23");
+    }
+    return parse_database(slice_skip(rest, 1), url, error);
+}
+
+/* Behind "unix://". */
+static bool parse_unix(struct slice rest, struct redis_url *url, struct buffer *error) {
+    struct slice authority = cut(&rest, "/");
+    if (!take_user(&authority, url, error)) {
+        return false;
+    }
+    if (authority.size != 0) {
+        return fail(error, "the path of the socket must begin with '/': unix:///path");
+    }
+    struct slice path = cut(&rest, "?");
+    url->is_unix = true;
+    if (path.size < 2 || path.size > UNIX_PATH_MAX || !copy(path, url->host)) {
+        return fail(error, "the path of the socket is missing or longer than 107 bytes");
+    }
+    if (rest.size == 0) {
+        return true;
+    }
+    if (!slice_starts_with(rest, S("?db="))) {
+        return fail(error, "behind the path nothing is known but ?db=N");
+    }
+    return parse_database(slice_skip(rest, 4), url, error);
+}
+
+static bool take_scheme(struct slice *text, struct slice scheme) {
+    if (text->size < scheme.size ||
+        !slice_equal_nocase(slice_of(text->data, scheme.size), scheme)) {
+        return false;
+    }
+    *text = slice_skip(*text, scheme.size);
+    return true;
+}
+
+bool redis_url_parse(struct slice text, struct redis_url *url, struct buffer *error) {
+    memset(url, 0, sizeof *url);
+    if (take_scheme(&text, S("redis://"))) {
+        return parse_tcp(text, url, error);
+    }
+    if (take_scheme(&text, S("unix://"))) {
+        return parse_unix(text, url, error);
+    }
+    if (take_scheme(&text, S("rediss://"))) {
+        return fail(error, "rediss:// (TLS) is not supported by this version; use redis:// or "
+                           "unix://");
+    }
+    if (take_scheme(&text, S("redis+sentinel://")) || take_scheme(&text, S("redis+cluster://"))) {
+        return fail(error, "redis+sentinel:// and redis+cluster:// are not supported by this "
+                           "version; use redis:// or unix://");
+    }
+    return fail(error, "it must be redis://[[user]:password@]host[:port][/db] or "
+                       "unix://[[user]:password@]/path[?db=N]");
+}

@@ -1,0 +1,149 @@
+"""Fixtures of the end-to-end tests: the real binary, real Redis, raw sockets and curl.
+
+    /usr/bin/python3 -m pytest tests/e2e            # MINTD_BINARY, MINTD_RUNNER, MINTD_TIME_SCALE
+
+A tour of support/
+    redis_server.py  RedisServer: start, kill, pause, restart on the same port, cli(), monitor()
+    mintd.py         Mintd: the child, its log as events, stop() that asserts a clean end; run()
+    http.py          Connection, exchange(), request_bytes(), form_request(), check_common(), curl()
+    clients.py       SVC_A, SVC_B, NOGRANT, RS_1, CODECADEMY; mint(), token_of(), basic(), bearer()
+    fragments.py     one request in every way that TCP may cut it
+    prometheus.py    a strict reader of /metrics
+
+Fixtures
+    redis        one Redis for the whole run, with the clients installed; leave it running, unpaused,
+                 and with its clients as they were
+    pair         two instances of one worker each on that Redis (pair.a, pair.b); leave them healthy
+    mintd        pair.a
+    own_redis    a Redis of this test alone, clients installed: kill it, pause it, break it
+    own_mintd    one instance on own_redis, store up; stopped and checked at the end if it still runs
+    start_mintd  start_mintd(*arguments, redis=…, …) -> Mintd, as many as wanted, likewise ended
+
+After each test that used the shared instances both must be alive, answer /healthz on a new
+connection, and have a clean log: no line that is not JSON, no sanitizer report, no secret. An
+instance that is not alive fails that test alone; the next one finds a fresh one. Counters of failed
+authentications (mintd:fail:*) are removed from the shared Redis after each test.
+"""
+import os
+
+import pytest
+
+from support.clients import install_clients
+from support.mintd import Mintd, binary
+from support.redis_server import RedisServer
+
+ISSUER = "https://mintd.example"
+
+
+def pytest_sessionstart(session):
+    if not os.access(binary(), os.X_OK) and not session.config.option.collectonly:
+        pytest.exit("no mintd at %s: build it, or set MINTD_BINARY" % binary(), returncode=2)
+
+
+class Pair:
+    """Two instances that share one Redis."""
+
+    def __init__(self, redis):
+        self._redis = redis
+        self._instances = {}
+
+    def _get(self, name):
+        instance = self._instances.get(name)
+        if instance is None:
+            instance = Mintd("--issuer", ISSUER, redis=self._redis, name=name)
+            self._instances[name] = instance
+            instance.wait_for_store()
+        return instance
+
+    @property
+    def a(self):
+        return self._get("a")
+
+    @property
+    def b(self):
+        return self._get("b")
+
+    def __iter__(self):
+        return iter((self.a, self.b))
+
+    def check(self):
+        """Both healthy; one that is not is put away, so that the next test gets a fresh one."""
+        for name, instance in list(self._instances.items()):
+            try:
+                instance.check_health()
+            except BaseException:
+                del self._instances[name]
+                instance.kill()
+                raise
+
+    def stop(self):
+        for instance in list(self._instances.values()):
+            instance.stop()
+
+
+@pytest.fixture(scope="session")
+def redis():
+    with RedisServer() as server:
+        install_clients(server)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _instances(redis):
+    pair = Pair(redis)
+    yield pair
+    pair.stop()
+
+
+@pytest.fixture
+def pair(_instances, redis):
+    list(_instances)  # both run
+    yield _instances
+    _instances.check()
+    failures = redis.keys("mintd:fail:*")
+    if failures:
+        redis.cli("DEL", *failures)
+
+
+@pytest.fixture
+def mintd(pair):
+    return pair.a
+
+
+@pytest.fixture
+def own_redis():
+    with RedisServer() as server:
+        install_clients(server)
+        yield server
+
+
+@pytest.fixture
+def start_mintd():
+    started = []
+
+    def start(*arguments, **more):
+        instance = Mintd(*arguments, **more)
+        started.append(instance)
+        return instance
+
+    yield start
+    problems = []
+    for instance in started:
+        try:
+            if instance.is_alive:
+                instance.stop()
+            else:
+                instance.check_log()
+        except AssertionError as problem:
+            problems.append(problem)
+        finally:
+            instance.kill()
+    if problems:
+        raise problems[0]
+
+
+@pytest.fixture
+def own_mintd(start_mintd, own_redis):
+    instance = start_mintd("--issuer", ISSUER, redis=own_redis)
+    instance.wait_for_store()
+    return instance

@@ -1,0 +1,248 @@
+"""A real redis-server of the tests' own: free port, unix socket, private directory, no persistence.
+
+    redis = RedisServer()            # runs, and has said that it is ready
+    redis.cli("HSET", "mintd:client:x", "scope", "read")   # over a RESP connection that stays open
+    redis.url, redis.unix_url        # for mintd --redis
+    redis.pause(); redis.resume()    # SIGSTOP, SIGCONT
+    redis.kill(); redis.restart()    # kill -9; again on the same port, empty
+    with redis.monitor() as seen:    # what clients send, as lists of arguments
+        ...
+        seen.commands()
+    redis.close()
+
+Debian packs the server into redis-tools as redis-check-rdb: the name it is started by decides what
+it is.
+"""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+
+from .process import die_with_parent
+from .timing import scaled
+
+
+class RedisError(Exception):
+    """An error reply: str() is its text ("WRONGTYPE …")."""
+
+
+class RespConnection:
+    """One connection to Redis speaking RESP2. Replies: str, int, list or None; errors raise."""
+
+    def __init__(self, path, timeout=5.0):
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(scaled(timeout))
+        self._socket.connect(path)
+        self._file = self._socket.makefile("rb")
+
+    def send(self, *arguments):
+        parts = [b"*%d\r\n" % len(arguments)]
+        for argument in arguments:
+            data = argument if isinstance(argument, bytes) else str(argument).encode()
+            parts.append(b"$%d\r\n%s\r\n" % (len(data), data))
+        self._socket.sendall(b"".join(parts))
+
+    def receive(self):
+        line = self._file.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("Redis closed the connection")
+        kind, rest = line[:1], line[1:-2]
+        if kind == b"+":
+            return rest.decode()
+        if kind == b"-":
+            raise RedisError(rest.decode())
+        if kind == b":":
+            return int(rest)
+        if kind == b"$":
+            size = int(rest)
+            return None if size < 0 else self._file.read(size + 2)[:-2].decode("utf-8", "replace")
+        if kind == b"*":
+            count = int(rest)
+            return None if count < 0 else [self.receive() for _ in range(count)]
+        raise RedisError("not RESP2: %r" % line)
+
+    def command(self, *arguments):
+        self.send(*arguments)
+        return self.receive()
+
+    def close(self):
+        self._file.close()
+        self._socket.close()
+
+
+_MONITOR_ARGUMENT = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+class Monitor:
+    """What Redis is asked from now on. commands() is complete up to the moment of its call."""
+
+    def __init__(self, redis):
+        self._redis = redis
+        self._connection = RespConnection(redis.socket_path)
+        assert self._connection.command("MONITOR") == "OK"
+        self._seen = []
+
+    def commands(self):
+        """All commands so far but the harness's own over the unix socket: [["SETEX", key, …], …]."""
+        mark = "monitor-mark-%d" % id(object())
+        self._redis.cli("ECHO", mark)
+        while True:
+            line = self._connection.receive()
+            if mark in line:
+                return list(self._seen)
+            origin = line[line.index("[") + 1 : line.index("]")]
+            if "unix:" not in origin:
+                self._seen.append(_MONITOR_ARGUMENT.findall(line[line.index("]") + 1 :]))
+
+    def close(self):
+        self._connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class RedisServer:
+    def __init__(self, *options):
+        """Starts it; `options` go to redis-server's command line as they are."""
+        self._options = options
+        self._process = None
+        self._connection = None
+        self.directory = tempfile.mkdtemp(prefix="mintd-e2e-redis-")
+        self.socket_path = os.path.join(self.directory, "redis.sock")
+        self._program = os.path.join(self.directory, "redis-server")
+        real = shutil.which("redis-server") or shutil.which("redis-check-rdb")
+        assert real, "no redis-server: apt-get install redis-tools"
+        os.symlink(real, self._program)
+        self._start_somewhere()
+
+    def _start_somewhere(self):
+        for attempt in range(5):
+            self.port = free_port()
+            try:
+                return self.start()
+            except RuntimeError:  # somebody took the port in between
+                if attempt == 4:
+                    raise
+
+    # ---- life ----
+
+    def start(self, *options, until=b"ready to accept connections at"):
+        """Starts it on its port, with more options; returns when it has said `until`: that it is
+        ready (this is said last, of the unix socket), or something earlier."""
+        assert self._process is None, "runs already"
+        self._process = subprocess.Popen(
+            [self._program, "--port", str(self.port), "--bind", "127.0.0.1",
+             "--unixsocket", self.socket_path, "--save", "", "--appendonly", "no",
+             "--dir", self.directory, *self._options, *options],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            preexec_fn=die_with_parent)
+        output = []
+        for line in self._process.stdout:
+            output.append(line)
+            if until in line:
+                threading.Thread(target=self._swallow, args=(self._process.stdout,),
+                                 daemon=True).start()
+                return
+        self._forget()
+        raise RuntimeError("redis-server did not start: " + b"".join(output).decode())
+
+    @staticmethod
+    def _swallow(pipe):
+        for _ in pipe:
+            pass
+
+    def _forget(self):
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+        if self._process:
+            self._process.wait()
+            self._process = None
+
+    def _signal(self, number):
+        if self._process:
+            self._process.send_signal(number)
+
+    def stop(self):
+        """Ends it in order (SIGTERM)."""
+        self._signal(signal.SIGCONT)
+        self._signal(signal.SIGTERM)
+        self._forget()
+
+    def kill(self):
+        """kill -9: connections to it are reset or closed, new ones refused."""
+        self._signal(signal.SIGKILL)
+        self._forget()
+
+    def restart(self):
+        """Ends it if it runs, and starts it on the same port, empty."""
+        self.kill()
+        self.start()
+
+    def pause(self):
+        """SIGSTOP: connections stay open, nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self):
+        self._signal(signal.SIGCONT)
+
+    def close(self):
+        self.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    @property
+    def is_running(self):
+        return self._process is not None and self._process.poll() is None
+
+    # ---- use ----
+
+    @property
+    def url(self):
+        return "redis://127.0.0.1:%d" % self.port
+
+    @property
+    def unix_url(self):
+        return "unix://" + self.socket_path
+
+    def cli(self, *arguments):
+        """One command as redis-cli would send it, over a connection that stays open; the reply."""
+        if self._connection is None:
+            self._connection = RespConnection(self.socket_path)
+        try:
+            return self._connection.command(*arguments)
+        except (OSError, ConnectionError):
+            self._connection.close()
+            self._connection = None
+            raise
+
+    def redis_cli(self, *arguments):
+        """The real redis-cli, for tests of what an operator types; its output without the newline."""
+        done = subprocess.run(["redis-cli", "-s", self.socket_path, *arguments], check=True,
+                              capture_output=True, text=True, timeout=scaled(10))
+        return done.stdout.rstrip("\n")
+
+    def keys(self, pattern):
+        """All keys that match, sorted."""
+        return sorted(self.cli("KEYS", pattern))
+
+    def monitor(self):
+        return Monitor(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()

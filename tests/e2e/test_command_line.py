@@ -1,0 +1,539 @@
+"""mintd's command line: what it accepts, what it says to what it does not, its exit status.
+
+0 done; 1 the machine says no (a port in use); 2 a wrong flag or value, said in one line.
+"""
+import os
+import re
+import signal
+import socket
+import stat
+import time
+
+import pytest
+
+from support.clients import BA, G, basic, install_clients
+from support.http import Closed, Connection, curl, form_request, request_bytes
+from support.mintd import Mintd, run
+from support.oauth import (check_tok, check_unavailable, check_welcome, minted, post, row, rows, unique, use,
+                           wait_status, wait_until)
+from support.redis_server import RedisServer
+
+FLAGS = ["--listen", "--redis", "--redis-prefix", "--redis-timeout", "--workers", "--token-ttl", "--client",
+         "--max-connections", "--metrics-listen", "--issuer", "--name", "--log-format", "--log-level",
+         "--check",
+         "--help", "--version"]
+# A Redis that nobody asks: nothing listens on port 1.
+NOWHERE = "redis://127.0.0.1:1"
+# A label of 64 characters: refused by the resolver itself, without asking a name server.
+NO_HOST = "x" * 64 + ".invalid"
+GOOD = ["--listen", "127.0.0.1:0", "--redis", NOWHERE]
+
+
+def one_line(done, status, *words):
+    """It ended with the status, having said one line on standard error, with these words."""
+    assert done.returncode == status, done
+    assert done.stdout == "", done
+    assert re.fullmatch(r"[^\n]+\n", done.stderr), done
+    for word in words:
+        assert word in done.stderr, (word, done)
+
+
+# ---- help, version, check ----
+
+
+@row("CLI")
+def test_help():
+    done = run("--help")
+    assert done.returncode == 0 and done.stderr == "", done
+    for flag in FLAGS:
+        assert re.search(r"(^|\s)%s\b" % flag, done.stdout, re.MULTILINE), flag
+    assert "MINTD_" in done.stdout
+
+
+@row("CLI")
+def test_version():
+    done = run("--version")
+    assert done.returncode == 0 and done.stderr == "", done
+    assert re.fullmatch(r"mintd \d+\.\d+\.\d+\n", done.stdout), done
+
+
+@rows("CLI", behind=["--listen", "127.0.0.1:0", "--help"], before=["--help", "--nonsense"])
+def test_help_among_others(case):
+    assert run(*case).returncode in (0, 2)
+
+
+@rows("CLI-check", nothing=[], usual=GOOD, equals=["--listen=127.0.0.1:0", "--redis=" + NOWHERE],
+      all=[*GOOD, "--redis-prefix", "p:", "--redis-timeout", "100", "--workers", "2", "--token-ttl", "60",
+           "--client", "a:a-secret:read write", "--max-connections", "10", "--metrics-listen", "127.0.0.1:0",
+           "--issuer", "https://id.example/t1", "--name", "one", "--log-format", "text", "--log-level",
+           "debug"],
+      v6=["--listen", "[::1]:0"], all_interfaces=["--listen", ":0"], unix=["--listen", "unix:/tmp/x.sock"],
+      several=["--listen", "127.0.0.1:0"] * 3,
+      memory=["--redis", "memory:"], unix_redis=["--redis", "unix:///run/redis.sock"],
+      database=["--redis", NOWHERE + "/3"],
+      password=["--redis", "redis://user:p%40ss@127.0.0.1:1"],
+      client=["--client", "a:secret-a"],
+      unreachable=["--redis", NOWHERE])
+def test_check_of_good_settings(case):
+    done = run("--check", *case)
+    assert done.returncode == 0, done
+    assert "secret-a" not in done.stdout + done.stderr and "p%40ss" not in done.stdout + done.stderr
+
+
+@row("CLI-check")
+def test_check_leaves_no_trace():
+    """It opens no listener, and asks no Redis."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, RedisServer() as redis:
+        done = run("--check", "--listen", "127.0.0.1:%d" % taken.getsockname()[1], "--redis", redis.url,
+                   "--client", "x:a-secret")
+        assert done.returncode == 0, done
+        assert redis.keys("*") == []
+
+
+@rows("CLI-check", level=["--log-level", "loud"], listen=["--listen", "nowhere"],
+      redis=["--redis", "http://x"])
+def test_check_of_bad_settings(case):
+    one_line(run("--check", *case), 2, case[0])
+
+
+# ---- wrong flags and values ----
+
+
+@rows("CLI-usage", unknown="--nonsense", unknown_with_value="--nonsense=1", short="-x", word="start",
+      dash="-",
+      prefix="--list", glued="--listen127.0.0.1:0")
+def test_unknown_argument(case):
+    one_line(run(case, *GOOD), 2, case.split("=")[0])
+
+
+@pytest.mark.parametrize("flag", [pytest.param(f, id="CLI-usage-novalue" + f) for f in FLAGS[:13]])
+def test_missing_value(flag):
+    one_line(run(flag), 2, flag)
+
+
+BAD_VALUES = {
+    "--listen": ["", "nowhere", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:70000",
+                 "127.0.0.1:-1", "[::1:80",
+                 "::1:80", "unix:", "unix:" + "x" * 200, "127.0.0.1:80:80"],
+    "--redis": ["", "nonsense", "http://127.0.0.1", "redis:", "redis://", "redis://h:port", "redis://h:70000",
+                "redis://h:1/db",
+                "redis://h:1/-1", "redis://h:1/0/1", "redis://[::1", "unix:", "unix://", "unix://relative",
+                "memory", "redis://u%zz:p@h:1"],
+    "--redis-prefix": ["p" * 65],
+    "--redis-timeout": ["", "0", "-1", "abc", "250ms", "1.5", "99999999999999999999"],
+    "--workers": ["", "-1", "abc", "1.5", "100000"],
+    "--token-ttl": ["", "0", "-1", "abc", "1h", "99999999999999999999"],
+    "--client": ["", "nocolon", ":secret", "id:", "a b\x01:secret", "a\x7f:secret", "i" * 256 + ":secret",
+                 "id:" + "s" * 1025,
+                 'id:secret:a"b', "id:secret:\u20ac"],
+    "--max-connections": ["", "-1", "abc", "0"],
+    "--metrics-listen": ["nowhere", "127.0.0.1:70000"],
+    "--issuer": ["", "nonsense", "ftp://id.example", "https://id.example/?q=1", "https://id.example/#f",
+                 "https://", "https://a b"],
+    "--log-format": ["", "xml", "JSON "],
+    "--log-level": ["", "loud", "INFO!"],
+}
+
+
+def bad_values():
+    return [pytest.param(flag, value, id="CLI-bad%s-%d" % (flag, number))
+            for flag, values in BAD_VALUES.items() for number, value in enumerate(values)]
+
+
+@pytest.mark.parametrize("flag,value", bad_values())
+def test_bad_value(flag, value):
+    others = [] if flag in ("--listen", "--redis") else GOOD
+    one_line(run(*others, flag, value), 2, flag)
+
+
+@pytest.mark.parametrize("flag,value", [p for p in bad_values() if p.values[1]])
+def test_bad_value_in_the_environment(flag, value):
+    """The same, by the variable of the same name."""
+    name = "MINTD_" + flag[2:].upper().replace("-", "_")
+    done = run("--check", env={name: value})
+    assert done.returncode == 2 and re.fullmatch(r"[^\n]+\n", done.stderr), done
+    assert name in done.stderr or flag in done.stderr, done
+
+
+@rows("CLI-usage", level=("--log-level", "loud", ["debug", "info", "warning", "error"]),
+      format=("--log-format", "xml", ["json", "text"]))
+def test_the_line_says_what_it_may_be(case):
+    flag, value, choices = case
+    one_line(run(flag, value), 2, *choices)
+
+
+@rows("CLI-usage", word=["--client", "id-without-colon-canary"], id=["--client", ":canary-secret"],
+      bytes=["--client", "a\x01b:canary-secret"], long=["--client", "i" * 256 + ":canary-secret"],
+      scope=["--client", 'id:canary-secret:a"b'], redis=["--redis", "redis://:canary-secret@h:port"],
+      redis_user=["--redis", "redis://user:canary-secret@[::1"],
+      scheme=["--redis", "foo://:canary-secret@h:1"],
+      cluster=["--redis", "redis+cluster://:canary-secret@h:port"])
+def test_refused_value_does_not_tell_its_secret(case):
+    done = run("--check", *case)
+    assert done.returncode == 2 and "canary-secret" not in done.stdout + done.stderr, done
+
+
+@rows("CLI-usage", tls="rediss://127.0.0.1:1", sentinel="redis+sentinel://127.0.0.1:1/mymaster/0",
+      cluster="redis+cluster://127.0.0.1:1,127.0.0.1:2")
+def test_redis_that_may_come_later(case):
+    """Supported, or refused in so many words: never taken for something else."""
+    done = run("--check", "--redis", case)
+    if done.returncode != 0:
+        one_line(done, 2, "--redis", case.split("://")[0])
+        assert "support" in done.stderr, done
+
+
+# ---- environment ----
+
+
+@row("CLI-env")
+def test_environment(start_mintd, redis):
+    name = unique("env")
+    instance = start_mintd(redis=None, env={"MINTD_REDIS": redis.url, "MINTD_TOKEN_TTL": "77",
+                                            "MINTD_NAME": name, "MINTD_REDIS_PREFIX": name + ":",
+                                            "MINTD_CLIENT": name + ":env-canary:read"})
+    instance.wait_for_log("client made")
+    response = post(instance, "/token", G, basic(name, "env-canary"))
+    check_tok(response, "/token", ttl=[77])
+    assert len(redis.keys(name + ":token:*")) == 1
+
+
+@row("CLI-env")
+def test_a_flag_beats_its_variable(start_mintd, redis):
+    instance = start_mintd("--token-ttl", "55", redis=redis,
+                           env={"MINTD_TOKEN_TTL": "77", "MINTD_REDIS": NOWHERE})
+    instance.wait_for_store()
+    check_tok(post(instance, "/token", G, BA), "/token", ttl=[55])
+
+
+@row("CLI-file")
+def test_secrets_from_files(start_mintd, tmp_path):
+    with RedisServer("--requirepass", "file-canary") as server:
+        (tmp_path / "redis").write_text("redis://:file-canary@127.0.0.1:%d\n" % server.port)
+        (tmp_path / "client").write_text("from-a-file:client-canary:read\n")
+        instance = start_mintd(redis=None, env={"MINTD_REDIS_FILE": str(tmp_path / "redis"),
+                                                "MINTD_CLIENT_FILE": str(tmp_path / "client")})
+        instance.wait_for_log("client made")
+        token, _ = minted(instance, "/token", G, basic("from-a-file", "client-canary"))
+        check_welcome(use(instance, token), "from-a-file")
+        for name in ("cmdline", "environ", "comm", "status"):
+            with open("/proc/%d/%s" % (instance.pid, name), "rb") as file:
+                assert b"canary" not in file.read(), name
+        instance.stop()
+        assert "canary" not in instance.log_text
+
+
+@rows("CLI-file", redis="MINTD_REDIS_FILE", client="MINTD_CLIENT_FILE")
+def test_file_that_cannot_be_read(tmp_path, case):
+    (tmp_path / "empty").write_text("")
+    (tmp_path / "huge").write_text("x" * (1 << 20))
+    for path in (str(tmp_path / "missing"), str(tmp_path), str(tmp_path / "empty"), str(tmp_path / "huge")):
+        done = run("--check", env={case: path})
+        assert done.returncode == 2 and re.fullmatch(r"[^\n]+\n", done.stderr), (path, done)
+        assert case in done.stderr or path in done.stderr, done
+
+
+@row("CLI-secret")
+def test_redis_password_stays_out_of_the_log(start_mintd):
+    with RedisServer("--requirepass", "url-canary") as server:
+        for url in ("redis://:url-canary@127.0.0.1:%d", "redis://default:url%%2Dcanary@127.0.0.1:%d"):
+            instance = start_mintd("--log-level", "debug", redis=url % server.port)
+            instance.wait_for_store()
+            assert "canary" not in repr(instance.request("GET", "/readyz"))
+            assert "canary" not in repr(instance.request("GET", "/metrics"))
+            instance.stop()
+            assert "canary" not in instance.log_text
+        # And where it is wrong.
+        instance = start_mintd("--log-level", "debug",
+                               redis="redis://:wrong-canary@127.0.0.1:%d" % server.port)
+        instance.wait_for_log(lambda line: re.search("noauth|wrongpass", str(line).lower()))
+        assert instance.request("GET", "/readyz").status == 503
+        assert "canary" not in instance.log_text
+
+
+# ---- listeners ----
+
+
+@row("CLI-listen")
+def test_port_in_use():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        one_line(run("--listen", address, "--redis", NOWHERE), 1, address)
+
+
+@row("CLI-listen")
+def test_port_of_another_mintd(start_mintd, redis):
+    """SO_REUSEPORT is for our own workers, not for a second instance by mistake."""
+    instance = start_mintd(redis=redis, workers=2)
+    address = "127.0.0.1:%d" % instance.address[1]
+    one_line(run("--listen", address, "--redis", NOWHERE), 1, address)
+    assert instance.request("GET", "/healthz").status == 200
+
+
+@row("CLI-listen")
+def test_second_listener_in_use_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "first.sock"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        one_line(run("--listen", "unix:%s" % path, "--listen", address, "--redis", NOWHERE), 1, address)
+    assert not path.exists()
+
+
+@row("CLI-listen")
+def test_unknown_host():
+    one_line(run("--listen", NO_HOST + ":80", "--redis", NOWHERE), 1, NO_HOST)
+
+
+@row("CLI-listen")
+def test_address_of_another_machine():
+    one_line(run("--listen", "192.0.2.1:0", "--redis", NOWHERE), 1, "192.0.2.1")
+
+
+@row("CLI-listen")
+def test_metrics_port_in_use():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        one_line(run("--listen", "127.0.0.1:0", "--metrics-listen", address, "--redis", NOWHERE), 1, address)
+
+
+@row("CLI-listen")
+def test_two_listeners(start_mintd, redis, tmp_path):
+    path = str(tmp_path / "m.sock")
+    instance = start_mintd(redis=redis, listen=("127.0.0.1:0", "127.0.0.1:0", "unix:" + path))
+    instance.wait_for_store()
+    addresses = instance.addresses()
+    assert len(set(addresses)) == 3 and path in addresses
+    for address in addresses:
+        with Connection(address) as connection:
+            connection.send(form_request("/token", G, [BA]))
+            check_tok(connection.read_response(), "/token")
+
+
+@row("CLI-listen")
+def test_ipv6(start_mintd, redis):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("no IPv6 loopback here")
+    instance = start_mintd(redis=redis, listen=("[::1]:0",))
+    instance.wait_for_store()
+    host, port = instance.address
+    status, out, err = curl("-g", "-X", "POST", "http://[::1]:%d/token" % port, "-u", "svc-a:s3cret-A_1.x~",
+                            "-d", "grant_type=client_credentials")
+    assert status == 0 and b"access_token" in out, err
+    assert host == "::1"
+
+
+@row("CLI-listen")
+def test_port_is_told_where_zero_was_asked_for(start_mintd, redis):
+    instance = start_mintd(redis=redis)
+    assert instance.address[1] > 0
+    assert instance.request("GET", "/healthz").status == 200
+
+
+# ---- unix sockets ----
+
+
+@row("CLI-unix")
+def test_unix_socket_comes_and_goes(start_mintd, redis, tmp_path):
+    path = tmp_path / "m.sock"
+    instance = start_mintd(redis=redis, listen=("unix:%s" % path,), workers=2)
+    assert stat.S_ISSOCK(path.stat().st_mode)
+    instance.wait_for_store()
+    status, out, err = curl("--unix-socket", str(path), "-u", "svc-a:s3cret-A_1.x~", "-d",
+                            "grant_type=client_credentials",
+                            "http://localhost/token")
+    assert status == 0 and b"access_token" in out, err
+    instance.stop()
+    assert not path.exists()
+
+
+@row("CLI-unix")
+def test_stale_socket_file_is_replaced(start_mintd, redis, tmp_path):
+    path = str(tmp_path / "m.sock")
+    first = start_mintd(redis=redis, listen=("unix:" + path,))
+    first.kill()
+    assert os.path.exists(path)
+    second = start_mintd(redis=redis, listen=("unix:" + path,))
+    assert second.request("GET", "/healthz").status == 200
+
+
+@row("CLI-unix")
+def test_live_socket_file_is_not(start_mintd, redis, tmp_path):
+    path = str(tmp_path / "m.sock")
+    first = start_mintd(redis=redis, listen=("unix:" + path,))
+    one_line(run("--listen", "unix:" + path, "--redis", NOWHERE), 1, path)
+    assert first.request("GET", "/healthz").status == 200
+
+
+@rows("CLI-unix", file=lambda p: p.write_text("mine"), directory=lambda p: p.mkdir(),
+      link=lambda p: p.symlink_to("/dev/null"))
+def test_other_files_are_left_alone(tmp_path, case):
+    path = tmp_path / "m.sock"
+    case(path)
+    before = os.lstat(path)
+    one_line(run("--listen", "unix:%s" % path, "--redis", NOWHERE), 1, str(path))
+    assert os.lstat(path).st_ino == before.st_ino and os.lstat(path).st_mode == before.st_mode
+
+
+@row("CLI-unix")
+def test_socket_in_a_missing_directory(tmp_path):
+    path = str(tmp_path / "missing" / "m.sock")
+    one_line(run("--listen", "unix:" + path, "--redis", NOWHERE), 1, path)
+
+
+# ---- start and store ----
+
+
+@row("CLI-start")
+def test_redis_away_at_start(start_mintd, own_redis):
+    own_redis.kill()
+    instance = start_mintd(redis=own_redis)
+    assert instance.request("GET", "/readyz").status == 503
+    check_unavailable(post(instance, "/auth", G, BA))
+    # It says so.
+    instance.wait_for_log(lambda line: line["level"] in ("warning", "error") and "redis" in str(line).lower())
+    own_redis.start()
+    install_clients(own_redis)
+    wait_status(instance, 200, within=1.5)
+    check_welcome(use(instance, minted(instance, "/auth")[0]))
+
+
+@row("CLI-start")
+def test_client_is_made_once_redis_comes(start_mintd, own_redis):
+    own_redis.kill()
+    instance = start_mintd("--client", "late:late-canary:read", redis=own_redis)
+    assert instance.request("GET", "/readyz").status == 503
+    own_redis.start()
+    instance.wait_for_log("client made")
+    check_welcome(use(instance, minted(instance, "/auth", G, basic("late", "late-canary"))[0]), "late")
+
+
+@row("CLI-start")
+def test_redis_that_does_not_answer_at_start(start_mintd, own_redis):
+    own_redis.pause()
+    instance = start_mintd(redis=own_redis)
+    started = time.monotonic()
+    assert instance.request("GET", "/readyz").status == 503
+    check_unavailable(post(instance, "/auth", G, BA))
+    assert time.monotonic() - started < 5
+    own_redis.resume()
+    wait_status(instance, 200, within=4)
+    check_welcome(use(instance, minted(instance, "/auth")[0]))
+
+
+@row("CLI-start")
+def test_unresolvable_redis(start_mintd):
+    instance = start_mintd(redis="redis://%s:6379" % NO_HOST)
+    assert instance.request("GET", "/readyz").status == 503
+    instance.wait_for_log(lambda line: line["level"] in ("warning",
+                                                         "error") and NO_HOST in str(line))
+    instance.stop()
+
+
+@row("CLI-memory")
+def test_memory_store(start_mintd):
+    instance = start_mintd("--client", "trial:trial-canary:read write", redis="memory:", workers=2)
+    instance.wait_for_log("client made")
+    for _ in range(20):  # whichever worker mints, each lets it in
+        token, _ = minted(instance, "/auth", G, basic("trial", "trial-canary"))
+        check_welcome(use(instance, token), "trial", "read write")
+    assert instance.request("GET", "/readyz").status == 200
+
+
+@row("CLI-memory")
+def test_memory_store_forgets_at_exit(start_mintd):
+    first = start_mintd("--client", "trial:trial-canary:read", redis="memory:")
+    first.wait_for_log("client made")
+    token, _ = minted(first, "/token", G, basic("trial", "trial-canary"))
+    first.stop()
+    second = start_mintd("--client", "trial:trial-canary:read", redis="memory:")
+    second.wait_for_log("client made")
+    assert use(second, token).status == 401
+
+
+@row("CLI-client")
+def test_two_instances_make_the_same_client_at_once(start_mintd, redis):
+    name = unique("race")
+    started = [start_mintd("--client", name + ":race-canary:read", redis=redis, wait=False) for _ in range(4)]
+    for instance in started:
+        instance.wait_for_store()
+    wait_until(lambda: sum(len(i.find_log("client made")) for i in started) >= 1, 5)
+    for instance in started:
+        check_tok(post(instance, "/token", G, basic(name, "race-canary")), "/token")
+    assert sum(len(i.find_log("client made")) for i in started) == 1
+    assert redis.cli("HEXISTS", "mintd:client:" + name, "secret:1") == 1
+
+
+@rows("CLI-max", few=2)
+def test_max_connections(start_mintd, redis, case):
+    instance = start_mintd("--max-connections", str(case), redis=redis)
+    instance.wait_for_store()
+    held = [instance.connect() for _ in range(case)]
+    for connection in held:
+        connection.expect_in_step()
+    with instance.connect() as extra:
+        try:
+            extra.send(request_bytes("GET", "/healthz"))
+            response = extra.read_response()
+            assert response.status == 503 and response.says_close, response
+        except (Closed, ConnectionError):
+            pass  # turned away without a word
+    for connection in held:
+        connection.expect_in_step()
+        connection.close()
+    wait_until(lambda: _answers(instance), 2, "there is room again")
+
+
+def _answers(instance):
+    try:
+        return instance.request("GET", "/healthz").status == 200
+    except (Closed, ConnectionError):
+        return False
+
+
+@row("CLI-name")
+def test_name(start_mintd, redis):
+    instance = start_mintd(redis=redis, name="name-of-this-one")
+    instance.wait_for_store()
+    assert "name-of-this-one" in redis.cli("CLIENT", "LIST")
+
+
+@row("CLI-signals")
+def test_stops_at_once_when_it_has_nothing_to_do(start_mintd, redis):
+    instance = start_mintd(redis=redis)
+    instance.wait_for_store()
+    started = time.monotonic()
+    instance.signal(signal.SIGTERM)
+    instance.check_end(instance.wait())
+    assert time.monotonic() - started < 2
+
+
+@rows("CLI-signals", term=signal.SIGTERM, int=signal.SIGINT)
+def test_signal_right_after_the_start(start_mintd, redis, case):
+    """From the first line of the log on, a signal is an orderly end."""
+    for _ in range(10):
+        instance = start_mintd(redis=redis)
+        instance.signal(case)
+        instance.check_end(instance.wait())
+
+
+@row("CLI-signals")
+def test_sighup_ends_nothing(start_mintd, redis):
+    instance = start_mintd(redis=redis)
+    instance.wait_for_store()
+    instance.signal(signal.SIGHUP)
+    for _ in range(20):
+        assert instance.request("GET", "/healthz").status == 200
+
+
+@row("CLI-default")
+def test_default_listener():
+    """127.0.0.1:4001, if nobody is there."""
+    try:
+        socket.create_server(("127.0.0.1", 4001)).close()
+    except OSError:
+        pytest.skip("somebody listens on port 4001")
+    with Mintd(redis=NOWHERE, listen=(), wait=False) as instance:
+        instance.wait_for_log("listening")
+        assert instance.address == ("127.0.0.1", 4001)

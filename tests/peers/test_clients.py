@@ -1,0 +1,197 @@
+"""Real OAuth clients, unmodified: what each gets from mintd, and how each understands its refusals."""
+import json
+
+import pytest
+
+from clients import CLIENTS, Authlib, Failure, NodeClient, Oauth4webapi
+from conftest import AWKWARD, GATEWAY, start_mintd
+from support.clients import RS_1, SVC_A, SVC_B, token_of
+from support.oauth import check_token_form
+from support.redis_server import RedisServer
+
+
+def name_of(client):
+    return type(client).__name__
+
+
+def each(verb):
+    return pytest.mark.parametrize("client", [c for c in CLIENTS if verb in c.verbs], ids=name_of)
+
+
+def each_method(verb):
+    pairs = [(c, method) for c in CLIENTS if verb in c.verbs for method in c.methods]
+    return pytest.mark.parametrize("client, method", pairs,
+                                   ids=["%s-%s" % (name_of(c), method) for c, method in pairs])
+
+
+def secret_of(mint_client):
+    return mint_client.id, mint_client.secret
+
+
+def scopes_of(answer):
+    """oauthlib makes a list of them."""
+    granted = answer["scope"]
+    return sorted(granted.split() if isinstance(granted, str) else granted)
+
+
+# ---- minting ----
+
+@each_method("mint")
+@pytest.mark.parametrize("who", [SVC_A, AWKWARD, SVC_B], ids=["plain secret", "awkward secret", "UTF-8 secret"])
+def test_mint(client, method, who, mintd):
+    if not client.takes(who.secret, method):
+        # The library sends other bytes, or nothing: its own error, and no token.
+        with pytest.raises(Failure) as failure:
+            client.mint(mintd.url, *secret_of(who), method)
+        assert isinstance(client, NodeClient) or failure.value.error == "invalid_client"
+        return
+    answer = client.mint(mintd.url, *secret_of(who), method)
+    check_token_form(answer["access_token"])
+    assert answer["token_type"].lower() == "bearer" and answer["expires_in"] == 3600
+    assert scopes_of(answer) == ["read"]
+
+
+@pytest.mark.parametrize("client, endpoint", [(c, endpoint) for c in CLIENTS for endpoint in c.endpoints],
+                         ids=lambda value: value if isinstance(value, str) else name_of(value))
+def test_both_token_endpoints(client, endpoint, mintd):
+    """The tutorial's members of /auth are unknown to a library, and harm none."""
+    answer = client.mint(mintd.url, *secret_of(SVC_A), endpoint=endpoint)
+    check_token_form(answer["access_token"])
+    assert ("accessToken" in answer) == (endpoint == "/auth")
+
+
+@each("mint")
+@pytest.mark.parametrize("scope", ["write", "read write"])
+def test_a_scope(client, scope, mintd):
+    answer = client.mint(mintd.url, *secret_of(SVC_A), scope=scope)
+    assert scopes_of(answer) == sorted(scope.split())
+
+
+@each("mint")
+def test_a_scope_it_may_not_have(client, mintd):
+    with pytest.raises(Failure) as failure:
+        client.mint(mintd.url, *secret_of(SVC_A), scope="admin")
+    assert (failure.value.name, failure.value.error) == (client.not_allowed, "invalid_scope")
+
+
+def check_invalid_client(client, failure):
+    assert (failure.name, failure.error) == (client.refused, "invalid_client"), failure
+    assert failure.status in (401, None)
+    if failure.name == "WWWAuthenticateChallengeError":
+        assert failure.challenge == {"scheme": "basic", "parameters": {"realm": "mintd", "charset": "UTF-8"}}
+
+
+@each_method("mint")
+def test_a_wrong_secret(client, method, mintd):
+    with pytest.raises(Failure) as failure:
+        client.mint(mintd.url, SVC_A.id, "wr@ng s+cret%", method)
+    check_invalid_client(client, failure.value)
+
+
+@each("mint")
+def test_an_unknown_client(client, mintd):
+    with pytest.raises(Failure) as failure:
+        client.mint(mintd.url, "nobody", "x")
+    check_invalid_client(client, failure.value)
+
+
+# ---- introspection, revocation, use ----
+
+@each_method("introspect")
+def test_introspect(client, method, mintd):
+    token = token_of(mintd, SVC_A)
+    for who in (SVC_A, RS_1, GATEWAY):
+        answer = client.introspect(mintd.url, *secret_of(who), token, method)
+        assert answer["active"] is True and answer["client_id"] == answer["sub"] == "svc-a"
+        assert answer["scope"] == "read" and answer["iss"] == mintd.url
+        assert answer["exp"] - answer["iat"] == 3600
+    assert client.introspect(mintd.url, *secret_of(AWKWARD), token, method) == {"active": False}
+    assert client.introspect(mintd.url, *secret_of(GATEWAY), "nope", method) == {"active": False}
+
+
+@each("introspect")
+def test_introspect_with_a_wrong_secret(client, mintd):
+    with pytest.raises(Failure) as failure:
+        client.introspect(mintd.url, GATEWAY.id, "wrong", token_of(mintd))
+    assert failure.value.error == "invalid_client" and failure.value.status == 401
+
+
+@each_method("revoke")
+def test_revoke(client, method, mintd):
+    token = token_of(mintd, AWKWARD)
+    client.revoke(mintd.url, *secret_of(AWKWARD), token, method)
+    assert mintd.request("GET", "/secret", [("Authorization", "Bearer " + token)]).status == 401
+    client.revoke(mintd.url, *secret_of(AWKWARD), token, method)  # again: it is gone, and that is success
+
+
+@each("revoke")
+def test_revoke_a_token_of_another(client, mintd):
+    token = token_of(mintd, SVC_A)
+    with pytest.raises(Failure) as failure:
+        client.revoke(mintd.url, *secret_of(AWKWARD), token)
+    assert failure.value.error == "invalid_grant" and failure.value.status == 400
+    assert mintd.request("GET", "/secret", [("Authorization", "Bearer " + token)]).status == 200
+
+
+@each("use")
+def test_use(client, mintd):
+    answer = client.use(mintd.url, client.mint(mintd.url, *secret_of(AWKWARD))["access_token"])
+    assert answer["client"] == {"id": "awkward"} and answer["scope"] == "read"
+
+
+@each("use")
+def test_use_a_bad_token(client, mintd):
+    with pytest.raises(Failure) as failure:
+        client.use(mintd.url, "nope")
+    assert failure.value.status == 401
+    if failure.value.challenge:
+        assert failure.value.challenge["scheme"] == "bearer"
+        assert failure.value.challenge["parameters"] == {
+            "realm": "mintd", "error": "invalid_token",
+            "resource_metadata": mintd.url + "/.well-known/oauth-protected-resource/secret"}
+
+
+# ---- discovery ----
+
+@each("discover")
+def test_discover(client, mintd):
+    metadata = client.discover(mintd.url)
+    assert metadata["issuer"] == mintd.url and metadata["token_endpoint"] == mintd.url + "/token"
+
+
+def test_discover_the_resource(mintd):
+    metadata = Oauth4webapi().discover_resource(mintd.url)
+    assert metadata["resource"] == mintd.url + "/secret"
+    assert metadata["authorization_servers"] == [mintd.url]
+
+
+def test_authlib_checks_the_metadata(mintd):
+    """All but response_types_supported, which RFC 8414 requires of servers that have no such thing."""
+    from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+    metadata = AuthorizationServerMetadata(mintd.request(
+        "GET", "/.well-known/oauth-authorization-server").json())
+    for key in AuthorizationServerMetadata.REGISTRY_KEYS:
+        if key != "response_types_supported":
+            getattr(metadata, "validate_" + key)()
+    session = Authlib()._session(*secret_of(SVC_A))
+    assert session.fetch_token(metadata["token_endpoint"], grant_type="client_credentials")
+
+
+# ---- what is away ----
+
+@pytest.fixture(scope="module")
+def storeless(redis):
+    """A mintd whose Redis is gone."""
+    with RedisServer() as server:
+        with start_mintd(server) as instance:
+            server.kill()
+            yield instance
+
+
+@each("mint")
+def test_the_store_is_away(client, storeless):
+    with pytest.raises(Failure) as failure:
+        client.mint(storeless.url, *secret_of(SVC_A))
+    assert failure.value.name == client.unavailable
+    assert failure.value.error in ("temporarily_unavailable", None) and failure.value.status in (503, None)
+    assert "access_token" not in json.dumps(str(failure.value))

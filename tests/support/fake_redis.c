@@ -1,0 +1,206 @@
+#include "support/fake_redis.h"
+
+#include <hiredis/hiredis.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fake_connection {
+    struct fake_connection *next;
+    struct fake_redis *fake;
+    uv_pipe_t pipe;
+    uv_idle_t idle; /* sends what waits, a piece a turn */
+    unsigned handles;
+    bool drop_when_sent;
+    redisReader *reader;
+    char *out;
+    size_t out_size;
+    char in[65536];
+};
+
+static void on_closed(uv_handle_t *handle) {
+    struct fake_connection *connection = handle->data;
+    if (--connection->handles == 0) {
+        redisReaderFree(connection->reader);
+        free(connection->out);
+        free(connection);
+    }
+}
+
+static void drop(struct fake_connection *connection) {
+    struct fake_connection **place = &connection->fake->connections;
+    while (*place != NULL && *place != connection) {
+        place = &(*place)->next;
+    }
+    if (*place == NULL) {
+        return; /* closing already */
+    }
+    *place = connection->next;
+    uv_close((uv_handle_t *)&connection->pipe, on_closed);
+    uv_close((uv_handle_t *)&connection->idle, on_closed);
+}
+
+static void on_idle(uv_idle_t *idle) {
+    struct fake_connection *connection = idle->data;
+    size_t size = connection->fake->bytewise ? 1 : connection->out_size;
+    size = size < connection->out_size ? size : connection->out_size;
+    uv_buf_t bytes = uv_buf_init(connection->out, (unsigned)size);
+    int sent = size == 0 ? 0 : uv_try_write((uv_stream_t *)&connection->pipe, &bytes, 1);
+    if (sent < 0 && sent != UV_EAGAIN) {
+        drop(connection);
+        return;
+    }
+    if (sent > 0) {
+        connection->out_size -= (size_t)sent;
+        memmove(connection->out, connection->out + sent, connection->out_size);
+    }
+    if (connection->out_size == 0) {
+        uv_idle_stop(idle);
+        if (connection->drop_when_sent) {
+            drop(connection);
+        }
+    }
+}
+
+static void say(struct fake_connection *connection, struct slice bytes) {
+    if (bytes.size != 0) {
+        connection->out = realloc(connection->out, connection->out_size + bytes.size);
+        assert_non_null(connection->out);
+        memcpy(connection->out + connection->out_size, bytes.data, bytes.size);
+        connection->out_size += bytes.size;
+    }
+    uv_idle_start(&connection->idle, on_idle);
+}
+
+static struct slice name_of(const redisReply *command) {
+    const redisReply *key = command->elements == 2 ? command->element[1] : NULL;
+    if (key != NULL && strcmp(command->element[0]->str, "GET") == 0 && key->len >= 6 &&
+        strcmp(key->str + key->len - 6, "schema") == 0) {
+        return S("SCHEMA");
+    }
+    return slice_of_string(command->element[0]->str);
+}
+
+static struct slice reply_to(const struct fake_redis *fake, struct slice name) {
+    static const struct fake_line usual[] = {
+        {"HELLO", SLICE("%2\r\n$5\r\nproto\r\n:3\r\n$4\r\nrole\r\n$6\r\nmaster\r\n")},
+        {"SCHEMA", SLICE("$1\r\n1\r\n")},
+        {"PING", SLICE("+PONG\r\n")},
+        {NULL, SLICE("+OK\r\n")},
+    };
+    for (const struct fake_line *line = fake->script; line != NULL && line->command != NULL;
+         line++) {
+        if (slice_equal(name, slice_of_string(line->command))) {
+            return line->reply;
+        }
+    }
+    const struct fake_line *line = usual;
+    while (line->command != NULL && !slice_equal(name, slice_of_string(line->command))) {
+        line++;
+    }
+    return line->reply;
+}
+
+static void note(struct fake_redis *fake, const redisReply *command) {
+    size_t size = 0;
+    fake->commands++;
+    fake->last_command[0] = '\0';
+    for (size_t i = 0; i < command->elements && size < sizeof fake->last_command; i++) {
+        size += (size_t)snprintf(fake->last_command + size, sizeof fake->last_command - size,
+                                 "%s%s", i == 0 ? "" : " ", command->element[i]->str);
+    }
+}
+
+static void on_command(struct fake_connection *connection, const redisReply *command) {
+    struct fake_redis *fake = connection->fake;
+    struct slice name = name_of(command);
+    struct slice reply = reply_to(fake, name);
+    note(fake, command);
+    if (connection->drop_when_sent) {
+        return;
+    }
+    if (fake->drop_command != NULL && slice_equal(name, slice_of_string(fake->drop_command))) {
+        reply.size = fake->drop_after < reply.size ? fake->drop_after : reply.size;
+        connection->drop_when_sent = true;
+        say(connection, reply);
+    } else if (reply.size != 0) {
+        say(connection, reply);
+    }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *room) {
+    struct fake_connection *connection = handle->data;
+    (void)suggested;
+    *room = uv_buf_init(connection->in, sizeof connection->in);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *room) {
+    struct fake_connection *connection = stream->data;
+    void *command = NULL;
+    if (size < 0) {
+        drop(connection);
+        return;
+    }
+    redisReaderFeed(connection->reader, room->base, (size_t)size);
+    while (redisReaderGetReply(connection->reader, &command) == REDIS_OK && command != NULL) {
+        on_command(connection, command);
+        freeReplyObject(command);
+    }
+}
+
+static void on_connection(uv_stream_t *listener, int status) {
+    struct fake_redis *fake = listener->data;
+    struct fake_connection *connection = calloc(1, sizeof *connection);
+    assert_int_equal(status, 0);
+    assert_non_null(connection);
+    connection->fake = fake;
+    connection->handles = 2;
+    connection->reader = redisReaderCreate();
+    uv_pipe_init(fake->loop, &connection->pipe, 0);
+    uv_idle_init(fake->loop, &connection->idle);
+    connection->pipe.data = connection->idle.data = connection;
+    connection->next = fake->connections;
+    fake->connections = connection;
+    fake->accepted++;
+    assert_int_equal(uv_accept(listener, (uv_stream_t *)&connection->pipe), 0);
+    uv_read_start((uv_stream_t *)&connection->pipe, on_alloc, on_read);
+    connection->drop_when_sent = fake->drop_at_once;
+    if (fake->first_words.size != 0 || fake->drop_at_once) {
+        say(connection, fake->first_words);
+    }
+}
+
+void fake_redis_open(struct fake_redis *fake, uv_loop_t *loop) {
+    *fake = (struct fake_redis){.loop = loop, .directory = "/tmp/mintd-fake.XXXXXX"};
+    assert_non_null(mkdtemp(fake->directory));
+    snprintf(fake->path, sizeof fake->path, "%s/fake.sock", fake->directory);
+    uv_pipe_init(loop, &fake->listener, 0);
+    fake->listener.data = fake;
+    assert_int_equal(uv_pipe_bind(&fake->listener, fake->path), 0);
+    assert_int_equal(uv_listen((uv_stream_t *)&fake->listener, 128, on_connection), 0);
+}
+
+void fake_redis_drop(struct fake_redis *fake) {
+    while (fake->connections != NULL) {
+        drop(fake->connections);
+    }
+}
+
+void fake_redis_close(struct fake_redis *fake) {
+    fake_redis_drop(fake);
+    uv_close((uv_handle_t *)&fake->listener, NULL);
+    unlink(fake->path);
+    rmdir(fake->directory);
+}
+
+void fake_redis_say(struct fake_redis *fake, struct slice bytes) {
+    for (struct fake_connection *one = fake->connections; one != NULL; one = one->next) {
+        say(one, bytes);
+    }
+}

@@ -1,0 +1,45 @@
+/* fake_redis.h: a server on a unix socket that says what a test wants it to say, in the test's own
+ * loop. Without a script it is a Redis that greets, answers PING, and says "+OK" to all else. */
+#ifndef MINTD_TEST_FAKE_REDIS_H
+#define MINTD_TEST_FAKE_REDIS_H
+
+#include "mintd/slice.h"
+#include <uv.h>
+
+/* The reply to a command, by its name; "SCHEMA" is a GET of a key that ends so. A reply without
+ * bytes is silence. The last has no command. */
+struct fake_line {
+    const char *command;
+    struct slice reply;
+};
+
+struct fake_connection;
+
+struct fake_redis {
+    uv_loop_t *loop;
+    uv_pipe_t listener;
+    char directory[64];
+    char path[96];
+    struct fake_connection *connections;
+    unsigned accepted;      /* connections, ever */
+    unsigned commands;      /* ever */
+    char last_command[256]; /* its arguments with spaces between */
+
+    /* The test's to set at any time. */
+    const struct fake_line *script;
+    struct slice first_words; /* sent at once to whoever connects */
+    bool drop_at_once;        /* and then closed */
+    bool bytewise;            /* one byte a turn */
+    const char *drop_command; /* of the reply to this one only drop_after bytes are sent, then the
+                                 connection is closed */
+    size_t drop_after;
+};
+
+void fake_redis_open(struct fake_redis *fake, uv_loop_t *loop);
+/* Begins to close; the loop has to run on. */
+void fake_redis_close(struct fake_redis *fake);
+/* To every connection, now. */
+void fake_redis_say(struct fake_redis *fake, struct slice bytes);
+void fake_redis_drop(struct fake_redis *fake);
+
+#endif

@@ -1,0 +1,283 @@
+/* The client that --client asks for: read, hash, make where there is none of that name. */
+#include "oauth/oauth_internal.h"
+#include "oauth/token.h"
+#include "support/failing_crypto.h"
+#include "support/oauth_fixture.h"
+
+enum { MAKE_CLIENT = 1, LIST_CLIENT, OPERATIONS = LIST_CLIENT };
+
+#define GENERATED "mts_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg27pc5i"
+
+static struct oauth_client_seed seed;
+static struct oauth_client_creation creation;
+
+static bool parse(const char *text, struct buffer *error) {
+    fixture_poison(&seed, sizeof seed);
+    return oauth_client_seed_parse(slice_of_string(text), &seed, error);
+}
+
+static void assert_refused_text(struct slice text) {
+    char storage[256];
+    struct buffer error = buffer_of(storage, sizeof storage);
+    if (oauth_client_seed_parse(text, &seed, &error)) {
+        fail_msg("made a client of: %.*s", (int)text.size, text.data);
+    }
+    assert_true(error.size != 0 && !error.overflow);
+    for (size_t i = 0; i < error.size; i++) {
+        assert_true(error.data[i] >= ' ' && error.data[i] <= '~');
+    }
+    assert_null(memmem(error.data, error.size, "hunter2", 7));
+}
+
+/* ---- id:secret[:scope] ---- */
+
+static void generated_secret_is_hashed_the_fast_way(void **state) {
+    char storage[256];
+    struct buffer error = buffer_of(storage, sizeof storage);
+    (void)state;
+    assert_true(parse("svc-a:" GENERATED ":read write", &error));
+    assert_string_equal(seed.id, "svc-a");
+    assert_string_equal(seed.scope, "read write");
+    assert_int_equal(password_kind_of(slice_of_string(seed.stored_secret)), PASSWORD_FAST);
+    assert_true(password_verify(slice_of_string(seed.stored_secret), S(GENERATED)));
+    assert_int_equal(error.size, 0);
+}
+
+static void chosen_secret_is_hashed_the_slow_way(void **state) {
+    char storage[256];
+    struct buffer error = buffer_of(storage, sizeof storage);
+    (void)state;
+    assert_true(parse("codecademy:codec@demy", &error));
+    assert_string_equal(seed.scope, "");
+    assert_int_equal(password_kind_of(slice_of_string(seed.stored_secret)), PASSWORD_SLOW);
+    assert_true(password_verify(slice_of_string(seed.stored_secret), S("codec@demy")));
+    assert_null(strstr(seed.stored_secret, "codec@demy"));
+}
+
+static void scope_may_have_colons_and_may_be_empty(void **state) {
+    char storage[256];
+    struct buffer error = buffer_of(storage, sizeof storage);
+    (void)state;
+    assert_true(parse("a:" GENERATED ":read:all write:x", &error));
+    assert_string_equal(seed.scope, "read:all write:x");
+    assert_true(parse("a:" GENERATED ":", &error));
+    assert_string_equal(seed.scope, "");
+}
+
+static void malformed_seeds_are_refused(void **state) {
+    static const char *const texts[] = {"",
+                                        ":",
+                                        "::",
+                                        "a",
+                                        "a:",
+                                        "a::read",
+                                        ":hunter2",
+                                        "a b:hunter2",
+                                        "caf\xc3\xa9:hunter2",
+                                        "a:hunter2: read",
+                                        "a:hunter2:read ",
+                                        "a:hunter2:a  b",
+                                        "a:hunter2:a\"b",
+                                        "a:hunter2:a\tb"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        assert_refused_text(slice_of_string(texts[i]));
+    }
+    assert_refused_text(SLICE_ABSENT);
+}
+
+/* A secret that no request can bring makes a client that nobody can be. */
+static void secrets_that_cannot_be_sent_are_refused(void **state) {
+    (void)state;
+    assert_refused_text(S("a:hunter2\n"));
+    assert_refused_text(S("a:hunter2\x7f"));
+    assert_refused_text(S("a:\x01hunter2"));
+    assert_refused_text(S("a:hunter2\0"));
+}
+
+static void sizes_have_limits(void **state) {
+    static char storage[4096], error_storage[256];
+    (void)state;
+    struct buffer text = buffer_of(storage, sizeof storage);
+    for (size_t i = 0; i < 256; i++) {
+        buffer_append_char(&text, 'i');
+    }
+    buffer_append(&text, S(":" GENERATED ":"));
+    struct slice long_id = buffer_slice(&text);
+    assert_refused_text(long_id);
+    struct buffer error = buffer_of(error_storage, sizeof error_storage);
+    assert_true(oauth_client_seed_parse(slice_skip(long_id, 1), &seed, &error));
+    assert_int_equal(strlen(seed.id), OAUTH_CLIENT_ID_MAX);
+
+    for (size_t i = 0; i < OAUTH_SCOPE_MAX; i++) {
+        buffer_append_char(&text, 's');
+    }
+    assert_true(oauth_client_seed_parse(slice_skip(buffer_slice(&text), 1), &seed, &error));
+    assert_int_equal(strlen(seed.scope), OAUTH_SCOPE_MAX);
+    buffer_append_char(&text, 's');
+    assert_refused_text(slice_skip(buffer_slice(&text), 1));
+
+    text = buffer_of(storage, sizeof storage);
+    buffer_append(&text, S("a:"));
+    for (size_t i = 0; i < PASSWORD_SECRET_MAX + 1; i++) {
+        buffer_append_char(&text, 's');
+    }
+    assert_refused_text(buffer_slice(&text));
+}
+
+/* ---- making it ---- */
+
+static int set_up(void **state) {
+    static char storage[256];
+    struct buffer error = buffer_of(storage, sizeof storage);
+    oauth_fixture_set_up(state);
+    assert_true(parse("svc-a:" GENERATED ":read write", &error));
+    return 0;
+}
+
+static int tear_down(void **state) {
+    failing_crypto = (struct failing_crypto){0};
+    return oauth_fixture_tear_down(state);
+}
+
+static enum store_answer create(struct oauth_fixture *f) {
+    fixture_poison(&creation, sizeof creation);
+    creation.flow.on_done = fixture_on_done;
+    fixture_finish(f, &creation.flow, oauth_client_creation_start(f->oauth, &creation, &seed));
+    return creation.answer;
+}
+
+static struct slice field(const struct oauth_fixture *f, const char *name) {
+    return stub_store_field(&f->store, "client:svc-a", name);
+}
+
+static void absent_client_is_made(void **state) {
+    struct oauth_fixture *f = *state;
+    unsigned long long generation;
+    assert_int_equal(create(f), STORE_FOUND);
+    assert_true(creation.made);
+    assert_slice(field(f, "secret:1"), slice_of_string(seed.stored_secret));
+    assert_slice(field(f, "scope"), S("read write"));
+    assert_slice(field(f, "created"), S("1795467600"));
+    assert_true(slice_to_number(field(f, "gen"), UINT32_MAX, &generation));
+    assert_true(stub_store_has_member(&f->store, "clients", "svc-a"));
+    assert_int_equal(f->store.request_count, OPERATIONS);
+    assert_int_equal(f->store.requests[0].verb, STUB_CREATE_HASH);
+    assert_int_equal(f->store.requests[1].verb, STUB_ADD_MEMBER);
+}
+
+static void made_client_can_authenticate(void **state) {
+    struct oauth_fixture *f = *state;
+    static struct oauth_authentication a;
+    assert_int_equal(create(f), STORE_FOUND);
+    fixture_authenticate(f, &a, "svc-a:" GENERATED);
+    assert_int_equal(a.refusal, OAUTH_REFUSED_NONE);
+    assert_slice(a.client.scope, S("read write"));
+}
+
+/* A client removed and made again must not revive its old tokens. */
+static void first_generations_differ(void **state) {
+    struct oauth_fixture *f = *state;
+    enum { TIMES = 20 };
+    unsigned long long generations[TIMES];
+    for (unsigned i = 0; i < TIMES; i++) {
+        stub_store_remove(&f->store, "client:svc-a");
+        assert_int_equal(create(f), STORE_FOUND);
+        assert_true(slice_to_number(field(f, "gen"), UINT32_MAX, &generations[i]));
+        for (unsigned other = 0; other < i; other++) {
+            assert_true(generations[other] != generations[i]);
+        }
+    }
+}
+
+static void present_client_is_left_alone(void **state) {
+    struct oauth_fixture *f = *state;
+    fixture_put_field(f, "svc-a", "secret:1", "$sha256$old");
+    fixture_put_field(f, "svc-a", "gen", "5");
+    assert_int_equal(create(f), STORE_FOUND);
+    assert_false(creation.made);
+    assert_slice(field(f, "secret:1"), S("$sha256$old"));
+    assert_slice(field(f, "gen"), S("5"));
+    assert_true(slice_is_absent(field(f, "scope")));
+    assert_true(stub_store_has_member(&f->store, "clients", "svc-a"));
+}
+
+static void every_trouble_at_every_step_is_unknown(void **state) {
+    struct oauth_fixture *f = *state;
+    for (unsigned n = 1; n <= OPERATIONS; n++) {
+        for (unsigned trouble = 1; trouble < STORE_TROUBLE_COUNT; trouble++) {
+            for (int later = 0; later < 2; later++) {
+                stub_store_rewind(&f->store);
+                stub_store_fail(&f->store, n, (enum store_trouble)trouble);
+                if (later) {
+                    stub_store_delay(&f->store, 0);
+                }
+                assert_int_equal(create(f), STORE_UNKNOWN);
+                assert_int_equal(creation.trouble, trouble);
+                assert_int_equal(f->store.request_count, n);
+            }
+        }
+    }
+}
+
+/* Whatever got lost on the way, another attempt makes it whole. */
+static void second_attempt_makes_it_whole(void **state) {
+    struct oauth_fixture *f = *state;
+    for (unsigned n = 1; n <= OPERATIONS; n++) {
+        for (int lost = 0; lost < 2; lost++) {
+            stub_store_remove(&f->store, "client:svc-a");
+            stub_store_remove(&f->store, "clients");
+            stub_store_rewind(&f->store);
+            (lost ? stub_store_lose_answer : stub_store_fail)(&f->store, n, STORE_TROUBLE_TIMEOUT);
+            assert_int_equal(create(f), STORE_UNKNOWN);
+            assert_int_equal(create(f), STORE_FOUND);
+            assert_slice(field(f, "scope"), S("read write"));
+            assert_true(stub_store_has_member(&f->store, "clients", "svc-a"));
+        }
+    }
+}
+
+static void any_answer_may_come_later(void **state) {
+    struct oauth_fixture *f = *state;
+    for (unsigned pattern = 0; pattern < 1u << OPERATIONS; pattern++) {
+        stub_store_remove(&f->store, "client:svc-a");
+        stub_store_rewind(&f->store);
+        for (unsigned n = 1; n <= OPERATIONS; n++) {
+            if ((pattern >> (n - 1) & 1) != 0) {
+                stub_store_delay(&f->store, n);
+            }
+        }
+        assert_int_equal(create(f), STORE_FOUND);
+        assert_true(creation.made);
+    }
+}
+
+static void without_randomness_nothing_is_made(void **state) {
+    struct oauth_fixture *f = *state;
+    failing_crypto.random = true;
+    assert_int_equal(create(f), STORE_UNKNOWN);
+    assert_in_range(creation.trouble, 0, STORE_TROUBLE_COUNT - 1);
+    assert_int_equal(f->store.request_count, 0);
+    assert_false(creation.made);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(generated_secret_is_hashed_the_fast_way),
+        cmocka_unit_test(chosen_secret_is_hashed_the_slow_way),
+        cmocka_unit_test(scope_may_have_colons_and_may_be_empty),
+        cmocka_unit_test(malformed_seeds_are_refused),
+        cmocka_unit_test(secrets_that_cannot_be_sent_are_refused),
+        cmocka_unit_test(sizes_have_limits),
+        TEST(absent_client_is_made),
+        TEST(made_client_can_authenticate),
+        TEST(first_generations_differ),
+        TEST(present_client_is_left_alone),
+        TEST(every_trouble_at_every_step_is_unknown),
+        TEST(second_attempt_makes_it_whole),
+        TEST(any_answer_may_come_later),
+        TEST(without_randomness_nothing_is_made),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

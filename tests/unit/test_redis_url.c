@@ -1,0 +1,156 @@
+#include "mintd/redis_store.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char words[512];
+
+static bool parse(struct slice text, struct redis_url *url) {
+    struct buffer error = buffer_of(words, sizeof words - 1);
+    bool parsed = redis_url_parse(text, url, &error);
+    words[error.size] = '\0';
+    assert_false(error.overflow);
+    assert_int_equal(parsed, error.size == 0);
+    return parsed;
+}
+
+static void test_good_urls(void **state) {
+    static const struct {
+        struct slice text;
+        struct redis_url url;
+    } cases[] = {
+        {SLICE("redis://localhost"), {false, "localhost", 6379, 0, "", ""}},
+        {SLICE("redis://localhost/"), {false, "localhost", 6379, 0, "", ""}},
+        {SLICE("REDIS://h:1"), {false, "h", 1, 0, "", ""}},
+        {SLICE("redis://127.0.0.1:6380/3"), {false, "127.0.0.1", 6380, 3, "", ""}},
+        {SLICE("redis://[::1]:7000/0"), {false, "::1", 7000, 0, "", ""}},
+        {SLICE("redis://[fe80::1]"), {false, "fe80::1", 6379, 0, "", ""}},
+        {SLICE("redis://:secret@h"), {false, "h", 6379, 0, "", "secret"}},
+        {SLICE("redis://svc:secret@h:65535/15"), {false, "h", 65535, 15, "svc", "secret"}},
+        {SLICE("redis://s%40c:p%3A%2f%25@h"), {false, "h", 6379, 0, "s@c", "p:/%"}},
+        {SLICE("redis://svc:p@ss:word@h"), {false, "h", 6379, 0, "svc", "p@ss:word"}},
+        {SLICE("redis://svc:p+w@h"), {false, "h", 6379, 0, "svc", "p+w"}},
+        {SLICE("unix:///run/redis.sock"), {true, "/run/redis.sock", 0, 0, "", ""}},
+        {SLICE("unix:///run/redis.sock?db=7"), {true, "/run/redis.sock", 0, 7, "", ""}},
+        {SLICE("unix://:pw@/r@d/s"), {true, "/r@d/s", 0, 0, "", "pw"}},
+        {SLICE("unix://u:pw@/r?db=0"), {true, "/r", 0, 0, "u", "pw"}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct redis_url url;
+        assert_true(parse(cases[i].text, &url));
+        assert_int_equal(url.is_unix, cases[i].url.is_unix);
+        assert_string_equal(url.host, cases[i].url.host);
+        assert_int_equal(url.port, cases[i].url.port);
+        assert_int_equal(url.database, cases[i].url.database);
+        assert_string_equal(url.user, cases[i].url.user);
+        assert_string_equal(url.password, cases[i].url.password);
+    }
+}
+
+static void test_bad_urls_say_why(void **state) {
+    static const struct {
+        struct slice text;
+        const char *says;
+    } cases[] = {
+        {SLICE(""), "it must be redis://"},
+        {SLICE("localhost:6379"), "it must be redis://"},
+        {SLICE("http://h"), "it must be redis://"},
+        {SLICE("redis:/h"), "it must be redis://"},
+        {SLICE("rediss://h"), "not supported by this version"},
+        {SLICE("redis+sentinel://a,b/m"), "not supported by this version"},
+        {SLICE("redis+cluster://a,b"), "not supported by this version"},
+        {SLICE("redis://"), "host is missing"},
+        {SLICE("redis://:6379"), "host is missing"},
+        {SLICE("redis:///3"), "host is missing"},
+        {SLICE("redis://[::1"), "no closing ']'"},
+        {SLICE("redis://[]"), "host is missing"},
+        {SLICE("redis://[::1]x"), "behind the host"},
+        {SLICE("redis://h:"), "port"},
+        {SLICE("redis://h:0"), "port"},
+        {SLICE("redis://h:65536"), "port"},
+        {SLICE("redis://h:12a"), "port"},
+        {SLICE("redis://h/x"), "database is not a number"},
+        {SLICE("redis://h/-1"), "database is not a number"},
+        {SLICE("redis://h/1/2"), "database is not a number"},
+        {SLICE("redis://h/99999999999999999999"), "database is not a number"},
+        {SLICE("redis://h?db=1"), "may follow the host"},
+        {SLICE("redis://secret-user@h"), "without a password"},
+        {SLICE("redis://secret-user:@h"), "without a password"},
+        {SLICE("redis://@h"), "without a password"},
+        {SLICE("redis://u:secret-pw%@h"), "malformed %XX"},
+        {SLICE("redis://u:secret-pw%4@h"), "malformed %XX"},
+        {SLICE("redis://u:secret-pw%zz@h"), "malformed %XX"},
+        {SLICE("redis://u:secret-pw%00@h"), "malformed %XX"},
+        {SLICE("redis://u:secret-pw/x@h"), "port"}, /* a '/' that is not written %2F */
+        {SLICE("redis://h\0x"), "host is missing"},
+        {SLICE("unix://"), "path of the socket"},
+        {SLICE("unix:///"), "path of the socket"},
+        {SLICE("unix://run/redis.sock"), "must begin with '/'"},
+        {SLICE("unix:///r?x=1"), "?db=N"},
+        {SLICE("unix:///r?db="), "database is not a number"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct redis_url url;
+        assert_false(parse(cases[i].text, &url));
+        if (strstr(words, cases[i].says) == NULL) {
+            fail_msg("%.*s: %s", (int)cases[i].text.size, cases[i].text.data, words);
+        }
+        assert_null(strstr(words, "secret"));
+    }
+}
+
+static void test_lengths(void **state) {
+    char text[1024] = "redis://";
+    struct redis_url url;
+    (void)state;
+    memset(text + 8, 'h', REDIS_NAME_MAX);
+    assert_true(parse(slice_of(text, 8 + REDIS_NAME_MAX - 1), &url));
+    assert_int_equal(strlen(url.host), REDIS_NAME_MAX - 1);
+    assert_false(parse(slice_of(text, 8 + REDIS_NAME_MAX), &url));
+
+    memcpy(text, "unix:///", 8);
+    assert_true(parse(slice_of(text, 7 + 107), &url));
+    assert_false(parse(slice_of(text, 7 + 108), &url));
+
+    memcpy(text, "redis://:", 9);
+    memset(text + 9, 'p', REDIS_NAME_MAX);
+    memcpy(text + 9 + REDIS_NAME_MAX - 1, "@h", 2);
+    assert_true(parse(slice_of(text, 9 + REDIS_NAME_MAX - 1 + 2), &url));
+    memset(text + 9, 'p', REDIS_NAME_MAX);
+    memcpy(text + 9 + REDIS_NAME_MAX, "@h", 2);
+    assert_false(parse(slice_of(text, 9 + REDIS_NAME_MAX + 2), &url));
+}
+
+/* Every beginning of a good text: it says yes or no, and reads nothing behind its end. */
+static void test_every_prefix(void **state) {
+    static const char *const texts[] = {"redis://us%41er:pa%42ss@[::1]:6379/12",
+                                        "unix://user:pass@/run/redis.sock?db=3"};
+    (void)state;
+    for (size_t t = 0; t < 2; t++) {
+        for (size_t size = 0; size <= strlen(texts[t]); size++) {
+            struct redis_url url;
+            char *copy = test_malloc(size + 1);
+            memcpy(copy, texts[t], size);
+            char *exact = copy + 1; /* so that its end is the block's */
+            memmove(exact, copy, size);
+            parse(slice_of(exact, size), &url);
+            test_free(copy);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good_urls),
+        cmocka_unit_test(test_bad_urls_say_why),
+        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_every_prefix),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
