@@ -59,7 +59,12 @@ static void remove_part(const struct client_record *record, struct client_edit *
 
 static void put_secret(struct apply_entry *entry, const struct client_record *record,
                        struct client_edit *edit, unsigned n, unsigned wanted) {
-    client_edit_set(edit, client_edit_secret_name(edit, n, ""), stored_form(entry, wanted));
+    struct slice stored = stored_form(entry, wanted);
+    if (stored.size == 0) {
+        edit->text.overflow = true; /* there will be no change; why has been said */
+        return;
+    }
+    client_edit_set(edit, client_edit_secret_name(edit, n, ""), stored);
     client_edit_set_number(edit, client_edit_secret_name(edit, n, ":made"), clock_wall_ms() / 1000);
     remove_part(record, edit, n, ":expires");
     remove_part(record, edit, n, ":used");
@@ -187,6 +192,8 @@ static enum status compare(struct redis *redis, struct apply_entry *entry, struc
         say("%.*s: it is not there yet: it needs secrets or secret_file", (int)entry->id.size,
             entry->id.data);
         status = STATUS_USAGE;
+    } else if (edit.text.overflow) {
+        status = STATUS_REFUSED;
     } else if (edit.set_count + edit.removed_count == 0) {
         plan->same++;
     } else {
@@ -230,7 +237,7 @@ static enum status make(struct redis *redis, struct apply_entry *entry, bool *ma
     edit_client(entry, NULL, &edit);
     client_edit_set_number(&edit, S("gen"), generation);
     client_edit_set_number(&edit, S("created"), clock_wall_ms() / 1000);
-    return client_make(redis, entry->id, &edit, made);
+    return edit.text.overflow ? STATUS_REFUSED : client_make(redis, entry->id, &edit, made);
 }
 
 static enum status apply_entry(struct redis *redis, struct apply_entry *entry) {

@@ -154,7 +154,12 @@ struct oauth;
 
 /* What the options point to outlives it. NULL: no memory. */
 struct oauth *oauth_new(const struct oauth_options *options);
-void oauth_free(struct oauth *oauth); /* wipes; no operation may be open */
+void oauth_free(
+    struct oauth *oauth); /* wipes; no operation may be open, so the store is closed already */
+
+/* Writes down when secrets were last used: what has gathered since the last call, off the way of
+ * requests; a failure harms nothing. Every few seconds. */
+void oauth_write_usage(struct oauth *oauth);
 
 /* Counts a refusal; NONE counts nothing. For refusals found outside the operations below too. */
 void oauth_count_refusal(struct oauth *oauth, enum oauth_refusal refusal);
@@ -172,6 +177,7 @@ bool oauth_scope_is_valid(struct slice scope);
 struct oauth_secret {
     struct slice stored; /* absent where there is none */
     uint64_t expires;    /* epoch seconds; 0: never */
+    uint64_t used;       /* when it last was, epoch seconds, to the minute; 0: never */
 };
 
 /* A client as the store has it; the slices point into `text`. */

@@ -104,6 +104,8 @@ struct store_verbs {
     enum progress (*read_hash)(struct store *, struct slice key, struct store_operation *);
     enum progress (*create_hash)(struct store *, struct slice key, const struct store_field *fields,
                                  size_t count, struct store_operation *);
+    enum progress (*set_field)(struct store *, struct slice key, struct store_field field,
+                               struct store_operation *);
     enum progress (*add_member)(struct store *, struct slice key, struct slice member,
                                 struct store_operation *);
     enum progress (*count)(struct store *, struct slice key, unsigned ttl_s,
@@ -145,6 +147,12 @@ static inline enum progress store_create_hash(struct store *store, struct slice 
                                               const struct store_field *fields, size_t count,
                                               struct store_operation *operation) {
     return store->verbs->create_hash(store, key, fields, count, operation);
+}
+/* Sets one field of a hash (HSET), which is made where there is none. */
+static inline enum progress store_set_field(struct store *store, struct slice key,
+                                            struct store_field field,
+                                            struct store_operation *operation) {
+    return store->verbs->set_field(store, key, field, operation);
 }
 /* Adds to a set (SADD). */
 static inline enum progress store_add_member(struct store *store, struct slice key,

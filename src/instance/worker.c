@@ -149,6 +149,9 @@ static void on_tick(uv_timer_t *timer) {
     }
     tell_store_state(worker);
     create_client(worker);
+    if (++worker->ticks % WORKER_USAGE_TICKS == 0) {
+        oauth_write_usage(worker->oauth);
+    }
 }
 
 static void on_turn_end(uv_prepare_t *prepare) {

@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #define WORKER_TICK_MS 100u
+#define WORKER_USAGE_TICKS 50u /* between two writes of when secrets were last used: 5 s */
 #define WORKER_DRAIN_MS 8000u
 #define WORKER_STORE_GRACE_MS 500u /* for the store to come up before its absence is told */
 
@@ -52,6 +53,7 @@ struct worker {
     bool store_told; /* last_trouble has been logged */
     bool draining, closing;
     uint64_t drain_started_ms, last_tick_ns;
+    unsigned ticks;
     unsigned open_parts; /* of those that close later */
 };
 

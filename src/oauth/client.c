@@ -48,7 +48,8 @@ static bool read_number(struct slice value, uint64_t max, uint64_t *number) {
     return true;
 }
 
-/* "secret:<n>" and "secret:<n>:expires"; what else begins so is not ours to judge. */
+/* "secret:<n>", "secret:<n>:expires" and "secret:<n>:used"; what else begins so is not ours to
+ * judge. */
 static bool read_secret_field(struct oauth_client *client, struct slice name, struct slice value) {
     struct slice rest = slice_skip(name, strlen("secret:"));
     struct slice number_text;
@@ -60,6 +61,9 @@ static bool read_secret_field(struct oauth_client *client, struct slice name, st
     struct oauth_secret *secret = &client->secrets[number - 1];
     if (slice_is_absent(rest)) {
         return keep_text(client, value, &secret->stored);
+    }
+    if (slice_equal(rest, S("used")) && !read_number(value, UINT64_MAX, &secret->used)) {
+        secret->used = 0; /* bookkeeping: nothing fails for it */
     }
     return !slice_equal(rest, S("expires")) || read_number(value, UINT64_MAX, &secret->expires);
 }

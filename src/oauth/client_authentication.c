@@ -144,6 +144,11 @@ static enum progress take_count(struct flow *flow) {
 static enum progress conclude(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
     a->refusal = verdict(a);
+    if (a->refusal == OAUTH_REFUSED_NONE) {
+        secret_usage_note(&a->oauth->usage, oauth_credentials_id(&a->credentials), a->secret_number,
+                          a->client.secrets[a->secret_number - 1].used,
+                          a->oauth->options.wall_ms() / 1000);
+    }
     if (a->refusal == OAUTH_REFUSED_NONE || a->oauth->options.failure_limit == 0 ||
         slice_is_absent(a->address)) {
         return end(a, a->refusal);

@@ -100,6 +100,7 @@ static enum progress make_client(struct flow *flow) {
     }
     const struct store_field fields[] = {
         {S("secret:1"), slice_of_string(c->seed->stored_secret)},
+        {S("secret:1:made"), buffer_slice(&created)},
         {S("scope"), slice_of_string(c->seed->scope)},
         {S("gen"), buffer_slice(&generation)},
         {S("created"), buffer_slice(&created)},

@@ -4,6 +4,7 @@
 
 #include "mintd/oauth.h"
 #include "oauth/digest_memory.h"
+#include "oauth/secret_usage.h"
 
 struct oauth {
     struct oauth_options options;
@@ -12,6 +13,7 @@ struct oauth {
     struct digest_memory verified;
     struct digest_memory barred; /* (client, address) with too many failures */
     bool bars_anybody;
+    struct secret_usage usage;
     /* Whether a slow secret was ever seen here: from then on every failed attempt costs a slow
      * check, so that time does not tell an unknown client from a wrong secret. */
     bool slow_secrets_in_use;

@@ -3,6 +3,7 @@
 #include "mintd/clock.h"
 
 #define NS_PER_MS 1000000u
+#define NOT_ARMED UINT64_MAX
 
 static void on_timer(uv_timer_t *timer);
 
@@ -12,13 +13,13 @@ static void arm(struct deadlines *deadlines, uint64_t now_ns) {
     /* Rounded up; the loop's own clock may lag behind, then it fires too early and is armed again.
      */
     uv_timer_start(&deadlines->timer, on_timer, (wait_ns + NS_PER_MS - 1) / NS_PER_MS, 0);
-    deadlines->armed = true;
+    deadlines->armed_ns = deadline_ns;
 }
 
 static void on_timer(uv_timer_t *timer) {
     struct deadlines *deadlines = timer->data;
     uint64_t now_ns = clock_monotonic_ns();
-    deadlines->armed = false;
+    deadlines->armed_ns = NOT_ARMED;
     while (deadlines->first != NULL && deadlines->first->deadline_ns <= now_ns) {
         struct store_operation *operation = deadlines->first;
         deadlines_remove(deadlines, operation);
@@ -32,6 +33,7 @@ static void on_timer(uv_timer_t *timer) {
 void deadlines_init(struct deadlines *deadlines, uv_loop_t *loop, unsigned timeout_ms) {
     uv_timer_init(loop, &deadlines->timer); /* cannot fail */
     deadlines->timer.data = deadlines;
+    deadlines->armed_ns = NOT_ARMED;
     deadlines->timeout_ns = (uint64_t)timeout_ms * NS_PER_MS;
 }
 
@@ -54,7 +56,7 @@ void deadlines_add(struct deadlines *deadlines, struct store_operation *operatio
         operation->deadline_ns = operation->started_ns + deadlines->timeout_ns;
     }
     insert(deadlines, operation);
-    if (!deadlines->armed || deadlines->first == operation) {
+    if (operation->deadline_ns < deadlines->armed_ns) {
         arm(deadlines, operation->started_ns);
     }
 }

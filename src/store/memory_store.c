@@ -193,6 +193,46 @@ static enum progress memory_create_hash(struct store *base, struct slice key,
     return found(store, operation, 1);
 }
 
+/* The entry's fields with this one put in or over; NULL: no memory, or too many. */
+static struct entry *with_field(struct slice key, const struct entry *old,
+                                struct store_field field) {
+    struct store_field fields[STORE_FIELDS_MAX];
+    size_t count = old == NULL ? 0 : old->field_count;
+    size_t place = 0;
+    if (count != 0) {
+        memcpy(fields, old->fields, count * sizeof *fields);
+    }
+    while (place < count && !slice_equal(fields[place].name, field.name)) {
+        place++;
+    }
+    if (place == STORE_FIELDS_MAX) {
+        return NULL;
+    }
+    fields[place] = field;
+    return entry_new_hash(key, fields, place == count ? count + 1 : count);
+}
+
+static enum progress memory_set_field(struct store *base, struct slice key,
+                                      struct store_field field, struct store_operation *operation) {
+    struct memory_store *store = memory_store_of(base);
+    struct memory_table *table = begin(store, key, store_fields_are_valid(&field, 1), operation);
+    if (table == NULL) {
+        return PROGRESS_DONE;
+    }
+    const struct entry *old = table_find(table, key);
+    if (old != NULL && old->kind != ENTRY_HASH) {
+        return unknown(store, operation, STORE_TROUBLE_WRONGTYPE);
+    }
+    struct entry *entry =
+        table_has_room(table, old == NULL ? 1 : 0) ? with_field(key, old, field) : NULL;
+    if (entry == NULL) {
+        return unknown(store, operation, STORE_TROUBLE_OOM);
+    }
+    table_remove(table, key);
+    table_insert(table, entry);
+    return found(store, operation, 0);
+}
+
 /* Puts the set's own entry where it is missing. False: no memory. */
 static bool make_set(struct memory_table *table, struct slice key) {
     if (table_find(table, key) != NULL) {
@@ -293,6 +333,7 @@ struct store *memory_store_new(struct memory_data *data, struct store_metrics *m
         .delete = memory_delete,
         .read_hash = memory_read_hash,
         .create_hash = memory_create_hash,
+        .set_field = memory_set_field,
         .add_member = memory_add_member,
         .count = memory_count,
         .flush = memory_flush,

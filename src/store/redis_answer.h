@@ -14,6 +14,7 @@ enum redis_verb {
     REDIS_CREATE_HASH,
     REDIS_ADD_MEMBER,
     REDIS_COUNT,
+    REDIS_SET_FIELD,
     REDIS_CALL, /* any command: redis_call.h takes its reply */
 };
 

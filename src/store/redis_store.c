@@ -109,6 +109,10 @@ static struct output *verb_begin(struct redis_store *store, struct slice key, bo
         done_unknown(store, operation, STORE_TROUBLE_PROTOCOL);
         return NULL;
     }
+    if (operation->deadline_ns != 0 && operation->deadline_ns <= clock_monotonic_ns()) {
+        done_unknown(store, operation, STORE_TROUBLE_TIMEOUT); /* nobody waits: not sent at all */
+        return NULL;
+    }
     struct output *out = link_begin(store->link);
     if (out == NULL) {
         done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
@@ -232,6 +236,21 @@ static enum progress redis_create_hash(struct store *base, struct slice key,
     output_command(out, 1);
     output_argument(out, S("EXEC"));
     return verb_end(store, REDIS_CREATE_HASH, 6, operation);
+}
+
+static enum progress redis_set_field(struct store *base, struct slice key, struct store_field field,
+                                     struct store_operation *operation) {
+    struct redis_store *store = redis_store_of(base);
+    struct output *out = verb_begin(store, key, store_fields_are_valid(&field, 1), operation);
+    if (out == NULL) {
+        return PROGRESS_DONE;
+    }
+    output_command(out, 4);
+    output_argument(out, S("HSET"));
+    output_joined(out, store->prefix, key);
+    output_argument(out, field.name);
+    output_argument(out, field.value);
+    return verb_end(store, REDIS_SET_FIELD, 1, operation);
 }
 
 static enum progress redis_add_member(struct store *base, struct slice key, struct slice member,
@@ -395,6 +414,7 @@ static const struct store_verbs verbs = {
     .delete = redis_delete,
     .read_hash = redis_read_hash,
     .create_hash = redis_create_hash,
+    .set_field = redis_set_field,
     .add_member = redis_add_member,
     .count = redis_count,
     .flush = redis_flush,

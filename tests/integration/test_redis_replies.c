@@ -367,6 +367,38 @@ static void test_never_answers(void **state) {
     assert_int_equal(world->fake.accepted, 2);
 }
 
+/* A deadline of the caller's own, before the store's and behind it, and one that is past. */
+static void test_deadlines_of_the_caller(void **state) {
+    static const struct fake_line mute[] = {{"GET", SLICE("")}, {NULL, SLICE("")}};
+    static const unsigned waits_ms[] = {0, 100, 300, 50, 0, 150};
+    enum { COUNT = sizeof waits_ms / sizeof waits_ms[0] };
+    struct world *world = *state;
+    struct store_call *calls[COUNT];
+    start_and_wait(world);
+    world->fake.script = mute;
+    uint64_t begun_ns = clock_monotonic_ns();
+    for (unsigned i = 0; i < COUNT; i++) {
+        calls[i] = store_call_new(&world->loop, world->store);
+        calls[i]->deadline_ns = waits_ms[i] == 0 ? 0 : begun_ns + waits_ms[i] * 1000000u;
+        store_call_get(calls[i], S("k"));
+    }
+    for (unsigned i = 0; i < COUNT; i++) {
+        unsigned wanted_ms = waits_ms[i] == 0 ? TIMEOUT_MS : waits_ms[i];
+        assert_unknown(calls[i], STORE_TROUBLE_TIMEOUT);
+        assert_in_range((calls[i]->ended_ns - begun_ns) / 1000000, wanted_ms - 1, wanted_ms + 40);
+        assert_in_range(calls[i]->operation.deadline_ns, begun_ns + (wanted_ms - 1) * 1000000u,
+                        begun_ns + (wanted_ms + 10) * 1000000u);
+        store_call_free(calls[i]);
+    }
+    unsigned commands = world->fake.commands;
+    world->call->deadline_ns = begun_ns;
+    store_call_get(world->call, S("k"));
+    assert_int_equal(world->call->progress, PROGRESS_DONE);
+    assert_unknown(world->call, STORE_TROUBLE_TIMEOUT);
+    test_loop_run_for(&world->loop, 20);
+    assert_int_equal(world->fake.commands, commands);
+}
+
 static void test_silent_once_up(void **state) {
     static const struct fake_line mute[] = {
         {"PING", SLICE("")}, {"GET", SLICE("")}, {NULL, SLICE("")}};
@@ -573,6 +605,7 @@ int main(void) {
         TEST(test_readonly_again_and_again_backs_off),
         TEST(test_errors_inside_a_transaction),
         TEST(test_never_answers),
+        TEST(test_deadlines_of_the_caller),
         TEST(test_silent_once_up),
         TEST(test_idle_link_stays),
         TEST(test_closed_at_every_byte),

@@ -53,6 +53,7 @@ void store_call_free(struct store_call *call) {
 static void begin(struct store_call *call) {
     call->answered = 0;
     call->in_verb = true;
+    call->operation.deadline_ns = call->deadline_ns;
 }
 
 static void end(struct store_call *call, enum progress progress) {

@@ -11,6 +11,7 @@ struct store_call {
     struct store_operation operation;
     struct test_loop *loop;
     struct store *store;
+    uint64_t deadline_ns;   /* for the next operation; 0: the store's timeout */
     enum progress progress; /* what the verb returned */
     unsigned answered;      /* on_done calls */
     bool in_verb;           /* on_done from inside the verb fails the test */
