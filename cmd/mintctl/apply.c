@@ -88,9 +88,8 @@ static void edit_secrets(struct apply_entry *entry, const struct client_record *
     bool stays[OAUTH_SECRETS_MAX + 1] = {false}, placed[OAUTH_SECRETS_MAX] = {false};
     unsigned count = entry->secret != NULL ? 1 : entry->stored_count;
     for (unsigned n = 1; n <= OAUTH_SECRETS_MAX; n++) {
-        int wanted = is_there(record, n, "")
-                         ? find_wanted(entry, client_secret_field(record, n, ""))
-                         : -1;
+        int wanted =
+            is_there(record, n, "") ? find_wanted(entry, client_secret_field(record, n, "")) : -1;
         if (wanted >= 0 && !placed[wanted]) {
             stays[n] = placed[wanted] = true;
         }

@@ -135,7 +135,8 @@ static bool read_member(const cJSON *item, struct apply_entry *entry, struct buf
     static const struct {
         const char *name;
         enum client_setting setting;
-    } texts[] = {{"name", CLIENT_NAME}, {"scope", CLIENT_SCOPE}, {"default_scope", CLIENT_DEFAULT_SCOPE}};
+    } texts[] = {
+        {"name", CLIENT_NAME}, {"scope", CLIENT_SCOPE}, {"default_scope", CLIENT_DEFAULT_SCOPE}};
     static const struct {
         const char *name;
         bool (*read)(const cJSON *, struct apply_entry *, struct buffer *);
@@ -179,8 +180,8 @@ static bool read_members(const cJSON *object, struct apply_entry *entry, struct 
     cJSON_ArrayForEach(item, object) {
         char name[40];
         size_t start = error->size;
-        buffer_append_format(error, "%s: ",
-                             visible(slice_of_string(item->string), name, sizeof name));
+        buffer_append_format(error,
+                             "%s: ", visible(slice_of_string(item->string), name, sizeof name));
         if (is_repeated(item, object->child)) {
             return complain(error, "it stands there twice");
         }

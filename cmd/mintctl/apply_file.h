@@ -14,9 +14,9 @@ struct apply_entry {
     enum apply_switch disabled;
     bool has_secrets; /* said: these, and no others */
     unsigned stored_count;
-    struct slice stored[OAUTH_SECRETS_MAX]; /* of "secrets" */
-    size_t secret_size;                     /* of "secret_file"; 0: none */
-    char *secret;                           /* wiped */
+    struct slice stored[OAUTH_SECRETS_MAX];   /* of "secrets" */
+    size_t secret_size;                       /* of "secret_file"; 0: none */
+    char *secret;                             /* wiped */
     char new_stored[PASSWORD_STORED_MAX + 1]; /* its hash, once one was needed */
     struct buffer text;                       /* lists and numbers of the settings */
 };

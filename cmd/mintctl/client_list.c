@@ -35,9 +35,7 @@ static bool is_disabled(const struct client_record *record) {
 }
 
 static const char *state_of(const struct client_record *record) {
-    return !record->is_readable  ? "unreadable"
-           : is_disabled(record) ? "disabled"
-                                 : "enabled";
+    return !record->is_readable ? "unreadable" : is_disabled(record) ? "disabled" : "enabled";
 }
 
 static enum colour colour_of(const struct client_record *record) {

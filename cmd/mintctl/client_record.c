@@ -28,15 +28,14 @@ static void parse(struct client_record *record) {
         fields[answer.field_count++] =
             (struct store_field){reply->items[i].text, reply->items[i + 1].text};
     }
-    record->is_readable = reply->count <= 2 * (size_t)STORE_FIELDS_MAX &&
-                          oauth_client_read(&answer, &record->client);
+    record->is_readable =
+        reply->count <= 2 * (size_t)STORE_FIELDS_MAX && oauth_client_read(&answer, &record->client);
     for (unsigned n = 1; n <= OAUTH_SECRETS_MAX; n++) {
         record->is_known |= !slice_is_absent(client_secret_field(record, n, ""));
     }
 }
 
-enum status client_record_read(struct redis *redis, struct slice id,
-                               struct client_record *record) {
+enum status client_record_read(struct redis *redis, struct slice id, struct client_record *record) {
     char storage[REDIS_KEY_MAX];
     const struct slice arguments[] = {S("HGETALL"), redis_key(redis, "client:", id, storage)};
     record->is_known = false;
@@ -61,8 +60,7 @@ struct slice client_field(const struct client_record *record, const char *name) 
     return value_find_text(record->reply, slice_of_string(name));
 }
 
-struct slice client_secret_field(const struct client_record *record, unsigned n,
-                                 const char *part) {
+struct slice client_secret_field(const struct client_record *record, unsigned n, const char *part) {
     char name[32];
     snprintf(name, sizeof name, "secret:%u%s", n, part);
     return client_field(record, name);
@@ -187,7 +185,7 @@ static enum status try_change(struct redis *redis, struct slice id,
         status = decide(redis, id, change, &edit);
     }
     if (status != STATUS_DONE || is_empty(&edit)) {
-        return status == STATUS_REDIS ? status
+        return status == STATUS_REDIS                                     ? status
                : forget(redis, S("UNWATCH"), SLICE_ABSENT) == STATUS_DONE ? status
                                                                           : STATUS_REDIS;
     }
@@ -212,7 +210,8 @@ enum status client_change(struct redis *redis, struct slice id,
     return status;
 }
 
-/* What is left of a client that was removed, a hash without a secret, is in the way of a new one. */
+/* What is left of a client that was removed, a hash without a secret, is in the way of a new one.
+ */
 static enum status remove_remains(struct redis *redis, struct slice id, bool *removed) {
     char storage[REDIS_KEY_MAX];
     struct slice key = redis_key(redis, "client:", id, storage);

@@ -87,7 +87,8 @@ bool client_settings_check(const struct client_settings *settings, struct buffer
         return complain(error, "audience: each is a URI of visible ASCII, 1024 bytes at most "
                                "together");
     }
-    if (!ttl_is_valid(values[CLIENT_TTL], &ttl) || !ttl_is_valid(values[CLIENT_MAX_TTL], &max_ttl)) {
+    if (!ttl_is_valid(values[CLIENT_TTL], &ttl) ||
+        !ttl_is_valid(values[CLIENT_MAX_TTL], &max_ttl)) {
         return complain(error, "ttl and max ttl: they are seconds, 1 to 31622400");
     }
     if (max_ttl != 0 && ttl > max_ttl) {

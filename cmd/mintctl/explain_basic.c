@@ -1,5 +1,5 @@
-/* explain_basic.c: the way of Authorization: Basic through mintd: base64, id and secret, the client,
- * which of its secrets it is. */
+/* explain_basic.c: the way of Authorization: Basic through mintd: base64, id and secret, the
+ * client, which of its secrets it is. */
 #include "client_record.h"
 #include "explain.h"
 #include "mintd/clock.h"
@@ -76,8 +76,8 @@ struct match {
 static bool matches(const struct oauth_credentials *credentials, unsigned reading,
                     struct slice stored) {
     return !slice_is_absent(stored) &&
-           password_verify(stored, slice_of(credentials->secrets[reading],
-                                            credentials->secret_sizes[reading]));
+           password_verify(
+               stored, slice_of(credentials->secrets[reading], credentials->secret_sizes[reading]));
 }
 
 /* One that is accepted; else one that has expired. */
@@ -110,11 +110,9 @@ static enum status judge_secret(struct explanation *e, const struct oauth_creden
     char time[TIME_TEXT], span[TIME_TEXT];
     struct match match = find_match(credentials, client);
     if (match.number == 0) {
-        return step_refused(&e->steps, REFUSED(WRONG_SECRET), "secret",
-                            "it is none of the client's%s",
-                            credentials->secret_count == 2
-                                ? ", neither form-decoded nor as it was sent"
-                                : "");
+        return step_refused(
+            &e->steps, REFUSED(WRONG_SECRET), "secret", "it is none of the client's%s",
+            credentials->secret_count == 2 ? ", neither form-decoded nor as it was sent" : "");
     }
     if (match.expired_at != 0) {
         uint64_t ago = clock_wall_ms() / 1000 - match.expired_at;

@@ -99,9 +99,8 @@ static enum status read_url(struct settings *settings, const struct arguments *a
     if (file != NULL) {
         return parse_file(settings, file);
     }
-    return variable != NULL
-               ? parse_url(settings, "MINTD_REDIS", slice_of_string(variable))
-               : parse_url(settings, "the default", S("redis://127.0.0.1:6379"));
+    return variable != NULL ? parse_url(settings, "MINTD_REDIS", slice_of_string(variable))
+                            : parse_url(settings, "the default", S("redis://127.0.0.1:6379"));
 }
 
 enum status settings_read(struct settings *settings, const struct arguments *arguments) {

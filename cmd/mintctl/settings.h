@@ -10,8 +10,8 @@ struct settings {
     struct redis_url redis;
     struct slice prefix; /* of the command line or the environment */
     bool is_tls;
-    bool is_local;    /* the same machine: a socket, a loopback address */
-    bool is_literal;  /* no name to resolve */
+    bool is_local;                     /* the same machine: a socket, a loopback address */
+    bool is_literal;                   /* no name to resolve */
     char address[REDIS_NAME_MAX + 16]; /* for people: without user and password */
 };
 

@@ -14,7 +14,8 @@ struct steps {
 
 bool steps_init(struct steps *steps, bool as_json); /* false: no memory, said */
 
-/* One step that went well. The texts are plain: what comes from elsewhere goes through visible(). */
+/* One step that went well. The texts are plain: what comes from elsewhere goes through visible().
+ */
 void step_good(struct steps *steps, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* One that is worth a word, and decides nothing. */

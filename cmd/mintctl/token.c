@@ -136,8 +136,7 @@ static enum status next_generation(void *context, const struct client_record *re
 }
 
 static enum status revoke_of_client(struct redis *redis, struct slice id) {
-    enum status status =
-        client_change(redis, id, &(struct client_change){next_generation, NULL});
+    enum status status = client_change(redis, id, &(struct client_change){next_generation, NULL});
     if (status == STATUS_DONE) {
         printf("%.*s: every token minted so far is refused from now on\n", (int)id.size, id.data);
     }

@@ -27,16 +27,16 @@ static const struct usage_option client_add[] = {
     {"--max-ttl", "SECONDS", "the longest life it may ask for (--ttl)", false},
     {"--name", "TEXT", "a name for people", false},
     {"--permission", "introspect", "may introspect the tokens of others", true},
-    {"--secret-stdin", NULL,
-     "read the secret from standard input, one line, instead of making one", false},
+    {"--secret-stdin", NULL, "read the secret from standard input, one line, instead of making one",
+     false},
     END,
 };
 
 static const struct usage_option client_rotate[] = {
     {"--grace", "TIME",
      "how long the other secrets are still accepted: 90s, 30m, 24h, 7d, or 0 (24h)", false},
-    {"--secret-stdin", NULL,
-     "read the secret from standard input, one line, instead of making one", false},
+    {"--secret-stdin", NULL, "read the secret from standard input, one line, instead of making one",
+     false},
     END,
 };
 
@@ -82,7 +82,8 @@ const struct usage usages[] = {
      "Secrets are told apart by their number; neither they nor their hashes are shown.\n",
      json_alone, true},
     {"client rotate", "ID", 1, 1, "give a client a new secret, let the others end",
-     "Prints the new secret, which is accepted at once. The others are accepted until the grace is\n"
+     "Prints the new secret, which is accepted at once. The others are accepted until the grace "
+     "is\n"
      "over, unless they end earlier. A client has up to four secrets at a time.\n",
      client_rotate, true},
     {"client disable", "ID", 1, 1, "refuse a client and its tokens from now on", "", none, true},
@@ -92,13 +93,16 @@ const struct usage usages[] = {
     {"client apply", "FILE", 1, 1, "make the clients what a file says",
      "FILE is JSON, - for standard input:\n"
      "\n"
-     "  {\"clients\": [{\"id\": \"billing\", \"scope\": \"read write\", \"default_scope\": \"read\",\n"
+     "  {\"clients\": [{\"id\": \"billing\", \"scope\": \"read write\", \"default_scope\": "
+     "\"read\",\n"
      "     \"audience\": [\"https://api.example/\"], \"ttl\": 900, \"max_ttl\": 3600,\n"
      "     \"permissions\": [\"introspect\"], \"name\": \"Billing\", \"disabled\": false,\n"
      "     \"secret_file\": \"/run/secrets/billing\"}]}\n"
      "\n"
-     "Instead of secret_file, secrets may list up to four stored secrets (\"$sha256$...\"). A secret\n"
-     "in clear is refused. What an entry leaves out gets its default, but disabled and the secrets\n"
+     "Instead of secret_file, secrets may list up to four stored secrets (\"$sha256$...\"). A "
+     "secret\n"
+     "in clear is refused. What an entry leaves out gets its default, but disabled and the "
+     "secrets\n"
      "stay as they are. The whole file is checked first: a wrong one changes nothing. Applied\n"
      "twice, it changes nothing the second time.\n",
      client_apply, true},

@@ -13,11 +13,11 @@ struct usage_option {
 };
 
 struct usage {
-    const char *name;     /* "client add" */
-    const char *operands; /* "ID" */
-    unsigned least, most; /* how many operands; 2 at most */
-    const char *summary;  /* one line */
-    const char *text;     /* more, for --help; lines end with \n */
+    const char *name;                   /* "client add" */
+    const char *operands;               /* "ID" */
+    unsigned least, most;               /* how many operands; 2 at most */
+    const char *summary;                /* one line */
+    const char *text;                   /* more, for --help; lines end with \n */
     const struct usage_option *options; /* up to one without a flag */
     bool asks_redis;                    /* takes usage_redis_options too */
 };

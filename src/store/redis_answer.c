@@ -66,10 +66,10 @@ static enum store_answer answer(enum redis_verb verb, const struct reply *reply,
     case REDIS_CREATE_HASH:
         return answer_exec(reply, CREATE_HASH_REPLIES, CREATE_HASH_RESULT, operation);
     case REDIS_COUNT:
-    case REDIS_SET_FIELD:
         return answer_exec(reply, COUNT_REPLIES, COUNT_RESULT, operation);
     case REDIS_DELETE:
     case REDIS_ADD_MEMBER:
+    case REDIS_SET_FIELD:
     case REDIS_CALL:
         break;
     }

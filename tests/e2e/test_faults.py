@@ -467,7 +467,7 @@ NONSENSE = {
     "bad_length": b"$-5\r\n", "bad_number": b":abc\r\n", "huge_bulk": b"$999999999999\r\n",
     "huge_array": b"*2147483647\r\n",
     "deep": b"*1\r\n" * 64, "overflow": b"$99999999999999999999999\r\n", "truncated_bulk": b"$100\r\nabc",
-    "truncated_line": b"+O", "long_line": b"+" + b"x" * 200000,
+    "truncated_line": b"+O", "truncated_array": b"*2\r\n$1\r\na\r\n", "long_line": b"+" + b"x" * 200000,
 }
 ODD_TYPES = {
     "integer": b":1\r\n", "negative": b":-1\r\n", "other_status": b"+QUEUED\r\n", "empty_status": b"+\r\n",
