@@ -63,9 +63,9 @@ enum redis_value_kind {
 
 struct redis_value;
 enum redis_value_kind redis_value_kind(const struct redis_value *value);
-struct slice redis_value_text(const struct redis_value *value);   /* of a TEXT or an ERROR */
-int64_t redis_value_number(const struct redis_value *value);      /* of a NUMBER */
-size_t redis_value_count(const struct redis_value *value);        /* elements of a LIST */
+struct slice redis_value_text(const struct redis_value *value); /* of a TEXT or an ERROR */
+int64_t redis_value_number(const struct redis_value *value);    /* of a NUMBER */
+size_t redis_value_count(const struct redis_value *value);      /* elements of a LIST */
 const struct redis_value *redis_value_first(const struct redis_value *list); /* there must be one */
 const struct redis_value *redis_value_next(const struct redis_value *value); /* the same */
 

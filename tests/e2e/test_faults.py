@@ -55,7 +55,8 @@ def check_service_is_away(instance, token, limit=REDIS_TIMEOUT + 0.05):
     assert response.status == 503 and took <= scaled(limit), (response, took)
     assert response.json()
     for raw, status in ((request_bytes("GET", "/healthz"), 200), (request_bytes("GET", "/nope"), 404),
-                        (request_bytes("GET", "/secret"), 401), (form_request("/token", b"grant_type=%zz", [BA]), 400),
+                        (request_bytes("GET", "/secret"), 401),
+                        (form_request("/token", b"grant_type=%zz", [BA]), 400),
                         (request_bytes("GET", "/secret", [bearer("nope")]), 401)):
         response, took = timed(instance, raw)
         assert response.status == status and took <= scaled(0.1), (response, took)

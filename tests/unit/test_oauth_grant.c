@@ -159,6 +159,18 @@ static void largest_client_is_served(void **state) {
     assert_slice(stored_record(f).audience, slice_of_string(audience));
 }
 
+/* JSON doubles each of these quotes: more than a record holds. */
+static void record_over_its_room_is_refused(void **state) {
+    struct oauth_fixture *f = *state;
+    static char audience[OAUTH_AUDIENCE_MAX + 1];
+    memset(audience, '"', sizeof audience - 1);
+    fixture_add_svc_a(f);
+    fixture_put_field(f, "svc-a", "aud", audience);
+    assert_int_not_equal(mint(f, SVC_A), OAUTH_REFUSED_NONE);
+    assert_int_equal(last_request(f)->verb, STUB_GET);
+    assert_int_equal(minted(f), 0);
+}
+
 /* ---- now or later ---- */
 
 /* Every pattern of answers at once and answers later comes to the same end. */
@@ -497,6 +509,7 @@ int main(void) {
         TEST(granted_scope_and_audience_are_stored),
         TEST(missing_generations_are_zero),
         TEST(largest_client_is_served),
+        TEST(record_over_its_room_is_refused),
         TEST(any_answer_may_come_later),
         TEST(no_token_before_the_acknowledgement),
         TEST(grant_may_be_freed_when_done),

@@ -1,0 +1,36 @@
+/* doctor.h: findings, and who makes them. */
+#ifndef MINTCTL_DOCTOR_H
+#define MINTCTL_DOCTOR_H
+
+#include "info.h"
+#include <cjson/cJSON.h>
+
+enum finding { FINDING_OK, FINDING_WARNING, FINDING_PROBLEM, FINDING_NOT_CHECKED };
+
+struct doctor {
+    struct redis *redis;
+    struct info info;
+    const char *asked_user; /* --user; NULL: the one we are */
+    cJSON *json, *list;     /* NULL: text */
+    unsigned counts[4];     /* by enum finding */
+};
+
+/* What was looked at, what was found, and, unless all is well, what to do about it (NULL: nothing).
+ * The texts are plain. */
+void doctor_find(struct doctor *doctor, enum finding finding, const char *what, const char *advice,
+                 const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Each looks at one thing. False: Redis does not answer any more, said. */
+bool doctor_look_at_connection(struct doctor *doctor); /* doctor.c */
+bool doctor_look_at_instances(struct doctor *doctor);
+bool doctor_look_at_version(struct doctor *doctor); /* doctor_server.c */
+bool doctor_look_at_layout(struct doctor *doctor);
+bool doctor_look_at_clock(struct doctor *doctor);
+bool doctor_look_at_replicas(struct doctor *doctor);
+bool doctor_look_at_eviction(struct doctor *doctor); /* doctor_data.c */
+bool doctor_look_at_memory(struct doctor *doctor);
+bool doctor_look_at_persistence(struct doctor *doctor);
+bool doctor_look_at_password(struct doctor *doctor); /* doctor_rights.c */
+bool doctor_look_at_rights(struct doctor *doctor);
+
+#endif

@@ -1,0 +1,96 @@
+/* doctor_server.c: the server: version, layout of the data, clock, replicas. */
+#include "doctor.h"
+#include "mintd/clock.h"
+#include "output.h"
+
+#define OLDEST_MAJOR 7u
+#define CLOCK_MS 2000u
+
+bool doctor_look_at_version(struct doctor *doctor) {
+    char text[40];
+    struct slice version = info_version(&doctor->info), rest = version, major_text;
+    unsigned long long major;
+    if (!slice_split(&rest, '.', &major_text) || !slice_to_number(major_text, 1000, &major)) {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "version", "mintd needs Redis 7.0 or Valkey",
+                    "the user of --redis may not ask INFO");
+        return true;
+    }
+    bool is_valkey = info_is_valkey(&doctor->info);
+    bool is_old = !is_valkey && major < OLDEST_MAJOR;
+    doctor_find(doctor, is_old ? FINDING_PROBLEM : FINDING_OK, "version",
+                is_old ? "upgrade to Redis 7.0 or later, or to Valkey" : NULL, "%s %s",
+                is_valkey ? "Valkey" : "Redis", visible(version, text, sizeof text));
+    return true;
+}
+
+bool doctor_look_at_layout(struct doctor *doctor) {
+    char storage[REDIS_KEY_MAX], text[40];
+    const struct slice arguments[] = {S("GET"), redis_key(doctor->redis, "schema", S(""), storage)};
+    struct value *reply = redis_try(doctor->redis, arguments, 2);
+    if (reply == NULL) {
+        return false;
+    }
+    if (reply->kind == REDIS_VALUE_TEXT && slice_equal(reply->text, S(REDIS_SCHEMA_VERSION))) {
+        doctor_find(doctor, FINDING_OK, "layout", NULL, "version " REDIS_SCHEMA_VERSION);
+    } else if (reply->kind == REDIS_VALUE_TEXT) {
+        doctor_find(doctor, FINDING_PROBLEM, "layout",
+                    "run the mintd that knows it, or use another --redis-prefix",
+                    "version \"%s\": this mintctl knows " REDIS_SCHEMA_VERSION,
+                    visible(reply->text, text, sizeof text));
+    } else {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "layout", NULL, "its version is not there");
+    }
+    value_free(reply);
+    return true;
+}
+
+/* Milliseconds since the epoch of a reply to TIME; 0: it is none. */
+static uint64_t time_of(const struct value *reply) {
+    unsigned long long seconds, micros;
+    bool is_time = reply->kind == REDIS_VALUE_LIST && reply->count == 2 &&
+                   slice_to_number(reply->items[0].text, INT64_MAX / 1000, &seconds) &&
+                   slice_to_number(reply->items[1].text, 999999, &micros);
+    return is_time ? seconds * 1000 + micros / 1000 : 0;
+}
+
+/* Our time at the middle of the round trip. */
+bool doctor_look_at_clock(struct doctor *doctor) {
+    const struct slice arguments[] = {S("TIME")};
+    uint64_t before = clock_wall_ms();
+    struct value *reply = redis_try(doctor->redis, arguments, 1);
+    uint64_t ours = before + (clock_wall_ms() - before) / 2;
+    if (reply == NULL) {
+        return false;
+    }
+    uint64_t theirs = time_of(reply);
+    uint64_t apart = ours > theirs ? ours - theirs : theirs - ours;
+    if (theirs == 0) {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "clock",
+                    "run NTP on the machines of Redis and of mintd",
+                    "the user of --redis may not ask TIME");
+    } else if (apart > CLOCK_MS) {
+        doctor_find(
+            doctor, FINDING_PROBLEM, "clock", "run NTP on both: tokens end too early or too late",
+            "the clocks of Redis and of this machine are %llu ms apart", (unsigned long long)apart);
+    } else {
+        doctor_find(doctor, FINDING_OK, "clock", NULL, "%llu ms from this machine's",
+                    (unsigned long long)apart);
+    }
+    value_free(reply);
+    return true;
+}
+
+bool doctor_look_at_replicas(struct doctor *doctor) {
+    uint64_t count = info_number(&doctor->info, "connected_slaves");
+    if (!info_is_there(&doctor->info)) {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "replicas", NULL,
+                    "the user of --redis may not ask INFO");
+    } else if (count == 0) {
+        doctor_find(doctor, FINDING_WARNING, "replicas",
+                    "add a replica and Sentinel where mintd must outlive this Redis",
+                    "none: while this Redis is away, mintd answers 503");
+    } else {
+        doctor_find(doctor, FINDING_OK, "replicas", NULL, "%llu", (unsigned long long)count);
+    }
+    return true;
+}
