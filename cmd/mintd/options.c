@@ -252,11 +252,17 @@ static bool apply_file(struct options *options, const struct setting *setting, c
     return apply(options, setting, variable, text);
 }
 
+/* An empty variable is as good as none: compose files make such. */
+static const char *environment(const char *variable) {
+    const char *value = getenv(variable);
+    return value == NULL || value[0] == '\0' ? NULL : value;
+}
+
 static bool apply_environment(struct options *options, const struct setting *setting) {
     char file_variable[64];
-    const char *value = getenv(setting->variable);
+    const char *value = environment(setting->variable);
     snprintf(file_variable, sizeof file_variable, "%s_FILE", setting->variable);
-    const char *path = setting->secret ? getenv(file_variable) : NULL;
+    const char *path = setting->secret ? environment(file_variable) : NULL;
     if (value != NULL && path != NULL) {
         return wrong(file_variable, "the same setting is given without _FILE too: keep one");
     }

@@ -71,6 +71,7 @@ static enum store_answer answer(enum redis_verb verb, const struct reply *reply,
     case REDIS_ADD_MEMBER:
     case REDIS_SET_FIELD:
     case REDIS_CALL:
+    case REDIS_VERB_COUNT:
         break;
     }
     return answer_number(reply, operation);

@@ -16,6 +16,7 @@ enum redis_verb {
     REDIS_COUNT,
     REDIS_SET_FIELD,
     REDIS_CALL, /* any command: redis_call.h takes its reply */
+    REDIS_VERB_COUNT
 };
 
 /* Room for the fields of the hash that is handed out. */

@@ -249,9 +249,17 @@ void link_set_up(struct redis_link *link) {
 
 /* ---- silence ---- */
 
+/* Any other answer is one to a command before: a reply was cut, and all that follow are off by one.
+ */
 static void on_pong(void *context, const struct link_result *result) {
-    (void)context;
-    (void)result; /* whatever it says, it is a sign of life */
+    struct redis_link *link = context;
+    const struct reply *reply = result->reply;
+    if (reply == NULL || reply->type == REPLY_ERROR) {
+        return;
+    }
+    if (reply->type != REPLY_STATUS || !slice_equal(reply->text, S("PONG"))) {
+        link_fail(link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
+    }
 }
 
 /* Ticks are counted, not time: where this process itself stood still for long, that is one tick,

@@ -14,8 +14,8 @@
  * that waits is answered DISCONNECTED later on the same turn (once the socket is closed, from no
  * other call's inside), and after the back-off the next attempt begins. A connection that was
  * silent for LINK_SILENCE_MS with something outstanding fails too: it is never reused, so that a
- * late reply meets nobody. What nobody waits for any more stays in the ring (link_forget()), so
- * that its reply is counted and dropped. */
+ * late reply meets nobody. What nobody waits for any more stays in the ring (link_hand_over()), so
+ * that its reply is looked at and dropped. */
 #ifndef MINTD_REDIS_LINK_H
 #define MINTD_REDIS_LINK_H
 
@@ -95,8 +95,11 @@ struct output *link_begin(struct redis_link *link);
 /* Its end. False: there was no room; nothing of it will be sent, the handler not be called.
  * Otherwise the handler is called once, never from inside a call of ours; *slot names it. */
 bool link_end(struct redis_link *link, const struct link_handler *handler, unsigned *slot);
-/* Nobody waits for this slot any more: its handler will not be called. */
-void link_forget(struct redis_link *link, unsigned slot);
+/* Somebody else gets the replies to this command: nobody waits for it any more, but its place in
+ * the order of replies stays. */
+void link_hand_over(struct redis_link *link, unsigned slot,
+                    void (*on_reply)(void *context, const struct link_result *result),
+                    void *context);
 /* One write for all that was put in since. */
 void link_flush(struct redis_link *link);
 

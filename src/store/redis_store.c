@@ -17,6 +17,12 @@
 #define PREFIX_MAX 64u
 #define SCHEMA_RECHECK_MS 5000u
 
+/* Who gets the replies to commands of one kind that nobody waits for any more. */
+struct late_replies {
+    struct redis_store *store;
+    enum redis_verb verb;
+};
+
 struct redis_store {
     struct store base;
     struct redis_link *link;
@@ -30,6 +36,7 @@ struct redis_store {
     uv_timer_t schema_timer; /* runs while it is not */
 
     struct redis_fields fields;
+    struct late_replies late[REDIS_VERB_COUNT];
 
     bool closing;
     unsigned open_parts; /* the link and two timers, until they are closed */
@@ -56,9 +63,20 @@ static void finish(struct redis_store *store, struct store_operation *operation,
     operation->on_done(operation);
 }
 
+/* Nobody waits for it. But if it is no reply to that command, the order of replies is lost. */
+static void on_late_reply(void *context, const struct link_result *result) {
+    const struct late_replies *late = context;
+    struct store_operation nobodys = {.trouble = STORE_TROUBLE_NONE};
+    bool can_tell =
+        late->verb != REDIS_CALL && result->reply != NULL && result->trouble == STORE_TROUBLE_NONE;
+    if (can_tell && !redis_answer(late->verb, result->reply, &late->store->fields, &nobodys)) {
+        link_fail(late->store->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
+    }
+}
+
 static void on_expired(void *context, struct store_operation *operation) {
     struct redis_store *store = context;
-    link_forget(store->link, operation->slot);
+    link_hand_over(store->link, operation->slot, on_late_reply, &store->late[operation->kind]);
     finish(store, operation, STORE_UNKNOWN, STORE_TROUBLE_TIMEOUT);
 }
 
@@ -454,6 +472,9 @@ struct store *redis_store_new(uv_loop_t *loop, const struct redis_store_options 
     deadlines_init(&store->deadlines, loop, options->timeout_ms);
     store->deadlines.on_expired = on_expired;
     store->deadlines.context = store;
+    for (unsigned verb = 0; verb < REDIS_VERB_COUNT; verb++) {
+        store->late[verb] = (struct late_replies){store, (enum redis_verb)verb};
+    }
     uv_timer_init(loop, &store->schema_timer);
     store->schema_timer.data = store;
     store->schema = (struct redis_schema){store->link, store->prefix, 0, on_schema_checked, store};

@@ -85,8 +85,11 @@ void link_ask_end(struct redis_link *link,
     }
 }
 
-void link_forget(struct redis_link *link, unsigned slot) {
-    link->slots[slot & link->slot_mask].on_reply = NULL;
+void link_hand_over(struct redis_link *link, unsigned slot,
+                    void (*on_reply)(void *context, const struct link_result *result),
+                    void *context) {
+    link->slots[slot & link->slot_mask].on_reply = on_reply;
+    link->slots[slot & link->slot_mask].context = context;
 }
 
 /* ---- out ---- */
