@@ -80,6 +80,8 @@ static enum status add(struct redis *redis, struct slice id, const struct client
         return STATUS_REFUSED;
     }
     status = secret_print(secret, id);
+    say("%.*s: made%s", (int)id.size, id.data,
+        secret->is_made ? "; its secret is shown this once" : "");
     redis_settle(redis);
     return status;
 }

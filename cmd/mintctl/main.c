@@ -45,6 +45,16 @@ static void protect_memory(void) {
 #endif
 }
 
+/* What was printed and could not be written was not done. */
+static enum status end_output(enum status status) {
+    bool failed = ferror(stdout) != 0;
+    if ((fflush(stdout) != 0 || failed) && status == STATUS_DONE) {
+        say("standard output could not be written");
+        return STATUS_REFUSED;
+    }
+    return status;
+}
+
 static enum status run(const struct usage *usage, int count, char **texts) {
     struct arguments arguments;
     switch (arguments_read(&arguments, usage, count, texts)) {
@@ -98,5 +108,5 @@ int main(int argc, char **argv) {
     log_start(LOG_FORMAT_TEXT, LOG_SILENT); /* what the floors below would say, we say in words */
     enum status status = run(usage, argc - 1 - words, argv + 1 + words);
     log_stop();
-    return (int)status;
+    return (int)end_output(status);
 }

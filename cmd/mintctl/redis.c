@@ -6,7 +6,6 @@
 #include <uv.h>
 
 #define TIMEOUT_MS 3000u
-#define SETTLE_MS "1000"
 
 struct redis {
     struct settings settings;
@@ -304,29 +303,4 @@ enum status redis_create_hash(struct redis *redis, struct slice key,
     }
     *made = operation->number == 1;
     return STATUS_DONE;
-}
-
-/* ---- replicas ---- */
-
-/* ROLE: "master", an offset, a list of replicas. Who may not ask is not troubled. */
-static bool has_replicas(struct redis *redis) {
-    const struct slice arguments[] = {S("ROLE")};
-    struct value *role = redis_try(redis, arguments, 1);
-    bool has = value_is(role, REDIS_VALUE_LIST) && role->count == 3 &&
-               slice_equal(role->items[0].text, S("master")) &&
-               role->items[2].kind == REDIS_VALUE_LIST && role->items[2].count > 0;
-    value_free(role);
-    return has;
-}
-
-void redis_settle(struct redis *redis) {
-    const struct slice arguments[] = {S("WAIT"), S("1"), S(SETTLE_MS)};
-    if (!has_replicas(redis)) {
-        return;
-    }
-    struct value *reply = redis_try(redis, arguments, 3);
-    if (value_is(reply, REDIS_VALUE_NUMBER) && reply->number == 0) {
-        say("warning: done, but no replica has it yet: a fail-over now would undo it");
-    }
-    value_free(reply);
 }

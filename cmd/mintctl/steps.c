@@ -5,15 +5,21 @@
 #define STEP_MAX 1600u
 #define NAME_WIDTH 12
 
+static void drop(struct steps *steps) {
+    cJSON_Delete(steps->json);
+    cJSON_Delete(steps->list);
+    steps->json = steps->list = NULL;
+}
+
 bool steps_init(struct steps *steps, bool as_json) {
     *steps = (struct steps){.refusal = OAUTH_REFUSED_NONE};
     if (!as_json) {
         return true;
     }
     steps->json = cJSON_CreateObject();
-    steps->list = cJSON_AddArrayToObject(steps->json, "steps");
-    if (steps->list == NULL) {
-        cJSON_Delete(steps->json);
+    steps->list = cJSON_CreateArray();
+    if (steps->json == NULL || steps->list == NULL) {
+        drop(steps);
         say_no_memory();
         return false;
     }
@@ -71,6 +77,7 @@ static enum status end_json(struct steps *steps, bool accepted) {
         json_add_text(steps->json, "reason", slice_of_string(oauth_refusal_label(steps->refusal)));
         json_add_text(steps->json, "error", slice_of_string(oauth_error_name(error)));
     }
+    cJSON_AddItemToObject(steps->json, "steps", steps->list);
     return json_print(steps->json) && accepted ? STATUS_DONE : STATUS_REFUSED;
 }
 
@@ -89,7 +96,7 @@ static enum status end_text(const struct steps *steps, bool accepted) {
 
 enum status steps_end(struct steps *steps, enum status status) {
     if (status != STATUS_DONE && steps->refusal == OAUTH_REFUSED_NONE) {
-        cJSON_Delete(steps->json);
+        drop(steps);
         return status;
     }
     bool accepted = steps->refusal == OAUTH_REFUSED_NONE;

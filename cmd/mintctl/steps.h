@@ -7,8 +7,8 @@
 #include <cjson/cJSON.h>
 
 struct steps {
-    cJSON *json; /* NULL: text */
-    cJSON *list;
+    cJSON *json;                /* NULL: text */
+    cJSON *list;                /* becomes a part of it at the end */
     enum oauth_refusal refusal; /* of the step that failed; NONE while all went well */
 };
 

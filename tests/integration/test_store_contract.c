@@ -194,7 +194,7 @@ static void test_key_too_long_is_unknown(void **state) {
     char text[STORE_KEY_MAX + 1];
     memset(text, 'k', sizeof text);
     struct slice key = slice_of(text, sizeof text);
-    for (int verb = 0; verb < 7; verb++) {
+    for (int verb = 0; verb < 8; verb++) {
         switch (verb) {
         case 0:
             store_call_get(call, key);
@@ -213,6 +213,9 @@ static void test_key_too_long_is_unknown(void **state) {
             break;
         case 5:
             store_call_count(call, key, 1);
+            break;
+        case 6:
+            store_call_set_field(call, key, field);
             break;
         default:
             store_call_add_member(call, key, S("m"));
@@ -332,6 +335,27 @@ static void test_hash_made_by_two_at_once(void **state) {
         assert_slice(store_call_field(a, by_a ? S("only-a") : S("only-b")), S("1"));
     }
     store_call_free(b);
+}
+
+static void test_field_of_a_hash(void **state) {
+    struct world *world = *state;
+    struct store_call *call = world->call;
+    store_call_set_field(call, S("h"), (struct store_field){S("one"), S("1")});
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    store_call_set_field(call, S("h"), (struct store_field){S("two\r\n"), S("")});
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    store_call_set_field(call, S("h"), (struct store_field){S("one"), S("first\0\r\n")});
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    store_call_read_hash(call, S("h"));
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    assert_int_equal(call->operation.field_count, 2);
+    assert_slice(store_call_field(call, S("one")), S("first\0\r\n"));
+    assert_slice(store_call_field(call, S("two\r\n")), S(""));
+    store_call_set(call, S("text"), S("v"), 100);
+    store_call_wait(call);
+    store_call_set_field(call, S("text"), (struct store_field){S("f"), S("v")});
+    assert_int_equal(store_call_wait(call), STORE_UNKNOWN);
+    assert_int_equal(call->operation.trouble, STORE_TROUBLE_WRONGTYPE);
 }
 
 static void test_hash_of_most_fields(void **state) {
@@ -644,9 +668,10 @@ static void test_redis_gets_one_write_a_turn(void **state) {
         CONTRACT(place, test_ttl_of_nothing_is_unknown), CONTRACT(place, test_delete),             \
         CONTRACT(place, test_hash_round_trip), CONTRACT(place, test_hash_is_not_made_twice),       \
         CONTRACT(place, test_hash_made_by_two_at_once), CONTRACT(place, test_hash_of_most_fields), \
-        CONTRACT(place, test_key_with_braces), CONTRACT(place, test_member),                       \
-        CONTRACT(place, test_wrong_type_is_unknown), CONTRACT(place, test_counter),                \
-        CONTRACT(place, test_counter_ends), CONTRACT(place, test_counter_of_what_is_none),         \
+        CONTRACT(place, test_field_of_a_hash), CONTRACT(place, test_key_with_braces),              \
+        CONTRACT(place, test_member), CONTRACT(place, test_wrong_type_is_unknown),                 \
+        CONTRACT(place, test_counter), CONTRACT(place, test_counter_ends),                         \
+        CONTRACT(place, test_counter_of_what_is_none),                                             \
         CONTRACT(place, test_thousands_in_one_turn),                                               \
         CONTRACT(place, test_verb_from_inside_on_done),                                            \
         CONTRACT(place, test_verbs_after_close_are_unknown),                                       \

@@ -95,6 +95,11 @@ void store_call_add_member(struct store_call *call, struct slice key, struct sli
     end(call, store_add_member(call->store, key, member, &call->operation));
 }
 
+void store_call_set_field(struct store_call *call, struct slice key, struct store_field field) {
+    begin(call);
+    end(call, store_set_field(call->store, key, field, &call->operation));
+}
+
 void store_call_count(struct store_call *call, struct slice key, unsigned ttl_s) {
     begin(call);
     end(call, store_count(call->store, key, ttl_s, &call->operation));

@@ -197,6 +197,7 @@ static void all_verbs(struct store *store) {
     store_set(store, S("t"), S("w"), 60, &operation);
     store_get(store, S("t"), &operation);
     store_create_hash(store, S("h"), fields, 2, &operation);
+    store_set_field(store, S("h"), (struct store_field){S("c"), S("3")}, &operation);
     store_read_hash(store, S("h"), &operation);
     store_add_member(store, S("s"), S("m"), &operation);
     store_count(store, S("c"), 60, &operation);

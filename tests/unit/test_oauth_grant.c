@@ -162,9 +162,11 @@ static void largest_client_is_served(void **state) {
 /* JSON doubles each of these quotes: more than a record holds. */
 static void record_over_its_room_is_refused(void **state) {
     struct oauth_fixture *f = *state;
-    static char audience[OAUTH_AUDIENCE_MAX + 1];
+    static char scope[OAUTH_SCOPE_MAX + 1], audience[OAUTH_AUDIENCE_MAX + 1];
+    memset(scope, 's', sizeof scope - 1);
     memset(audience, '"', sizeof audience - 1);
-    fixture_add_svc_a(f);
+    fixture_put_fast_secret(f, "svc-a", "secret:1", "s3cret-A_1.x~");
+    fixture_put_field(f, "svc-a", "scope", scope);
     fixture_put_field(f, "svc-a", "aud", audience);
     assert_int_not_equal(mint(f, SVC_A), OAUTH_REFUSED_NONE);
     assert_int_equal(last_request(f)->verb, STUB_GET);

@@ -129,11 +129,14 @@ def check_common(response):
 
 
 class Connection:
-    """One connection. `address`: ("127.0.0.1", 4001) or the path of a unix socket."""
+    """One connection. `address`: ("127.0.0.1", 4001) or the path of a unix socket. `source`: the
+    address of ours that it comes from ("127.0.0.2")."""
 
-    def __init__(self, address, timeout=5.0, receive_buffer=None):
+    def __init__(self, address, timeout=5.0, receive_buffer=None, source=None):
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family)
+        if source:
+            self.socket.bind((source, 0))
         self.timeout = scaled(timeout)
         self.socket.settimeout(self.timeout)
         if receive_buffer:
@@ -312,10 +315,10 @@ def form_request(target, body, fields=(), **more):
     return request_bytes("POST", target, [FORM, *fields], body, **more)
 
 
-def exchange(address, raw, head=False, timeout=5.0):
+def exchange(address, raw, head=False, timeout=5.0, source=None):
     """One request on a connection of its own: its one response. Nothing may follow it: where it
     says close, the end comes within a second; else the next request gets its own answer."""
-    with Connection(address, timeout) as connection:
+    with Connection(address, timeout, source=source) as connection:
         connection.send(raw)
         response = connection.read_response(head)
         if response.says_close:

@@ -1,0 +1,12 @@
+/* apply_edit.h: what has to change so that a client is what an entry of a file says. */
+#ifndef MINTCTL_APPLY_EDIT_H
+#define MINTCTL_APPLY_EDIT_H
+
+#include "apply_file.h"
+
+/* Adds to the edit everything that has to change; record NULL: a new client. Checks and makes slow
+ * hashes for a secret of a file. Where a secret cannot be hashed, said, the edit overflows. */
+void apply_edit(struct apply_entry *entry, const struct client_record *record,
+                struct client_edit *edit);
+
+#endif

@@ -1,0 +1,590 @@
+"""mintctl client …: what it does to Redis, and what a running mintd makes of it."""
+import hashlib
+import json
+import threading
+import time
+
+import pytest
+
+from support.clients import G, basic, bearer
+from support.mintctl import Mintctl
+from support.oauth import (check_err, check_tok, check_welcome, make_client, minted, post, row, rows,
+                           unique, use, wait_refused, wait_until)
+from support.timing import scaled
+
+
+@pytest.fixture
+def ctl(redis):
+    return Mintctl(redis)
+
+
+@pytest.fixture
+def name(redis):
+    """A name that no client has yet; gone afterwards."""
+    name = unique("ctl")
+    yield name
+    redis.cli("DEL", "mintd:client:" + name)
+    redis.cli("SREM", "mintd:clients", name)
+
+
+def fields_of(redis, name):
+    return dict(zip(*[iter(redis.cli("HGETALL", "mintd:client:" + name))] * 2))
+
+
+def try_mint(instance, name, secret, body=G):
+    return post(instance, "/token", body, basic(name, secret))
+
+
+def refused(instance, name, secret):
+    check_err(try_mint(instance, name, secret), 401, "invalid_client")
+
+
+def soon_refused(instance, name, secret):
+    wait_until(lambda: try_mint(instance, name, secret).status == 401, 0.5, "refused")
+
+
+# ---- add ----
+
+
+@row("CTL")
+def test_add(pair, redis, ctl, name):
+    before = int(time.time())
+    secret = ctl.secret("client", "add", name, "--scope", "read write", "--default-scope", "read",
+                        "--audience", "https://a.example/", "--audience", "https://b.example/",
+                        "--ttl", "900", "--max-ttl", "1800", "--name", "Bücher & Söhne",
+                        "--permission", "introspect")
+    fields = fields_of(redis, name)
+    assert fields["secret:1"] == "$sha256$" + hashlib.sha256(secret.encode()).hexdigest()
+    assert before <= int(fields["secret:1:made"]) <= time.time()
+    assert int(fields["created"]) == int(fields["secret:1:made"])
+    assert int(fields["gen"]) >= 0
+    wanted = {"scope": "read write", "default_scope": "read",
+              "aud": "https://a.example/ https://b.example/", "ttl": "900", "max_ttl": "1800",
+              "name": "Bücher & Söhne", "permissions": "introspect"}
+    assert wanted.items() <= fields.items()
+    assert redis.cli("SISMEMBER", "mintd:clients", name) == 1
+    assert not redis.keys("mintd:new:*")
+    for instance in pair:
+        token = check_tok(try_mint(instance, name, secret), "/token", "read", range(1, 901))
+        check_welcome(use(pair.b, token), name, "read")
+    check_tok(try_mint(pair.a, name, secret, G + b"&scope=write&ttl=1700"), "/token", "write",
+              range(1700, 1801))
+
+
+@row("CTL")
+def test_generations_differ(redis, ctl, name):
+    generations = set()
+    for _ in range(3):
+        ctl.secret("client", "add", name)
+        generations.add(fields_of(redis, name)["gen"])
+        ctl("client", "remove", name, "--yes")
+    assert len(generations) == 3
+
+
+@row("CTL")
+def test_add_with_a_secret_that_a_person_chose(pair, redis, ctl, name):
+    ctl.canaries.append("correct horse battery")
+    done = ctl("client", "add", name, "--secret-stdin", stdin="correct horse battery\n")
+    assert done.out == ""
+    assert fields_of(redis, name)["secret:1"].startswith("$scrypt$ln=15,r=8,p=1$")
+    check_tok(try_mint(pair.a, name, "correct horse battery"), "/token", "")
+
+
+@row("CTL")
+def test_add_with_a_secret_of_ours(pair, redis, ctl, name):
+    first = ctl.secret("client", "add", name)
+    ctl("client", "remove", name, "--yes")
+    ctl("client", "add", name, "--secret-stdin", stdin=first)  # no newline at its end
+    assert fields_of(redis, name)["secret:1"].startswith("$sha256$")
+    check_tok(try_mint(pair.a, name, first), "/token", "")
+
+
+@rows("CTL", empty=b"", blank=b"\n", control=b"with\x01control bytes\n", long=b"x" * 1025 + b"\n",
+      very_long=b"x" * 100_000)
+def test_add_with_a_secret_that_cannot_be(redis, ctl, name, case):
+    ctl("client", "add", name, "--secret-stdin", stdin=case, status=1)
+    assert not redis.cli("EXISTS", "mintd:client:" + name)
+
+
+@row("CTL")
+def test_a_short_secret_is_warned_about(ctl, name):
+    ctl.canaries.append("s3cr3t!")
+    assert "warning" in ctl("client", "add", name, "--secret-stdin", stdin="s3cr3t!\n").err
+
+
+@row("CTL")
+def test_typing_a_secret_is_not_echoed(pair, ctl, name):
+    with ctl.terminal("client", "add", name, "--secret-stdin") as terminal:
+        terminal.expect("secret: ")
+        terminal.send("typed by a person\n")
+        assert "typed" not in terminal.end(0)
+    check_tok(try_mint(pair.a, name, "typed by a person"), "/token", "")
+
+
+@row("CTL")
+def test_no_secret_on_the_command_line(redis, ctl, name):
+    for arguments in (("--secret", "canary-of-argv"), ("--secret=canary-of-argv",),
+                      ("canary-of-argv",)):
+        ctl.canaries.append("canary-of-argv")
+        done = ctl("client", "add", name, *arguments, status=2)
+        assert len(arguments[0]) == 14 or "--secret-stdin" in done.err, done
+    assert not redis.cli("EXISTS", "mintd:client:" + name)
+
+
+@row("CTL")
+def test_add_leaves_a_client_that_is_there_as_it_is(redis, ctl, name):
+    ctl.secret("client", "add", name, "--scope", "read")
+    before = fields_of(redis, name)
+    ctl("client", "add", name, "--scope", "admin", status=1)
+    assert fields_of(redis, name) == before
+    assert not redis.keys("mintd:new:*")
+
+
+@row("CTL")
+def test_add_at_the_same_moment(pair, redis, ctl, name):
+    """Ten at once: one of them makes the client, and the secret that it prints is the one."""
+    done = []
+    threads = [threading.Thread(target=lambda: done.append(ctl.run("client", "add", name)))
+               for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(d.status for d in done) == [0] + [1] * 9, done
+    secret = next(d.out for d in done if d.status == 0).strip()
+    check_tok(try_mint(pair.a, name, secret), "/token", "")
+
+
+@row("CTL")
+def test_add_where_the_remains_of_a_client_are(pair, redis, ctl, name):
+    """A late write of one field is no client, and no obstacle."""
+    redis.cli("HSET", "mintd:client:" + name, "secret:1:used", "1700000000", "scope", "admin")
+    ctl("client", "show", name, status=1)
+    secret = ctl.secret("client", "add", name, "--scope", "read")
+    check_tok(try_mint(pair.a, name, secret), "/token", "read")
+    assert "secret:1:used" not in fields_of(redis, name)
+
+
+@rows("CTL", id_space=["a b"], id_empty=[""], id_colon=["a:b"], id_long=["x" * 256],
+      scope=["x", "--scope", 'a "b"'], two_spaces=["x", "--scope", "a  b"],
+      default=["x", "--scope", "a", "--default-scope", "b"], ttl_zero=["x", "--ttl", "0"],
+      ttl_word=["x", "--ttl", "1h"], ttl_huge=["x", "--ttl", "99999999999999999999"],
+      max_ttl=["x", "--ttl", "10", "--max-ttl", "5"], audience=["x", "--audience", "a#\tb"],
+      permission=["x", "--permission", "everything"], name=["x", "--name", "a\x1bb"],
+      twice=["x", "--ttl", "1", "--ttl", "2"], value_missing=["x", "--ttl"], none=[],
+      unknown=["x", "--nonsense"], long_scope=["x", "--scope", "s" * 1025])
+def test_wrong_settings(redis, ctl, case):
+    keys = redis.keys("mintd:client*")
+    done = ctl("client", "add", *case, status=2)
+    assert done.err.count("\n") == 1, done
+    assert redis.keys("mintd:client*") == keys
+
+
+# ---- list, show ----
+
+
+@row("CTL")
+def test_list_and_show(redis, ctl, name):
+    ctl.secret("client", "add", name, "--scope", "read write", "--audience", "urn:x:y", "--ttl", "60")
+    redis.cli("HSET", "mintd:client:" + name, "secret:1:used", "1700000000")
+    line = next(x for x in ctl("client", "list").out.splitlines() if x.startswith(name + " "))
+    assert line.split() == [name, "enabled", "1", "2023-11-14T22:13:20Z", "read", "write"]
+    shown = ctl("client", "show", name).out
+    assert "secret 1" in shown and "used 2023-11-14T22:13:20Z" in shown, shown
+    listed = {c["id"]: c for c in ctl.json("client", "list")["clients"]}
+    client = ctl.json("client", "show", name)
+    assert listed[name] == client
+    assert listed["svc-b"]["secrets"] == [{"number": 1, "kind": "chosen", "expired": False}]
+    assert client["audience"] == ["urn:x:y"] and client["ttl"] == 60 and not client["disabled"]
+    assert [s["used"] for s in client["secrets"]] == [1700000000]
+
+
+@row("CTL")
+def test_list_of_many(own_redis):
+    """More than one reply of SSCAN holds; ids that are numbers, which Redis keeps in another form;
+    an id that is listed and has no client."""
+    redis, ctl = own_redis, Mintctl(own_redis)
+    redis.cli("DEL", "mintd:clients")
+    ids = [str(n) for n in range(512)]
+    redis.cli("SADD", "mintd:clients", *ids)
+    for one in ids[1:]:
+        make_client(redis, one)
+    assert [c["id"] for c in ctl.json("client", "list")["clients"]] == sorted(ids[1:])
+    more = ["client-%d" % n for n in range(1500)]
+    redis.cli("SADD", "mintd:clients", *more)
+    for one in more:
+        make_client(redis, one)
+    assert [c["id"] for c in ctl.json("client", "list")["clients"]] == sorted(ids[1:] + more)
+
+
+@row("CTL")
+def test_hostile_texts_do_no_harm(redis, ctl, name):
+    make_client(redis, name, name=b"\x1b[2J\xff\xfe\r\n\"\xe2\x80\xae", scope=b"a\x07b")
+    for done in (ctl("client", "show", name), ctl("client", "list")):
+        assert "\x1b" not in done.out and "\x07" not in done.out and "\u202e" not in done.out
+    assert ctl.json("client", "show", name)["scope"] == "a\x07b"
+
+
+@row("CTL")
+def test_a_client_that_mintd_cannot_read_is_shown_as_such(redis, ctl, name):
+    make_client(redis, name, ttl="soon")
+    assert "unreadable" in ctl("client", "show", name).out
+    assert not ctl.json("client", "show", name)["readable"]
+    ctl("client", "disable", name)
+
+
+@rows("CTL", show=["show"], rotate=["rotate"], disable=["disable"], enable=["enable"],
+      remove=["remove", "--yes"])
+def test_a_client_that_is_not_there(redis, ctl, case):
+    done = ctl("client", case[0], "nobody-here", *case[1:], status=1)
+    assert "nobody-here: there is no such client" in done.err
+    assert not redis.cli("EXISTS", "mintd:client:nobody-here")
+
+
+# ---- disable, enable, remove ----
+
+
+@row("CTL")
+def test_disable_and_enable(pair, ctl, name):
+    secret = ctl.secret("client", "add", name, "--scope", "read")
+    token, _ = minted(pair.a, "/token", G, basic(name, secret))
+    check_welcome(use(pair.b, token), name)
+    for _ in range(2):  # the second time it is so already
+        ctl("client", "disable", name)
+        for instance in pair:
+            wait_refused(instance, token, 0.5)
+            soon_refused(instance, name, secret)
+    assert ctl.json("client", "show", name)["disabled"] is True
+    for _ in range(2):
+        ctl("client", "enable", name)
+    wait_until(lambda: all(use(i, token).status == 200 for i in pair), 0.5, "good again")
+    check_tok(try_mint(pair.a, name, secret), "/token", "read")
+
+
+@row("CTL")
+def test_remove(pair, redis, ctl, name):
+    secret = ctl.secret("client", "add", name, "--scope", "read")
+    token, _ = minted(pair.a, "/token", G, basic(name, secret))
+    check_welcome(use(pair.b, token), name)
+    assert "--yes" in ctl("client", "remove", name, status=2).err
+    check_welcome(use(pair.b, token), name)
+    assert "refused from now on" in ctl("client", "remove", name, "--yes").out
+    for instance in pair:
+        wait_refused(instance, token, 0.5)
+        soon_refused(instance, name, secret)
+    assert not redis.cli("EXISTS", "mintd:client:" + name)
+    assert not redis.cli("SISMEMBER", "mintd:clients", name)
+    ctl("client", "remove", name, "--yes", status=1)
+    ctl.secret("client", "add", name, "--scope", "read")
+    assert use(pair.a, token).status == 401  # made anew: the old tokens stay dead
+
+
+@row("CTL")
+def test_remove_asks_on_a_terminal(redis, ctl, name):
+    ctl.secret("client", "add", name)
+    for answer, status in (("n\n", 1), ("\n", 1), ("y\n", 0)):
+        assert redis.cli("EXISTS", "mintd:client:" + name) == 1
+        with ctl.terminal("client", "remove", name) as terminal:
+            terminal.expect("[y/N]")
+            terminal.send(answer)
+            terminal.end(status)
+    assert redis.cli("EXISTS", "mintd:client:" + name) == 0
+
+
+# ---- rotate ----
+
+
+@row("CTL")
+def test_rotate_with_grace(pair, redis, ctl, name):
+    """The old secret is good until the grace is over, the new one from the first moment."""
+    old = ctl.secret("client", "add", name, "--scope", "read")
+    token, _ = minted(pair.a, "/token", G, basic(name, old))
+    new = ctl.secret("client", "rotate", name, "--grace", "3s")
+    ends = int(fields_of(redis, name)["secret:1:expires"])
+    assert 1 < ends - time.time() <= 3
+    for instance in pair:
+        check_tok(try_mint(instance, name, new), "/token", "read")
+    while time.time() < ends - scaled(0.3):
+        check_tok(try_mint(pair.a, name, old), "/token", "read")
+        time.sleep(0.05)
+    wait_until(lambda: try_mint(pair.a, name, old).status == 401, 2, "the old secret ended")
+    assert time.time() >= ends
+    refused(pair.b, name, old)
+    check_tok(try_mint(pair.b, name, new), "/token", "read")
+    check_welcome(use(pair.a, token), name)  # a token does not end with the secret
+
+
+@row("CTL")
+def test_rotate_at_once(pair, ctl, name):
+    old = ctl.secret("client", "add", name, "--scope", "read")
+    new = ctl.secret("client", "rotate", name, "--grace", "0")
+    soon_refused(pair.a, name, old)
+    check_tok(try_mint(pair.a, name, new), "/token", "read")
+
+
+@row("CTL")
+def test_rotate_keeps_an_earlier_end(redis, ctl, name):
+    ctl.secret("client", "add", name)
+    ctl.secret("client", "rotate", name, "--grace", "1h")
+    first = fields_of(redis, name)["secret:1:expires"]
+    ctl.secret("client", "rotate", name)
+    fields = fields_of(redis, name)
+    assert fields["secret:1:expires"] == first
+    assert abs(int(fields["secret:2:expires"]) - time.time() - 24 * 3600) <= 2 + scaled(1)
+    assert "secret:3:expires" not in fields
+
+
+@row("CTL")
+def test_rotate_needs_a_slot(pair, redis, ctl, name):
+    secrets = [ctl.secret("client", "add", name)]
+    secrets += [ctl.secret("client", "rotate", name) for _ in range(3)]
+    before = fields_of(redis, name)
+    done = ctl("client", "rotate", name, status=1)
+    assert "all four" in done.err and "--grace 0" in done.err, done
+    assert fields_of(redis, name) == before
+    # The one that ended longest ago makes room, and leaves nothing of itself.
+    redis.cli("HSET", "mintd:client:" + name, "secret:2:expires", "1600000000",
+              "secret:3:expires", "1500000000", "secret:3:used", "1400000000")
+    new = ctl.secret("client", "rotate", name)
+    fields = fields_of(redis, name)
+    assert fields["secret:3"] == "$sha256$" + hashlib.sha256(new.encode()).hexdigest()
+    assert "secret:3:expires" not in fields and "secret:3:used" not in fields
+    assert fields["secret:2"] == before["secret:2"]
+    for good in (secrets[0], secrets[3], new):
+        check_tok(try_mint(pair.a, name, good), "/token", "")
+    # With no grace all others end, so there is room.
+    last = ctl.secret("client", "rotate", name, "--grace", "0")
+    check_tok(try_mint(pair.a, name, last), "/token", "")
+    for ended in (secrets[0], secrets[3], new):
+        soon_refused(pair.b, name, ended)
+
+
+@row("CTL")
+def test_rotate_to_a_secret_of_ones_own(pair, ctl, name):
+    old = ctl.secret("client", "add", name)
+    ctl.canaries.append("rotated by a person")
+    assert ctl("client", "rotate", name, "--secret-stdin", stdin="rotated by a person\n").out == ""
+    for good in (old, "rotated by a person"):
+        check_tok(try_mint(pair.a, name, good), "/token", "")
+
+
+@rows("CTL", word="tomorrow", unit="5y", negative="-1h", huge="367d", empty="", double="1h30m")
+def test_wrong_grace(ctl, case):
+    ctl("client", "rotate", "svc-a", "--grace", case, status=2)
+
+
+@row("CTL")
+def test_rotations_at_the_same_moment(pair, redis, ctl, name):
+    """Three at once: each secret that was printed is accepted."""
+    ctl.secret("client", "add", name)
+    done = []
+    threads = [threading.Thread(target=lambda: done.append(ctl.run("client", "rotate", name)))
+               for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [d.status for d in done] == [0, 0, 0], done
+    for one in done:
+        check_tok(try_mint(pair.a, name, one.out.strip()), "/token", "")
+
+
+@row("CTL")
+def test_no_request_is_refused_while_secrets_rotate(pair, ctl, name):
+    """Under load, over both instances: who uses the secret of before or after is never refused."""
+    current = [ctl.secret("client", "add", name, "--scope", "read")]
+    over, problems, count = threading.Event(), [], [0]
+
+    def load(instance):
+        while not over.is_set() and not problems:
+            response = try_mint(instance, name, current[-1])
+            count[0] += 1
+            if response.status != 200:
+                problems.append(response)
+
+    threads = [threading.Thread(target=load, args=(i,)) for i in pair for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(3):
+            seen = count[0]
+            current.append(ctl.secret("client", "rotate", name, "--grace", "1h"))
+            wait_until(lambda seen=seen: count[0] > seen + 20 or problems, 10, "load")
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert not problems, problems
+    for secret in current:
+        check_tok(try_mint(pair.a, name, secret), "/token", "read")
+
+
+# ---- apply ----
+
+
+def entry(name, **more):
+    return {"id": name, "scope": "read write", "default_scope": "read",
+            "audience": ["https://a.example/"], "ttl": 900, "max_ttl": 1800,
+            "permissions": ["introspect"], "name": "Applied",
+            "secrets": ["$sha256$" + hashlib.sha256(b"applied-secret-canary").hexdigest()], **more}
+
+
+@pytest.fixture
+def applied(tmp_path, ctl):
+    """Writes entries to a file and applies it: the Done."""
+    ctl.canaries.append("applied-secret-canary")
+
+    def apply(entries, *arguments, status=0, ctl=ctl):
+        path = tmp_path / "clients.json"
+        path.write_text(entries if isinstance(entries, str) else json.dumps({"clients": entries}))
+        return ctl("client", "apply", str(path), *arguments, status=status)
+
+    return apply
+
+
+@row("CTL")
+def test_apply(pair, redis, ctl, name, applied):
+    done = applied([entry(name)])
+    assert "1 made, 0 changed, 0 removed, 0 as they were" in done.out, done
+    check_tok(try_mint(pair.a, name, "applied-secret-canary"), "/token", "read")
+    before = fields_of(redis, name)
+    assert redis.cli("SISMEMBER", "mintd:clients", name) == 1
+    assert "0 made, 0 changed, 0 removed, 1 as they were" in applied([entry(name)]).out
+    assert fields_of(redis, name) == before  # idempotent
+
+
+@row("CTL")
+def test_apply_writes_nothing_that_is_so_already(redis, ctl, name, applied):
+    applied([entry(name)])
+    with redis.monitor() as seen:
+        applied([entry(name)])
+        commands = {c[0].upper() for c in seen.commands()}
+    assert commands <= {"HELLO", "GET", "HGETALL", "PING"}, commands
+
+
+@row("CTL")
+def test_apply_changes(pair, redis, name, applied):
+    applied([entry(name)])
+    token, _ = minted(pair.a, "/token", G, basic(name, "applied-secret-canary"))
+    generation = fields_of(redis, name)["gen"]
+    changed = {"id": name, "scope": "read", "ttl": 60, "disabled": True}
+    dry = applied([changed], "--dry-run")
+    assert "dry run" in dry.out and '"read write" -> "read"' in dry.out, dry
+    assert fields_of(redis, name)["scope"] == "read write"
+    done = applied([changed])
+    assert [x for x in dry.out.splitlines() if name in x] == \
+        [x for x in done.out.splitlines() if name in x]
+    fields = fields_of(redis, name)
+    assert fields["scope"] == "read" and fields["ttl"] == "60" and fields["disabled"] == "1"
+    assert fields["gen"] == generation
+    for gone in ("default_scope", "aud", "max_ttl", "permissions", "name"):
+        assert gone not in fields
+    wait_refused(pair.b, token, 0.5)
+    applied([{**changed, "ttl": 61}])  # disabled said: stays
+    del changed["disabled"]
+    applied([changed])
+    assert fields_of(redis, name)["disabled"] == "1"  # left out: stays
+    applied([{**changed, "disabled": False}])
+    wait_until(lambda: use(pair.b, token).status == 200, 0.5, "good again")
+
+
+@row("CTL")
+def test_apply_secrets(pair, redis, ctl, name, applied, tmp_path):
+    """These and no others; a secret that stays keeps its place and loses its end."""
+    def stored(secret):
+        return "$sha256$" + hashlib.sha256(secret).hexdigest()
+
+    applied([entry(name)])
+    rotated = ctl.secret("client", "rotate", name)
+    applied([entry(name, secrets=[stored(b"second"), stored(b"applied-secret-canary")])])
+    fields = fields_of(redis, name)
+    assert "secret:1:expires" not in fields
+    assert (fields["secret:1"], fields["secret:2"]) == \
+        (stored(b"applied-secret-canary"), stored(b"second"))
+    soon_refused(pair.a, name, rotated)
+    for good in ("applied-secret-canary", "second"):
+        check_tok(try_mint(pair.a, name, good), "/token", "read")
+    path = tmp_path / "secret"
+    path.write_text("from a file of its own\n")
+    ctl.canaries.append("from a file of its own")
+    from_file = entry(name, secret_file=str(path))
+    del from_file["secrets"]
+    assert "1 changed" in applied([from_file]).out
+    check_tok(try_mint(pair.a, name, "from a file of its own"), "/token", "read")
+    soon_refused(pair.a, name, "second")
+    kept = fields_of(redis, name)
+    assert "secret:2" not in kept and "secret:2:made" not in kept
+    assert "1 as they were" in applied([from_file]).out
+    assert fields_of(redis, name) == kept
+    without = entry(name)
+    del without["secrets"]
+    assert "1 as they were" in applied([without]).out
+
+
+@row("CTL")
+def test_apply_prunes(own_redis, own_mintd, applied):
+    ctl = Mintctl(own_redis)
+    token, _ = minted(own_mintd, "/token", G, basic("codecademy", "codec@demy"))
+    assert "1 made, 0 changed, 0 removed" in applied([entry("only")], ctl=ctl).out
+    assert "- svc-a: removed" in applied([entry("only")], "--prune", "--dry-run", ctl=ctl).out
+    assert "--yes" in applied([entry("only")], "--prune", status=2, ctl=ctl).err
+    check_welcome(use(own_mintd, token), "codecademy")
+    assert "0 made, 0 changed, 5 removed, 1 as" in \
+        applied([entry("only")], "--prune", "--yes", ctl=ctl).out
+    assert own_redis.keys("mintd:client*") == ["mintd:client:only", "mintd:clients"]
+    assert own_redis.cli("SMEMBERS", "mintd:clients") == ["only"]
+    wait_refused(own_mintd, token, 0.5)
+    assert "5 removed" not in applied([entry("only")], "--prune", ctl=ctl).out  # nothing to ask
+
+
+WRONG = {
+    "json": '{"clients": [',
+    "behind": '{"clients": []} x',
+    "array": "[]",
+    "other": '{"clients": [], "more": 1}',
+    "no_object": [1],
+    "no_id": [{"scope": "read"}],
+    "bad_id": [entry("a b")],
+    "unknown": [entry("x", colour="red")],
+    "type": [entry("x", scope=["read"])],
+    "ttl": [entry("x", ttl="900")],
+    "ttl_half": [entry("x", ttl=0.5)],
+    "ttl_zero": [entry("x", ttl=0)],
+    "max_ttl": [entry("x", max_ttl=1)],
+    "default": [entry("x", default_scope="admin")],
+    "audience": [entry("x", audience=["a b"])],
+    "permission": [entry("x", permissions=["all"])],
+    "disabled": [entry("x", disabled=1)],
+    "clear": [entry("x", secrets=["applied-secret-canary"])],
+    "no_secrets": [entry("x", secrets=[])],
+    "five": [entry("x", secrets=["$sha256$%064d" % n for n in range(5)])],
+    "same_twice": [entry("x", secrets=["$sha256$%064d" % 1] * 2)],
+    "both": [entry("x", secret_file="/dev/null")],
+    "file": [{"id": "x", "secret_file": "/nonexistent/secret"}],
+    "empty_file": [{"id": "x", "secret_file": "/dev/null"}],
+    "twice": [entry("x"), entry("x")],
+    "repeated": '{"clients": [{"id": "x", "scope": "a", "scope": "b"}]}',
+    "second": [entry("good-one"), entry("x", ttl=-1)],
+    "new_without": [entry("good-one"), {"id": "nobody-yet"}],
+}
+
+
+@rows("CTL", **WRONG)
+def test_a_wrong_file_changes_nothing(redis, applied, case):
+    before = redis.keys("mintd:client*")
+    done = applied(case, status=2)
+    assert redis.keys("mintd:client*") == before
+    if not isinstance(case, str):
+        last = case[-1].get("id", "") if isinstance(case[-1], dict) else ""
+        assert "clients[%d]" % (len(case) - 1) in done.err or last in done.err, done
+
+
+@row("CTL")
+def test_apply_from_standard_input(redis, ctl, name):
+    ctl("client", "apply", "-", stdin=json.dumps({"clients": [entry(name)]}))
+    assert fields_of(redis, name)["scope"] == "read write"
+
+
+@row("CTL")
+def test_the_missing_file(ctl):
+    assert "cannot be read" in ctl("client", "apply", "/nonexistent", status=2).err
