@@ -219,10 +219,13 @@ def test_list_of_many(own_redis):
 
 @row("CTL")
 def test_hostile_texts_do_no_harm(redis, ctl, name):
-    make_client(redis, name, name=b"\x1b[2J\xff\xfe\r\n\"\xe2\x80\xae", scope=b"a\x07b")
+    make_client(redis, name, scope=b"a\x07b")
+    redis.cli("HSET", "mintd:client:" + name, "name", b"\x1b[2J\xff\xfe\r\n\"\xe2\x80\xae")
+    redis.cli("SADD", "mintd:clients", name)
     for done in (ctl("client", "show", name), ctl("client", "list")):
         assert "\x1b" not in done.out and "\x07" not in done.out and "\u202e" not in done.out
     assert ctl.json("client", "show", name)["scope"] == "a\x07b"
+    assert ctl.json("client", "show", name)["name"].startswith("\x1b[2J\ufffd")
 
 
 @row("CTL")

@@ -1,0 +1,538 @@
+"""mintctl doctor, status, and what all commands share: usage, exit status, Redis away."""
+import json
+import os
+import re
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from support.clients import G, SVC_A, basic
+from support.mintctl import Mintctl
+from support.oauth import check_tok, check_welcome, minted, post, row, rows, unique, use, wait_until
+from support.redis_server import RedisServer
+from support.timing import scaled
+
+
+@pytest.fixture
+def ctl(redis):
+    return Mintctl(redis)
+
+
+LEAST_RIGHTS = ["~mintd:*", "resetchannels", "-@all", "+get", "+set", "+setex", "+del", "+hgetall",
+                "+hset", "+renamenx", "+sadd", "+incr", "+multi", "+exec", "+ping", "+select",
+                "+client|setname"]
+
+
+# ---- doctor ----
+
+
+@pytest.fixture
+def healthy(tmp_path):
+    """A Redis without a problem: appended to a file, a default user with a password."""
+    with RedisServer("--appendonly", "yes") as server:
+        server.cli("CONFIG", "SET", "appendonly", "yes")
+        server.cli("SET", "mintd:schema", "1")
+        server.cli("ACL", "SETUSER", "mintd", "on", ">mintd-password", *LEAST_RIGHTS)
+        yield server
+
+
+def findings(ctl, *arguments, status=0):
+    document = ctl.json("doctor", *arguments, status=status)
+    for one in document["findings"]:
+        assert one["result"] in ("ok", "warning", "problem", "not checked"), one
+        assert one["text"]
+        assert one["result"] != "problem" or one["advice"]
+    assert document["problems"] == [f["result"] for f in document["findings"]].count("problem")
+    return {f["check"]: f for f in document["findings"]}
+
+
+def found(ctl, check, result, *words, arguments=()):
+    """One finding; problems, and nothing else, make the exit status 1."""
+    one = findings(ctl, *arguments, status=1 if result == "problem" else 0)[check]
+    assert one["result"] == result, one
+    for word in words:
+        assert word in one["text"], one
+    text = ctl("doctor", *arguments, status=1 if result == "problem" else 0).out
+    assert re.search(r"^%s +%s +%s" % (result, check, re.escape(one["text"][:20])), text,
+                     re.MULTILINE), text
+
+
+@row("CTL")
+def test_doctor_of_a_healthy_redis(healthy):
+    good = findings(Mintctl(healthy), "--user", "mintd")
+    assert {k for k, f in good.items() if f["result"] == "ok"} == {
+        "version", "layout", "clock", "eviction", "memory", "persistence", "tls", "rights",
+        "least rights"}, good
+    assert {k for k, f in good.items() if f["result"] == "warning"} == {"replicas", "password"}
+
+
+@rows("CTL", lru="allkeys-lru", ttl="volatile-ttl")
+def test_doctor_finds_eviction(healthy, case):
+    healthy.cli("CONFIG", "SET", "maxmemory-policy", case)
+    found(Mintctl(healthy), "eviction", "problem", case)
+
+
+@row("CTL")
+def test_doctor_finds_memory_that_is_nearly_full(healthy):
+    used = int(re.search(r"used_memory:(\d+)", healthy.cli("INFO", "memory"))[1])
+    healthy.cli("CONFIG", "SET", "maxmemory", str(int(used * 1.25)))
+    found(Mintctl(healthy), "memory", "warning")
+    healthy.cli("CONFIG", "SET", "maxmemory", str(int(used * 1.02)))
+    healthy.cli("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    found(Mintctl(healthy), "memory", "problem")
+
+
+@row("CTL")
+def test_doctor_finds_missing_persistence(healthy):
+    healthy.cli("CONFIG", "SET", "appendonly", "no")
+    found(Mintctl(healthy), "persistence", "problem", "none")
+    healthy.cli("CONFIG", "SET", "save", "3600 1")
+    found(Mintctl(healthy), "persistence", "warning", "snapshots")
+
+
+@row("CTL")
+def test_doctor_sees_replicas(healthy):
+    with RedisServer() as replica:
+        replica.cli("REPLICAOF", "127.0.0.1", str(healthy.port))
+        wait_until(lambda: "connected_slaves:1" in healthy.cli("INFO", "replication"), 20)
+        found(Mintctl(healthy), "replicas", "ok", "1")
+
+
+@rows("CTL", **{name: name for name in ("get", "setex", "del", "hgetall", "hset", "renamenx", "sadd",
+                                        "incr", "multi", "exec", "ping", "set")})
+def test_doctor_finds_a_missing_right(healthy, case):
+    healthy.cli("ACL", "SETUSER", "mintd", "-" + case)
+    found(Mintctl(healthy), "rights", "problem", "mintd", " " + case.upper(),
+          arguments=("--user", "mintd"))
+
+
+@row("CTL")
+def test_doctor_finds_other_keys(healthy):
+    found(Mintctl(healthy, env={"MINTD_REDIS_PREFIX": "other:"}), "rights", "problem", "SETEX",
+          arguments=("--user", "mintd"))
+
+
+@row("CTL")
+def test_doctor_finds_a_user_who_is_not_there(healthy):
+    found(Mintctl(healthy), "rights", "problem", "nobody", arguments=("--user", "nobody"))
+
+
+@row("CTL")
+def test_doctor_as_the_user_of_mintd(healthy):
+    """Who may do no more than mintd must, may look at little: what it cannot see it says."""
+    url = healthy.url.replace("//", "//mintd:mintd-password@")
+    result = findings(Mintctl(url, canaries=["mintd-password"]))
+    assert {f["result"] for f in result.values()} == {"ok", "not checked"}, result
+    assert result["rights"]["result"] == "not checked"
+    assert {k for k, f in result.items() if f["result"] == "ok"} == {"layout", "tls"}, result
+
+
+@row("CTL")
+def test_doctor_reads_the_rules_where_it_may_not_try(healthy):
+    healthy.cli("ACL", "SETUSER", "reader", "on", ">reader-password", *LEAST_RIGHTS,
+                "+acl|getuser", "+acl|whoami")
+    ctl = Mintctl(healthy.url.replace("//", "//reader:reader-password@"))
+    assert findings(ctl, "--user", "mintd")["rights"]["result"] == "ok"
+    healthy.cli("ACL", "SETUSER", "mintd", "-hset")
+    found(ctl, "rights", "problem", "HSET", arguments=("--user", "mintd"))
+
+
+@rows("CTL", all=["+@all"], keys=["~*"], scripts=["+eval"])
+def test_doctor_finds_too_many_rights(healthy, case):
+    healthy.cli("ACL", "SETUSER", "mintd", *case)
+    words = {"+@all": "+@all", "~*": "~*", "+eval": "eval"}
+    found(Mintctl(healthy), "least rights", "warning", words[case[0]],
+          arguments=("--user", "mintd"))
+
+
+@row("CTL")
+def test_doctor_sees_the_password_of_the_default_user(healthy):
+    healthy.cli("CONFIG", "SET", "requirepass", "a-password")
+    ctl = Mintctl(healthy.url.replace("//", "//:a-password@"), canaries=["a-password"])
+    found(ctl, "password", "ok", "has one")
+    healthy.cli("ACL", "SETUSER", "admin", "on", ">admin-password", "~*", "+@all")
+    healthy.cli("ACL", "SETUSER", "default", "off")
+    found(Mintctl(healthy.url.replace("//", "//admin:admin-password@")), "password", "ok", "off")
+
+
+@row("CTL")
+def test_doctor_finds_another_layout(healthy):
+    healthy.cli("SET", "mintd:schema", "2\x1b[2J")
+    found(Mintctl(healthy), "layout", "problem", "version \"2")
+    done = Mintctl(healthy)("client", "list", status=3)
+    assert "another version" in done.err and "schema" in done.err, done
+
+
+@row("CTL")
+def test_doctor_finds_plain_listeners(healthy):
+    ctl = Mintctl(healthy)
+    found(ctl, "listeners", "not checked")
+    beat = {"version": "0.1.0", "started": 1, "seen": 2, "listen": ["127.0.0.1:4001", "unix:/x"]}
+    healthy.cli("SETEX", "mintd:instance:one", "60", json.dumps(beat))
+    found(ctl, "listeners", "ok")
+    beat["listen"].append("0.0.0.0:4001")
+    healthy.cli("SETEX", "mintd:instance:two", "60", json.dumps(beat))
+    found(ctl, "listeners", "warning", "two", "0.0.0.0:4001")
+    healthy.cli("SETEX", "mintd:instance:two", "60", json.dumps({**beat, "tls": True}))
+    found(ctl, "listeners", "ok")
+
+
+class FakeRedis:
+    """Answers from a table, for what a real Redis cannot be made to be: old, or with a wrong clock."""
+
+    def __init__(self, answers):
+        self._answers = answers
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = "redis://127.0.0.1:%d" % self._socket.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection, connection.makefile("rb") as file:
+                while head := file.readline():
+                    words = []
+                    for _ in range(int(head[1:])):
+                        size = int(file.readline()[1:])
+                        words.append(file.read(size + 2)[:-2].decode())
+                    connection.sendall(self._answer(words))
+
+    def _answer(self, words):
+        for length in (2, 1):
+            answer = self._answers.get(" ".join(words[:length]))
+            if answer is not None:
+                return answer() if callable(answer) else answer
+        return b"-ERR unknown command\r\n"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._socket.close()
+
+
+def bulk(text):
+    data = text.encode()
+    return b"$%d\r\n%s\r\n" % (len(data), data)
+
+
+HELLO = b"*2\r\n$4\r\nrole\r\n$6\r\nmaster\r\n".replace(b"*2", b"%1")
+FAKE = {"HELLO": HELLO, "GET": bulk("1"), "PING": b"+PONG\r\n", "SCAN": b"*2\r\n$1\r\n0\r\n*0\r\n"}
+
+
+@row("CTL")
+def test_doctor_finds_an_old_redis():
+    for version, result in (("redis_version:6.2.14", "problem"), ("redis_version:7.0.0", "ok"),
+                            ("redis_version:6.0.0\r\nvalkey_version:8.1.0", "ok")):
+        with FakeRedis({**FAKE, "INFO": bulk("# Server\r\n%s\r\naof_enabled:1\r\n" % version)}) as fake:
+            found(Mintctl(fake), "version", result, version.split(":")[-1])
+
+
+@row("CTL")
+def test_doctor_finds_a_wrong_clock():
+    for offset, result in ((0, "ok"), (-30, "problem"), (30, "problem")):
+        def time_of_redis(offset=offset):
+            return b"*2\r\n" + bulk(str(int(time.time()) + offset)) + bulk("%06d" % (time.time() % 1 * 1e6))
+        with FakeRedis({**FAKE, "TIME": time_of_redis}) as fake:
+            found(Mintctl(fake), "clock", result)
+
+
+@row("CTL")
+def test_doctor_of_a_redis_that_tells_nothing():
+    with FakeRedis(FAKE) as fake:
+        result = findings(Mintctl(fake))
+    assert {f["result"] for f in result.values()} == {"ok", "not checked"}, result
+
+
+# ---- status ----
+
+
+@row("CTL")
+def test_status(pair, redis, ctl):
+    for instance in pair:
+        assert instance.request("GET", "/readyz").status == 200
+    status = ctl.json("status")
+    assert status["redis"]["version"] == re.search(r"redis_version:(\S+)", redis.cli("INFO", "server"))[1]
+    assert status["redis"]["role"] == "master" and status["redis"]["prefix"] == "mintd:"
+    assert status["redis"]["used_memory"] > 0 and status["complete"] is True
+    assert status["clients"] == redis.cli("SCARD", "mintd:clients")
+    instances = {i["name"]: i for i in status["instances"]}
+    for name in ("a", "b"):
+        assert abs(instances[name]["seen"] - time.time()) <= 2 + scaled(2)
+        assert instances[name]["started"] <= instances[name]["seen"]
+        assert re.fullmatch(r"\d+\.\d+\.\d+", instances[name]["version"])
+    text = ctl("status").out
+    assert re.search(r"^a +\d+\.\d+\.\d+ ", text, re.MULTILINE), text
+
+
+@row("CTL")
+def test_status_of_hostile_heartbeats(own_redis):
+    for n, text in enumerate(("no JSON", "[]", '{"version": "\\u001b[2J", "seen": "x"}', '{"seen": 1e300}')):
+        own_redis.cli("SETEX", "mintd:instance:%d" % n, "60", text)
+    own_redis.cli("SETEX", b"mintd:instance:\x1b[2J\xff", "60", "{}")
+    ctl = Mintctl(own_redis)
+    assert "\x1b" not in ctl("status").out
+    assert len(ctl.json("status")["instances"]) == 3
+
+
+@row("CTL")
+def test_status_finds_instances_among_many_keys(own_redis):
+    for n in range(40):
+        own_redis.cli("MSET", *(x for i in range(500) for x in ("mintd:token:%d-%d" % (n, i), "x")))
+    own_redis.cli("SETEX", "mintd:instance:one", "60", "{}")
+    assert [i["name"] for i in Mintctl(own_redis).json("status")["instances"]] == ["one"]
+
+
+# ---- health ----
+
+
+@row("CTL")
+def test_health(pair, ctl):
+    assert "ready" in ctl("health", pair.a.url + "/readyz").out
+    ctl("health", "http://127.0.0.1:1/readyz", status=1)
+    ctl("health", "ftp://x", status=2)
+
+
+# ---- usage ----
+
+
+COMMANDS = ["client add", "client list", "client show", "client rotate", "client disable",
+            "client enable", "client remove", "client apply", "token mint", "token show",
+            "token revoke", "token revoke-all", "token key", "explain", "doctor", "status", "health"]
+NOWHERE = Mintctl("redis://127.0.0.1:1")
+
+
+@row("CTL")
+def test_help():
+    listed = NOWHERE("--help").out
+    for command in COMMANDS:
+        assert re.search(r"^  %s\b" % command, listed, re.MULTILINE), command
+        done = NOWHERE(*command.split(), "--help")
+        assert done.out.startswith("usage: mintctl %s" % command) and not done.err, done
+        assert max(map(len, done.out.splitlines())) <= 100, done.out
+    assert "client rotate" in NOWHERE("client", "--help").out
+
+
+@row("CTL")
+def test_version():
+    assert re.fullmatch(r"mintctl \d+\.\d+\.\d+\n", NOWHERE("--version").out)
+
+
+@rows("CTL", nothing=[], unknown=["nonsense"], group=["client"], half=["client", "nonsense"],
+      extra=["doctor", "x"], option=["status", "--nonsense"], missing=["client", "show"],
+      value=["status", "--json=yes"], url=["status", "--redis", "http://x"],
+      memory=["status", "--redis", "memory:"], prefix=["status", "--redis-prefix", "a*"])
+def test_wrong_usage(case):
+    assert NOWHERE(*case, status=2).out == ""
+
+
+@row("CTL")
+def test_a_token_in_place_of_a_command_is_not_repeated():
+    NOWHERE("mtd_" + "A" * 49, status=2)
+    NOWHERE("client", "show", "x", "mts_" + "A" * 49, status=2)
+
+
+# ---- where Redis is ----
+
+
+@row("CTL")
+def test_settings(redis, tmp_path):
+    path = tmp_path / "url"
+    path.write_text(redis.url + "\n")
+    bare = Mintctl()
+    assert "svc-a" in bare("client", "list", "--redis", redis.url).out
+    assert "svc-a" in bare("client", "list", "--redis=" + redis.unix_url).out
+    assert "svc-a" in Mintctl(env={"MINTD_REDIS_FILE": str(path)})("client", "list").out
+    assert "svc-a" in NOWHERE("client", "list", "--redis", redis.url).out  # the flag wins
+    Mintctl(redis, env={"MINTD_REDIS_FILE": str(path)})("client", "list", status=2)
+    Mintctl(env={"MINTD_REDIS_FILE": str(tmp_path / "none")})("client", "list", status=2)
+    other = Mintctl(redis, env={"MINTD_REDIS_PREFIX": "other:"})
+    assert "svc-a" not in other("client", "list").out
+    assert "svc-a" in other("client", "list", "--redis-prefix", "mintd:").out
+    seventh = Mintctl(redis.url + "/7")
+    seventh.secret("client", "add", "in-db-7")
+    assert "in-db-7" in seventh("client", "list").out
+    assert not redis.cli("EXISTS", "mintd:client:in-db-7")
+
+
+@row("CTL")
+def test_a_name_with_several_addresses(redis):
+    """localhost may be ::1 first, where this Redis does not listen."""
+    assert "svc-a" in Mintctl("redis://localhost:%d" % redis.port)("client", "list").out
+
+
+# ---- Redis away ----
+
+
+EACH = [["client", "add", "x"], ["client", "list"], ["client", "show", "x"], ["client", "rotate", "x"],
+        ["client", "disable", "x"], ["client", "enable", "x"], ["client", "remove", "x", "--yes"],
+        ["token", "mint", "x"], ["token", "show", "0" * 32], ["token", "revoke", "0" * 32],
+        ["token", "revoke-all", "x"], ["token", "revoke-all", "--everybody"], ["doctor"], ["status"]]
+
+
+@rows("CTL", **{"-".join(words[:2]) + str(n): words for n, words in enumerate(EACH)})
+def test_redis_away(case):
+    before = time.monotonic()
+    done = NOWHERE(*case, status=3)
+    assert time.monotonic() - before < scaled(2)  # refused is refused: no waiting
+    assert done.out == "" and done.err.count("\n") == 1, done
+    assert "127.0.0.1:1" in done.err and "connection refused" in done.err, done
+
+
+@row("CTL")
+def test_redis_that_does_not_answer(own_redis):
+    ctl = Mintctl(own_redis)
+    own_redis.pause()
+    try:
+        before = time.monotonic()
+        done = ctl("client", "list", status=3)
+        assert time.monotonic() - before < scaled(4), done
+    finally:
+        own_redis.resume()
+    assert "did not answer" in done.err, done
+
+
+@row("CTL")
+def test_redis_that_stops_answering_half_way():
+    """Between the greeting and the command."""
+    def never():
+        time.sleep(scaled(30))
+        return b""
+
+    with FakeRedis({**FAKE, "SSCAN": never}) as fake:
+        before = time.monotonic()
+        done = Mintctl(fake)("client", "list", status=3)
+        assert time.monotonic() - before < scaled(5), done
+
+
+@rows("CTL", wrong="//:wrong-canary@", none="//")
+def test_redis_wants_a_password(own_redis, case):
+    own_redis.cli("CONFIG", "SET", "requirepass", "right-canary")
+    ctl = Mintctl(own_redis.url.replace("//", case), canaries=["wrong-canary", "right-canary"])
+    assert "noauth" in ctl("client", "list", status=3).err
+
+
+@row("CTL")
+def test_redis_refuses_a_command(own_redis):
+    own_redis.cli("ACL", "SETUSER", "reader", "on", ">canary-pass", "~mintd:*", "+get", "+set",
+                  "+hgetall", "+sscan", "+watch", "+unwatch", "+multi", "+exec", "+sadd", "+ping")
+    ctl = Mintctl(own_redis.url.replace("//", "//reader:canary-pass@"), canaries=["canary-pass"])
+    ctl("client", "list")
+    done = ctl("client", "disable", "svc-a", status=3)
+    assert "noperm" in done.err, done
+    assert own_redis.cli("HGET", "mintd:client:svc-a", "disabled") is None
+    ctl("client", "add", "new", status=3)
+    assert not own_redis.cli("EXISTS", "mintd:client:new")
+
+
+@row("CTL")
+def test_redis_is_a_replica(own_redis):
+    own_redis.cli("REPLICAOF", "127.0.0.1", "1")
+    done = Mintctl(own_redis)("client", "disable", "svc-a", status=3)
+    assert "readonly" in done.err and "master" in done.err, done
+
+
+@row("CTL")
+def test_redis_is_full(own_redis):
+    ctl = Mintctl(own_redis)
+    own_redis.cli("CONFIG", "SET", "maxmemory", "1")
+    done = ctl("client", "add", "x", status=3)
+    assert "OOM" in done.err or "oom" in done.err, done
+    done = ctl("client", "rotate", "svc-a", status=3)
+    assert "oom" in done.err, done
+
+
+@row("CTL")
+def test_redis_has_another_type_there(own_redis):
+    own_redis.cli("SET", "mintd:client:x", "text")
+    assert "WRONGTYPE" in Mintctl(own_redis)("client", "show", "x", status=3).err
+
+
+# ---- replicas ----
+
+
+@row("CTL")
+def test_a_revocation_waits_for_a_replica(own_redis):
+    ctl = Mintctl(own_redis)
+    with RedisServer() as replica:
+        replica.cli("REPLICAOF", "127.0.0.1", str(own_redis.port))
+        wait_until(lambda: "master_link_status:up" in replica.cli("INFO", "replication"), 20)
+        ctl("client", "disable", "svc-a")
+        assert replica.cli("HGET", "mintd:client:svc-a", "disabled") == "1"
+        wait_until(lambda: "state=online" in own_redis.cli("INFO", "replication"), 20)
+        replica.pause()
+        try:
+            done = ctl("token", "revoke-all", "svc-a")
+        finally:
+            replica.resume()
+        assert "warning" in done.err and "replica" in done.err, done
+
+
+# ---- output ----
+
+
+@row("CTL")
+def test_colour_on_a_terminal_alone(redis, ctl):
+    for arguments in (("doctor",), ("client", "list")):
+        with ctl.terminal(*arguments) as terminal:
+            assert "\x1b[3" in terminal.end(1 if arguments == ("doctor",) else 0)
+        assert "\x1b" not in ctl(*arguments, status=1 if arguments == ("doctor",) else 0).out
+    plain = Mintctl(redis, env={"NO_COLOR": "1"})
+    with plain.terminal("client", "list") as terminal:
+        assert "\x1b[3" not in terminal.end(0)
+
+
+@row("CTL")
+def test_output_that_cannot_be_written(redis, ctl, tmp_path):
+    import subprocess
+    from support.mintctl import command_line
+    for arguments in (["client", "list"], ["client", "add", "full-canary"]):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run(command_line(*arguments, "--redis", redis.url), stdout=full,
+                                  stderr=subprocess.PIPE, check=False, timeout=scaled(20))
+        assert done.returncode == 1 and b"could not be" in done.stderr, done
+    ctl("client", "remove", "full-canary", "--yes")
+
+
+# ---- nothing secret anywhere ----
+
+
+@row("CTL")
+def test_nothing_secret_in_redis_or_in_its_log(own_redis, own_mintd):
+    ctl = Mintctl(own_redis)
+    with own_redis.monitor() as seen:
+        secrets = [ctl.secret("client", "add", "x", "--scope", "read"), ctl.secret("client", "rotate", "x")]
+        ctl("client", "rotate", "x", "--secret-stdin", stdin="a-canary-that-a-person-chose\n")
+        tokens = [ctl.secret("token", "mint", "x")]
+        ctl("explain", "-", stdin="Bearer " + tokens[0])
+        ctl("token", "show", "-", stdin=tokens[0])
+        ctl("token", "revoke", "-", stdin=tokens[0])
+        everything = repr(seen.commands())
+    for text in (*secrets, *tokens, "a-canary-that-a-person-chose"):
+        assert text not in everything
+    check_tok(post(own_mintd, "/token", G, basic("x", secrets[1])), "/token", "read")
+
+
+@row("CTL")
+def test_a_token_is_wiped_from_the_command_line(own_redis):
+    """While it waits for Redis, ps shows nothing of it any more."""
+    import subprocess
+    from support.mintctl import command_line
+    token = Mintctl(own_redis).secret("token", "mint", "svc-a")
+    own_redis.pause()
+    try:
+        process = subprocess.Popen(command_line("token", "show", token, "--redis", own_redis.url),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert b"warning" in process.stderr.readline()
+        with open("/proc/%d/cmdline" % process.pid, "rb") as file:
+            assert token.encode() not in file.read()
+    finally:
+        own_redis.resume()
+    out, _ = process.communicate(timeout=scaled(20))
+    assert process.returncode == 0 and b"svc-a" in out
