@@ -222,6 +222,10 @@ static void perform(struct stub_store *stub, const struct stub_request *request,
         operation->number = look_up(stub, request->key) != NULL;
         stub_store_remove(stub, request->key);
         break;
+    case STUB_SET_FIELD:
+        put_field(find_or_make(stub, request->key), request->fields[0].name,
+                  request->fields[0].value);
+        break;
     case STUB_CREATE_HASH:
         write_hash(stub, request, operation);
         break;
@@ -334,11 +338,8 @@ static enum progress read_hash(struct store *store, struct slice key,
     return take_and_answer(stub_of(store), STUB_READ_HASH, key, SLICE_ABSENT, operation);
 }
 
-static enum progress create_hash(struct store *store, struct slice key,
-                                 const struct store_field *fields, size_t field_count,
-                                 struct store_operation *operation) {
-    struct stub_store *stub = stub_of(store);
-    struct stub_request *request = &stub->requests[stub->request_count];
+static void keep_fields(struct stub_request *request, const struct store_field *fields,
+                        size_t field_count) {
     assert_in_range(field_count, 1, STORE_FIELDS_MAX);
     request->fields = calloc(field_count, sizeof *fields);
     assert_non_null(request->fields);
@@ -346,7 +347,21 @@ static enum progress create_hash(struct store *store, struct slice key,
         request->fields[i] = (struct store_field){copied(fields[i].name), copied(fields[i].value)};
     }
     request->field_count = field_count;
+}
+
+static enum progress create_hash(struct store *store, struct slice key,
+                                 const struct store_field *fields, size_t field_count,
+                                 struct store_operation *operation) {
+    struct stub_store *stub = stub_of(store);
+    keep_fields(&stub->requests[stub->request_count], fields, field_count);
     return take_and_answer(stub, STUB_CREATE_HASH, key, SLICE_ABSENT, operation);
+}
+
+static enum progress set_field(struct store *store, struct slice key, struct store_field field,
+                               struct store_operation *operation) {
+    struct stub_store *stub = stub_of(store);
+    keep_fields(&stub->requests[stub->request_count], &field, 1);
+    return take_and_answer(stub, STUB_SET_FIELD, key, SLICE_ABSENT, operation);
 }
 
 static enum progress add_member(struct store *store, struct slice key, struct slice member,
@@ -386,6 +401,7 @@ void stub_store_init(struct stub_store *stub) {
         .delete = delete,
         .read_hash = read_hash,
         .create_hash = create_hash,
+        .set_field = set_field,
         .add_member = add_member,
         .count = count,
         .flush = ignore,

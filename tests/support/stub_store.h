@@ -21,6 +21,7 @@ enum stub_verb {
     STUB_DELETE,
     STUB_READ_HASH,
     STUB_CREATE_HASH,
+    STUB_SET_FIELD,
     STUB_ADD_MEMBER,
     STUB_COUNT,
 };
@@ -32,7 +33,7 @@ struct stub_request {
     char *value; /* SET: the text; ADD_MEMBER: the member; else NULL */
     size_t value_size;
     unsigned ttl_s;
-    struct store_field *fields; /* CREATE_HASH */
+    struct store_field *fields; /* CREATE_HASH, SET_FIELD */
     size_t field_count;
     /* the stub's own */
     struct store_operation *operation; /* while it waits */
