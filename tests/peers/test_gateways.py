@@ -9,12 +9,13 @@ import urllib.parse
 
 import pytest
 
-from conftest import AWKWARD, PLAIN, install, start_mintd
+from conftest import PLAIN, install, start_mintd
 from gateways import Apache, Caddy, HAProxy, Nginx
 from support.clients import RS_1, SVC_A, bearer, token_key
 from support.oauth import forged_token, parse_challenge, wait_status, wait_until
 
 IDENTITY = ("X-Auth-Client-Id", "X-Auth-Scope", "X-Auth-Audience", "X-Auth-Expires-At")
+
 # What a caller gets while mintd or its store is away: nginx makes a 500 of whatever it does not know,
 # mod_auth_openidc a 401 of whatever is not a yes.
 UNKNOWN = {Nginx: 500, HAProxy: 503, Caddy: 503, Apache: 401}
@@ -83,13 +84,11 @@ def test_other_credentials(site):
     assert answer.status == 401 and not answer.admitted
 
 
-def test_two_authorization_fields(site):
-    """Whichever the gateway takes, the application gets no second one that nobody looked at."""
-    answer = site.ask(fields=[bearer(site.token()), bearer("nope")])
-    if answer.admitted:
-        assert len(answer.told.all("Authorization")) == 1
-    else:
-        assert 400 <= answer.status < 500
+@pytest.mark.parametrize("order", [1, -1], ids=["good first", "bad first"])
+def test_two_authorization_fields(site, order):
+    """Refused, so that the application cannot take the one that nobody looked at."""
+    answer = site.ask(fields=[bearer(site.token()), bearer("nope")][::order])
+    assert answer.status in (400, 401) and not answer.admitted
 
 
 def test_an_expired_token(site):
@@ -281,8 +280,3 @@ def test_connections_to_mintd_are_kept(site):
         assert site.ask(token=token).admitted
     print("30 requests made %d connections" % (connections(site.mintd) - before - 1))
     assert connections(site.mintd) - before - 2 <= 3
-
-
-def test_the_gateway_of_an_awkward_secret(site):
-    """mod_auth_openidc authenticates with one of its own; the others need none."""
-    check_admitted(site.ask(token=site.token(AWKWARD)), "awkward")

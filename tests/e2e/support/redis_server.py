@@ -139,9 +139,10 @@ class RedisServer:
 
     # ---- life ----
 
-    def start(self, *options, until=b"ready to accept connections at"):
-        """Starts it on its port, with more options; returns when it has said `until`: that it is
-        ready (this is said last, of the unix socket), or something earlier."""
+    def start(self, *options, until=rb"ready to accept connections at|accept connections unix"):
+        """Starts it on its port, with more options; returns when it has said `until`, an expression:
+        that it is ready (this is said last, of the unix socket; Redis 7 and 8 word it otherwise), or
+        something earlier."""
         assert self._process is None, "runs already"
         self._process = subprocess.Popen(
             [self._program, "--port", str(self.port), "--bind", "127.0.0.1",
@@ -152,7 +153,7 @@ class RedisServer:
         output = []
         for line in self._process.stdout:
             output.append(line)
-            if until in line:
+            if re.search(until, line):
                 threading.Thread(target=self._swallow, args=(self._process.stdout,),
                                  daemon=True).start()
                 return

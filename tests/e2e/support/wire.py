@@ -11,8 +11,8 @@ from .timing import scaled
 
 
 class Wire:
-    def __init__(self, address, timeout=10.0):
-        self._socket = socket.create_connection(address, scaled(timeout))
+    def __init__(self, address, timeout=10.0, source=None):
+        self._socket = socket.create_connection(address, scaled(timeout), source and (source, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
 
