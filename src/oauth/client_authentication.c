@@ -135,8 +135,10 @@ static struct slice failure_name(const struct oauth_authentication *a) {
 /* The verdict stands already; the count can only make it harder. */
 static enum progress take_count(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
-    if (oauth_failure_bar(a->oauth, failure_name(a), a->address, &a->read)) {
-        return end_barred(a, oauth_failure_barred_until(a->oauth, failure_name(a), a->address));
+    uint64_t until_ms = oauth_failure_bar(a->oauth, oauth_credentials_id(&a->credentials),
+                                          a->client_known, a->address, &a->read);
+    if (until_ms != 0) {
+        return end_barred(a, until_ms);
     }
     return end(a, a->refusal);
 }

@@ -12,18 +12,25 @@
 #define DIGEST_MEMORY_WAYS 4u
 #define DIGEST_MEMORY_FOREVER UINT64_MAX
 
+struct digest_memory_entry {
+    uint64_t until_ms; /* 0: free */
+    uint32_t count;
+    uint8_t digest[CRYPTO_DIGEST_SIZE];
+};
+
 struct digest_memory {
     unsigned char next_way[DIGEST_MEMORY_SETS];
-    struct {
-        uint64_t until_ms;
-        uint8_t digest[CRYPTO_DIGEST_SIZE];
-    } entries[DIGEST_MEMORY_SETS][DIGEST_MEMORY_WAYS];
+    struct digest_memory_entry entries[DIGEST_MEMORY_SETS][DIGEST_MEMORY_WAYS];
 };
 
 /* Until when the pair (a, b) is remembered; 0: it is not. */
-uint64_t digest_memory_find(const struct digest_memory *memory, struct crypto *crypto,
-                            struct slice a, struct slice b, uint64_t now_ms);
+uint64_t digest_memory_find(struct digest_memory *memory, struct crypto *crypto, struct slice a,
+                            struct slice b, uint64_t now_ms);
 void digest_memory_put(struct digest_memory *memory, struct crypto *crypto, struct slice a,
                        struct slice b, uint64_t until_ms);
+/* Counts the pair up: 1 the first time, then one more each time until that first `until_ms`. 0:
+ * nobody can count. */
+unsigned digest_memory_count(struct digest_memory *memory, struct crypto *crypto, struct slice a,
+                             struct slice b, uint64_t now_ms, uint64_t until_ms);
 
 #endif

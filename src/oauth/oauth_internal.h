@@ -12,6 +12,8 @@ struct oauth {
      * and a rotation ends it. */
     struct digest_memory verified;
     struct digest_memory barred; /* (client, address) with too many failures */
+    struct digest_memory
+        strangers; /* (id that does not exist, address), with the number of tries */
     bool bars_anybody;
     struct secret_usage usage;
     /* Whether a slow secret was ever seen here: from then on every failed attempt costs a slow
@@ -47,16 +49,16 @@ bool oauth_client_has_secret(const struct oauth_client *client);
 /* ---- failure_limit.c ---- */
 
 /* Until when (epoch ms) this client is barred at this address; 0: it is not. No command. */
-uint64_t oauth_failure_barred_until(const struct oauth *oauth, struct slice client_id,
+uint64_t oauth_failure_barred_until(struct oauth *oauth, struct slice client_id,
                                     struct slice address);
 /* The name that failures of this client are counted under. */
 struct slice oauth_failure_name(struct slice client_id, bool client_known);
 /* Counts one more failure. */
 enum progress oauth_failure_count(struct oauth *oauth, struct slice name, struct slice address,
                                   struct store_operation *operation);
-/* Whether that was one too many; then it is barred from now on. */
-bool oauth_failure_bar(struct oauth *oauth, struct slice name, struct slice address,
-                       const struct store_operation *counted);
+/* Until when it is barred (epoch ms) where that was one too many; else 0. */
+uint64_t oauth_failure_bar(struct oauth *oauth, struct slice client_id, bool client_known,
+                           struct slice address, const struct store_operation *counted);
 
 /* Why a requested list of scopes cannot be granted to the client, or NONE with the list to grant.
  */

@@ -118,6 +118,20 @@ static void unknown_ids_count_together(void **state) {
     assert_int_equal(attempt(f, "nobody:x", S("::1")), OAUTH_REFUSED_UNKNOWN_CLIENT);
 }
 
+/* The limit does not tell an id that exists from one that does not. */
+static void unknown_id_is_barred_as_early_as_a_known_one(void **state) {
+    struct oauth_fixture *f = *state;
+    for (unsigned i = 0; i < LIMIT; i++) {
+        assert_int_equal(attempt_here(f, "svc-a:wrong"), OAUTH_REFUSED_WRONG_SECRET);
+        assert_int_equal(attempt_here(f, "nobody:wrong"), OAUTH_REFUSED_UNKNOWN_CLIENT);
+    }
+    assert_int_equal(attempt_here(f, "svc-a:wrong"), OAUTH_REFUSED_TOO_MANY_FAILURES);
+    unsigned known_wait = a.retry_after_s;
+    assert_int_equal(attempt_here(f, "nobody:wrong"), OAUTH_REFUSED_TOO_MANY_FAILURES);
+    assert_int_equal(a.retry_after_s, known_wait);
+    assert_int_equal(attempt_here(f, "nobody-else:wrong"), OAUTH_REFUSED_UNKNOWN_CLIENT);
+}
+
 /* The verdict stands when nobody can count. */
 static void lost_count_changes_nothing(void **state) {
     struct oauth_fixture *f = *state;
@@ -186,6 +200,7 @@ int main(void) {
         TEST(bar_ends_with_the_window),
         TEST(count_is_shared),
         TEST(unknown_ids_count_together),
+        TEST(unknown_id_is_barred_as_early_as_a_known_one),
         TEST(lost_count_changes_nothing),
         TEST(count_may_come_later),
         TEST(without_a_limit_or_an_address_nothing_is_counted),
