@@ -1,0 +1,175 @@
+#include "settings.h"
+#include "mintd/api.h"
+#include "mintd/http_server.h"
+#include <stdio.h>
+
+/* ---- what each value means ---- */
+
+static bool complain(struct buffer *error, const char *what) {
+    buffer_append_format(error, "%s", what);
+    return false;
+}
+
+static bool read_number(struct slice value, unsigned least, unsigned most, unsigned *number,
+                        struct buffer *error) {
+    unsigned long long parsed;
+    if (!slice_to_number(value, most, &parsed) || parsed < least) {
+        buffer_append_format(error, "it is a number from %u to %u", least, most);
+        return false;
+    }
+    *number = (unsigned)parsed;
+    return true;
+}
+
+static bool is_name(struct slice value) {
+    for (size_t i = 0; i < value.size; i++) {
+        char c = value.data[i];
+        bool alphanumeric =
+            (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (!alphanumeric && (c == '\0' || strchr("._-", c) == NULL)) {
+            return false;
+        }
+    }
+    return value.size != 0;
+}
+
+static bool set_listen(struct options *o, struct slice value, struct buffer *error) {
+    struct slice address;
+    while (slice_next_word(&value, &address)) {
+        if (o->instance.listen_count == INSTANCE_LISTENERS_MAX) {
+            return complain(error, "8 addresses at most");
+        }
+        if (!http_address_is_valid(address, error)) {
+            return false;
+        }
+        o->instance.listen[o->instance.listen_count++] = address;
+    }
+    return o->instance.listen_count != 0 ||
+           complain(error, "it is host:port, [v6]:port or unix:/path");
+}
+
+static bool set_metrics_listen(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.metrics_listen = value;
+    return http_address_is_valid(value, error);
+}
+
+static bool set_redis(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.store_in_memory = slice_equal(value, S("memory:"));
+    return o->instance.store_in_memory || redis_url_parse(value, &o->instance.redis, error);
+}
+
+static bool set_redis_prefix(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.redis_prefix = value;
+    for (size_t i = 0; i < value.size; i++) {
+        if (value.data[i] <= ' ' || value.data[i] >= 0x7f || strchr("*?[]\\{}", value.data[i])) {
+            return complain(error, "it is visible ASCII without * ? [ ] { } and backslash");
+        }
+    }
+    return value.size <= 64 || complain(error, "64 bytes at most");
+}
+
+static bool set_redis_timeout(struct options *o, struct slice value, struct buffer *error) {
+    return read_number(value, 10, 10000, &o->instance.redis_timeout_ms, error);
+}
+
+static bool set_workers(struct options *o, struct slice value, struct buffer *error) {
+    return read_number(value, 1, INSTANCE_WORKERS_MAX, &o->instance.workers, error);
+}
+
+static bool set_max_connections(struct options *o, struct slice value, struct buffer *error) {
+    return read_number(value, 1, 1000000, &o->instance.max_connections, error);
+}
+
+static bool set_token_ttl(struct options *o, struct slice value, struct buffer *error) {
+    return read_number(value, 1, OAUTH_TTL_MAX, &o->instance.token_ttl_s, error);
+}
+
+static bool set_failure_limit(struct options *o, struct slice value, struct buffer *error) {
+    return read_number(value, 0, 1000000, &o->instance.failure_limit, error);
+}
+
+static bool set_trusted_proxies(struct options *o, struct slice value, struct buffer *error) {
+    return networks_parse(value, &o->instance.trusted_proxies, error);
+}
+
+static bool set_client(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.seed = &o->seed;
+    return oauth_client_seed_parse(value, &o->seed, error);
+}
+
+static bool set_name(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.name = value;
+    return (is_name(value) && value.size <= INSTANCE_NAME_MAX) ||
+           complain(error, "it is 1 to 64 of A-Z a-z 0-9 . _ -");
+}
+
+static bool set_issuer(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.issuer = value;
+    return api_issuer_is_valid(value) ||
+           complain(error,
+                    "it is an https (or http) URL without query, fragment or a slash at its end");
+}
+
+static bool set_log_format(struct options *o, struct slice value, struct buffer *error) {
+    bool text = slice_equal(value, S("text"));
+    o->log_format = text ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON;
+    return text || slice_equal(value, S("json")) || complain(error, "it is text or json");
+}
+
+static bool set_log_level(struct options *o, struct slice value, struct buffer *error) {
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (slice_equal(value, slice_of_string(names[i]))) {
+            o->log_level = (enum log_level)i;
+            return true;
+        }
+    }
+    return complain(error, "it is debug, info, warning or error");
+}
+
+/* ---- the table ---- */
+
+const struct setting settings[] = {
+    {"--listen", "MINTD_LISTEN", "ADDRESS",
+     "host:port, [v6]:port, :port or unix:/path; repeatable (127.0.0.1:4001)", set_listen, true,
+     SETTING_PUBLIC},
+    {"--metrics-listen", "MINTD_METRICS_LISTEN", "ADDRESS",
+     "serve /metrics there and not on the main listeners", set_metrics_listen, false,
+     SETTING_PUBLIC},
+    {"--redis", "MINTD_REDIS", "URL",
+     "redis://[user:password@]host[:port][/db], unix:///path[?db=N], or memory:\n"
+     "(redis://127.0.0.1:6379)",
+     set_redis, false, SETTING_MAY_HOLD_SECRET},
+    {"--redis-prefix", "MINTD_REDIS_PREFIX", "TEXT", "what all keys begin with (mintd:)",
+     set_redis_prefix, false, SETTING_PUBLIC},
+    {"--redis-timeout", "MINTD_REDIS_TIMEOUT", "MS", "how long Redis may take to answer (250)",
+     set_redis_timeout, false, SETTING_PUBLIC},
+    {"--workers", "MINTD_WORKERS", "N", "event loops, each on a thread (one a core)", set_workers,
+     false, SETTING_PUBLIC},
+    {"--max-connections", "MINTD_MAX_CONNECTIONS", "N",
+     "connections of clients at one time (10000)", set_max_connections, false, SETTING_PUBLIC},
+    {"--token-ttl", "MINTD_TOKEN_TTL", "SECONDS",
+     "life of a token where the client has no ttl of its own (3600)", set_token_ttl, false,
+     SETTING_PUBLIC},
+    {"--failure-limit", "MINTD_FAILURE_LIMIT", "N",
+     "failed authentications a minute for each client and address; 0: no limit (10)",
+     set_failure_limit, false, SETTING_PUBLIC},
+    {"--trusted-proxies", "MINTD_TRUSTED_PROXIES", "NETWORKS",
+     "whose X-Forwarded-For counts: 10.0.0.0/8, ::1, unix; separated by spaces (none)",
+     set_trusted_proxies, false, SETTING_PUBLIC},
+    {"--client", "MINTD_CLIENT", "ID:SECRET[:SCOPE]",
+     "make this client at start, if there is none of that name", set_client, false,
+     SETTING_IS_SECRET},
+    {"--issuer", "MINTD_ISSUER", "URL",
+     "the issuer of all instances of a cluster (http:// and the first address)", set_issuer, false,
+     SETTING_PUBLIC},
+    {"--name", "MINTD_NAME", "NAME", "name of this instance (host name and port)", set_name, false,
+     SETTING_PUBLIC},
+    {"--log-format", "MINTD_LOG_FORMAT", "text|json", "(text on a terminal, else json)",
+     set_log_format, false, SETTING_PUBLIC},
+    {"--log-level", "MINTD_LOG_LEVEL", "LEVEL", "debug, info, warning or error (info)",
+     set_log_level, false, SETTING_PUBLIC},
+};
+
+const size_t settings_count = sizeof settings / sizeof settings[0];
+_Static_assert(sizeof settings / sizeof settings[0] <= SETTINGS_MAX, "room for each setting");

@@ -1,0 +1,29 @@
+/* settings.h: the table of mintd's settings: what each is called, what it means, how its value is
+ * read. The command line, the environment, --help and the man page all come from it. */
+#ifndef MINTD_CMD_SETTINGS_H
+#define MINTD_CMD_SETTINGS_H
+
+#include "options.h"
+
+#define SETTINGS_MAX 32u
+
+enum setting_secrecy {
+    SETTING_PUBLIC,
+    SETTING_MAY_HOLD_SECRET, /* a URL: it does where it has an '@' */
+    SETTING_IS_SECRET,
+};
+
+struct setting {
+    const char *flag, *variable, *placeholder;
+    const char *help; /* lines, the default in parentheses at the end */
+    /* Reads a value into the options; false with what it should be. */
+    bool (*set)(struct options *options, struct slice value, struct buffer *error);
+    bool repeatable;
+    enum setting_secrecy
+        secrecy; /* not PUBLIC: has a MINTD_..._FILE form, and is better not on the command line */
+};
+
+extern const struct setting settings[];
+extern const size_t settings_count;
+
+#endif
