@@ -62,6 +62,9 @@ static void edit_slot(struct apply_entry *entry, const struct client_record *rec
         put_secret(entry, record, edit, n, (unsigned)wanted);
         return;
     }
+    if (!is_there(record, n, "")) {
+        return; /* a late note of its last use may be there: it means nothing */
+    }
     for (size_t i = stays ? 2 : 0; i < (stays ? 3 : sizeof parts / sizeof parts[0]); i++) {
         remove_part(record, edit, n, parts[i]);
     }

@@ -7,8 +7,8 @@
 #define USER_MAX 256u
 #define MISSING_MAX 400u
 
-/* Each command that mintd sends, so that Redis can be asked whether the user may. "K" stands for a
- * key, `key` without the prefix. */
+/* Each command that mintd sends, so that Redis can be asked whether the user may. Behind its name
+ * come the key, given here without the prefix, and the arguments. */
 static const struct need {
     const char *command;
     const char *key; /* NULL: the command has none */
@@ -26,6 +26,7 @@ static const struct need {
     {"MULTI", NULL, {NULL}},
     {"EXEC", NULL, {NULL}},
     {"PING", NULL, {NULL}},
+    {"SELECT", NULL, {"0"}}, /* not for database 0 */
 };
 
 #define NEED_COUNT (sizeof needs / sizeof needs[0])
@@ -102,8 +103,12 @@ static struct slice rules_of(const struct rights *r, const char *field) {
 }
 
 static bool check_needs(struct doctor *doctor, struct rights *r) {
+    bool selects = redis_settings(doctor->redis)->redis.database != 0;
     for (size_t i = 0; i < NEED_COUNT; i++) {
         enum right right;
+        if (!selects && strcmp(needs[i].command, "SELECT") == 0) {
+            continue;
+        }
         if (!try_need(doctor, r->user, &needs[i], &right)) {
             return false;
         }

@@ -1,6 +1,7 @@
 /* main.c: the operator's tool: finds the command, runs it. Exit status: see command.h. */
 #include "command.h"
 #include "health.h"
+#include "man.h"
 #include "mintd/log.h"
 #include "output.h"
 #include <signal.h>
@@ -99,6 +100,10 @@ int main(int argc, char **argv) {
     }
     if (argc > 1 && strcmp(argv[1], "--version") == 0) {
         puts("mintctl " MINTD_VERSION);
+        return STATUS_DONE;
+    }
+    if (argc > 1 && strcmp(argv[1], "--man") == 0) {
+        man_print();
         return STATUS_DONE;
     }
     const struct usage *usage = usage_find(argc - 1, argv + 1, &words);

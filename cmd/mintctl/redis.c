@@ -294,6 +294,7 @@ enum status redis_create_hash(struct redis *redis, struct slice key,
     struct store_operation *operation = &redis->operation;
     uv_update_time(&redis->loop);
     operation->on_done = on_created;
+    operation->deadline_ns = 0;
     redis->is_waiting =
         store_create_hash(redis->store, key, fields, count, operation) == PROGRESS_PENDING;
     wait_for_answer(redis);

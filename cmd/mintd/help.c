@@ -1,4 +1,5 @@
 #include "help.h"
+#include "roff.h"
 #include "settings.h"
 #include <stdio.h>
 
@@ -35,49 +36,25 @@ static void print_help(void) {
     printf("\n%s\n", on_environment);
 }
 
-/* roff: a hyphen that is to be typed is written \\-. */
-static void print_roff(const char *text) {
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c == '-' || *c == '\\') {
-            putchar('\\');
-        }
-        putchar(*c);
-    }
-    putchar('\n');
-}
-
-/* "--flag VALUE" as one tag, the value in italics. */
-static void print_option(const char *flags, const char *placeholder, const char *help) {
-    char tag[64];
-    bool has_value = placeholder[0] != '\0';
-    if (has_value) {
-        snprintf(tag, sizeof tag, "\"%s \" \"%s\"", flags, placeholder);
-    } else {
-        snprintf(tag, sizeof tag, "\"%s\"", flags);
-    }
-    fputs(has_value ? ".TP\n.BI " : ".TP\n.B ", stdout);
-    print_roff(tag);
-    print_roff(help);
-}
-
 static void print_man(void) {
-    puts(".TH MINTD 8 \"\" \"mintd " MINTD_VERSION
-         "\"\n.SH NAME\nmintd \\- OAuth 2.0 token service");
-    puts(".SH SYNOPSIS\n.B mintd\n[\\fIOPTION\\fR]...\n.SH DESCRIPTION");
-    print_roff(about);
-    puts(".SH OPTIONS");
+    roff_start("MINTD", "8", "mintd", "OAuth 2.0 token service", "[OPTION]...");
+    roff_section("DESCRIPTION");
+    roff_text(about);
+    roff_section("OPTIONS");
     for (size_t i = 0; i < settings_count; i++) {
-        print_option(settings[i].flag, settings[i].placeholder, settings[i].help);
+        roff_option(settings[i].flag, settings[i].placeholder, settings[i].help);
     }
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        print_option(others[i].flags, "", others[i].help);
+        roff_option(others[i].flags, NULL, others[i].help);
     }
-    puts(".SH ENVIRONMENT");
-    print_roff(on_environment);
-    puts(".SH SIGNALS\nSIGTERM and SIGINT drain and end it within 10 s; a second one ends it at "
-         "once.");
-    puts(".SH EXIT STATUS\n0 done, 1 it could not start, 2 a setting is wrong.");
-    puts(".SH SEE ALSO\n.BR mintctl (1)");
+    roff_section("ENVIRONMENT");
+    roff_text(on_environment);
+    roff_section("SIGNALS");
+    roff_text("SIGTERM and SIGINT drain and end it within 10 s; a second one ends it at once.");
+    roff_section("EXIT STATUS");
+    roff_text("0 done, 1 it could not start, 2 a setting is wrong.");
+    roff_section("SEE ALSO");
+    roff_text("mintctl(1)");
 }
 
 bool help_show(const char *argument) {

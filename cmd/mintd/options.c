@@ -8,7 +8,8 @@
 #include <uv.h>
 
 #define ERROR_MAX 512u
-#define FILE_MAX_SIZE 4096
+#define FILE_MAX_SIZE 4096u
+#define FILE_STORAGE (FILE_MAX_SIZE + 2u) /* one byte too many tells, and a NUL */
 
 static bool wrong(const char *where, const char *what) {
     fprintf(stderr, "mintd: %s: %s\n", where, what);
@@ -26,24 +27,49 @@ static bool apply(struct options *options, const struct setting *setting, const 
     return wrong(where, storage);
 }
 
-/* The file's text without the newline at its end, in memory that options_fini() frees. */
-static char *read_file(struct options *options, const char *path) {
+/* The file's bytes and a NUL. 0 or an errno value. */
+static int read_bytes(const char *path, char *bytes, size_t *size) {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        return NULL;
+        return errno;
     }
     setvbuf(file, NULL, _IONBF, 0); /* no copy of a secret in a buffer of stdio's */
-    char *text = calloc(1, FILE_MAX_SIZE + 1);
-    size_t size = text == NULL ? 0 : fread(text, 1, FILE_MAX_SIZE, file);
+    *size = fread(bytes, 1, FILE_MAX_SIZE + 1, file);
+    int error = ferror(file) ? errno : 0;
     fclose(file);
+    if (error == 0 && *size > FILE_MAX_SIZE) {
+        error = EFBIG;
+    }
+    if (error == 0 && memchr(bytes, '\0', *size) != NULL) {
+        error = EILSEQ;
+    }
+    return error;
+}
+
+/* The file's text without the newline at its end, in memory that options_fini() frees. NULL, with
+ * errno, where it cannot be read or is no text. */
+static char *read_file(struct options *options, const char *path) {
+    size_t size = 0;
+    char *text = calloc(1, FILE_STORAGE);
     if (text == NULL) {
+        return NULL;
+    }
+    options->owned[options->owned_count++] = text;
+    errno = read_bytes(path, text, &size);
+    if (errno != 0) {
         return NULL;
     }
     while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r')) {
         text[--size] = '\0';
     }
-    options->owned[options->owned_count++] = text;
     return text;
+}
+
+static const char *explain(int error) {
+    if (error == EFBIG) {
+        return "too large: 4096 bytes at most";
+    }
+    return error == EILSEQ ? "it is no text: it has a NUL byte" : strerror(error);
 }
 
 static bool apply_file(struct options *options, const struct setting *setting, const char *variable,
@@ -51,7 +77,7 @@ static bool apply_file(struct options *options, const struct setting *setting, c
     const char *text = read_file(options, path);
     if (text == NULL) {
         char what[ERROR_MAX];
-        snprintf(what, sizeof what, "cannot read %s: %s", path, strerror(errno));
+        snprintf(what, sizeof what, "cannot read %s: %s", path, explain(errno));
         return wrong(variable, what);
     }
     return apply(options, setting, variable, text);
@@ -96,6 +122,13 @@ static bool holds_secret(const struct setting *setting, const char *value) {
            (setting->secrecy == SETTING_MAY_HOLD_SECRET && strchr(value, '@') != NULL);
 }
 
+/* What stands behind the '=' of a misspelt flag may be a secret: it is not shown. */
+static void refuse_unknown(struct slice flag) {
+    char name[128];
+    snprintf(name, sizeof name, "%.*s", (int)flag.size, flag.data);
+    wrong(name, "unknown option: mintd --help lists all");
+}
+
 /* "--flag value" and "--flag=value". Returns how many arguments were used, 0 where one is wrong. */
 static int apply_argument(struct options *options, struct command_line *line, char **argument) {
     struct slice rest = slice_of_string(argument[0]);
@@ -103,7 +136,7 @@ static int apply_argument(struct options *options, struct command_line *line, ch
     slice_split(&rest, '=', &flag);
     const struct setting *setting = find_setting(flag);
     if (setting == NULL) {
-        wrong(argument[0], "unknown option: mintd --help lists all");
+        refuse_unknown(flag);
         return 0;
     }
     const char *value = slice_is_absent(rest) ? argument[1] : rest.data;
@@ -183,7 +216,7 @@ enum options_result options_init(struct options *options, int argc, char **argv)
 
 void options_fini(struct options *options) {
     for (unsigned i = 0; i < options->owned_count; i++) {
-        crypto_wipe(options->owned[i], FILE_MAX_SIZE);
+        crypto_wipe(options->owned[i], FILE_STORAGE);
         free(options->owned[i]);
     }
     crypto_wipe(options, sizeof *options);

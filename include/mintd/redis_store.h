@@ -82,8 +82,8 @@ struct redis_call {
 };
 
 /* Sends the commands together, nothing of ours between them (MULTI … EXEC). Works as the verbs of
- * store.h do (now or later, never both; the same deadline), but also where the layout of the data
- * is one that we do not know. */
+ * store.h do (now or later, never both; the store's timeout from now), but also where the layout of
+ * the data is one that we do not know. */
 enum progress redis_store_call(struct store *store, const struct redis_command *commands,
                                size_t count, struct redis_call *call);
 

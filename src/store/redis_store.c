@@ -325,6 +325,7 @@ enum progress redis_store_call(struct store *base, const struct redis_command *c
         return done_unknown(store, &call->operation, call->trouble);
     }
     store_operation_reset(&call->operation);
+    call->operation.deadline_ns = 0;
     call->operation.on_done = redis_call_on_done;
     redis_call_write(commands, count, out);
     enum progress progress = verb_end(store, REDIS_CALL, (unsigned)count, &call->operation);

@@ -1,0 +1,131 @@
+/* A whole process's life in this one: that it ends, and with what, when the start of a thread fails
+ * or a signal comes at once. Threads start behind a wrapper. */
+#include "mintd/instance.h"
+#include "mintd/thread.h"
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define WORKERS 3u
+#define TOO_LONG_S 60u /* then SIGALRM ends the test: the instance hangs */
+
+static unsigned threads_asked, thread_to_fail, signals_after;
+
+int __real_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *argument),
+                        void *argument);
+int __wrap_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *argument),
+                        void *argument);
+
+/* The signals are pending from here on, and held until somebody takes them. */
+int __wrap_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *argument),
+                        void *argument) {
+    threads_asked++;
+    if (threads_asked == thread_to_fail) {
+        return EAGAIN;
+    }
+    if (threads_asked == signals_after) {
+        kill(getpid(), SIGTERM);
+        kill(getpid(), SIGINT);
+        kill(getpid(), SIGHUP);
+    }
+    return __real_thread_start(thread, stack_size, run, argument);
+}
+
+static char directory[] = "/tmp/mintd-instance-XXXXXX";
+static char main_path[64], metrics_path[64];
+
+static int run_instance(unsigned fail_thread, unsigned signal_thread) {
+    char main_address[80], metrics_address[80];
+    snprintf(main_address, sizeof main_address, "unix:%s", main_path);
+    snprintf(metrics_address, sizeof metrics_address, "unix:%s", metrics_path);
+    struct instance_options options = {
+        .listen = {slice_of_string(main_address), S("127.0.0.1:0")},
+        .listen_count = 2,
+        .metrics_listen = slice_of_string(metrics_address),
+        .store_in_memory = true,
+        .redis_prefix = S("mintd:"),
+        .workers = WORKERS,
+        .max_connections = 10,
+        .token_ttl_s = 60,
+        .name = S("test"),
+    };
+    threads_asked = 0;
+    thread_to_fail = fail_thread;
+    signals_after = signal_thread;
+    alarm(TOO_LONG_S);
+    int status = instance_run(&options);
+    alarm(0);
+    return status;
+}
+
+static void assert_nothing_left(void) {
+    assert_int_equal(access(main_path, F_OK), -1);
+    assert_int_equal(access(metrics_path, F_OK), -1);
+}
+
+static void each_thread_that_fails_ends_the_start(void **state) {
+    (void)state;
+    for (unsigned n = 1; n <= WORKERS; n++) {
+        assert_int_equal(run_instance(n, 0), 1);
+        assert_int_equal(threads_asked, n);
+        assert_nothing_left();
+    }
+}
+
+static void signals_that_came_early_drain(void **state) {
+    (void)state;
+    for (unsigned n = 1; n <= WORKERS; n++) {
+        assert_int_equal(run_instance(0, n), 0);
+        assert_int_equal(threads_asked, WORKERS);
+        assert_nothing_left();
+    }
+}
+
+static void signals_beside_a_failure(void **state) {
+    (void)state;
+    assert_int_equal(run_instance(2, 1), 1);
+    assert_nothing_left();
+}
+
+/* Signals stay held after the end, as main() wants it; what is pending is not the next test's. */
+static int drop_signals(void **state) {
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    (void)state;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        signal(numbers[i], SIG_IGN);
+        signal(numbers[i], SIG_DFL);
+    }
+    return 0;
+}
+
+static int make_directory(void **state) {
+    (void)state;
+    if (mkdtemp(directory) == NULL) {
+        return -1;
+    }
+    snprintf(main_path, sizeof main_path, "%s/main", directory);
+    snprintf(metrics_path, sizeof metrics_path, "%s/metrics", directory);
+    return 0;
+}
+
+static int remove_directory(void **state) {
+    (void)state;
+    return rmdir(directory);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(each_thread_that_fails_ends_the_start, drop_signals),
+        cmocka_unit_test_teardown(signals_that_came_early_drain, drop_signals),
+        cmocka_unit_test_teardown(signals_beside_a_failure, drop_signals),
+    };
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
