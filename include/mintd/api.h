@@ -1,8 +1,7 @@
-/* api.h: the endpoints: HTTP in, OAuth out. One struct api a worker (and one for the metrics
- * listener).
+/* api.h: the endpoints: HTTP in, OAuth out.
  *
- * It is the handler of an http_server: give that server api_handler() with the struct api as its
- * context. */
+ * One struct api a worker, and one for the metrics listener. It is the handler of an http_server:
+ * give that server api_handler() with the struct api as its context. */
 #ifndef MINTD_API_H
 #define MINTD_API_H
 
@@ -21,11 +20,13 @@ struct worker_metrics {
 
 /* What all workers of a process share; it outlives them. */
 struct api_process {
-    const char *name;    /* of this instance: [A-Za-z0-9._-] */
-    uint64_t started_ms; /* epoch */
+    const char *name;           /* of this instance: [A-Za-z0-9._-] */
+    uint64_t started_ms;        /* epoch */
+    const struct slice *listen; /* [listen_count]: the addresses, as they were given */
+    unsigned listen_count;
     unsigned worker_count;
-    struct worker_metrics
-        *metrics; /* [metrics_count]: one a worker, one more for the metrics listener */
+    /* [metrics_count]: one a worker, one more for the metrics listener */
+    struct worker_metrics *metrics;
     unsigned metrics_count;
     _Atomic bool draining; /* /readyz says 503 from then on */
 };

@@ -1,12 +1,13 @@
-/* flow.h: work in steps, any of which may have to wait. One function a step, one loop that runs
- * them.
+/* flow.h: work in steps, any of which may have to wait.
  *
- * The law "now or later, never both" lives here. An operation embeds a struct flow, sets `step` to
- * its first step and calls flow_start(): PROGRESS_DONE     all steps ran; the result is in the
- * operation, on_done will not be called; PROGRESS_PENDING  on_done is called exactly once, on a
- * later turn of the loop. A step ends by setting the next step (NULL after the last) and returning
- * PROGRESS_DONE, or by returning PROGRESS_PENDING once it has started something whose callback will
- * call flow_resume(). */
+ * One function a step, one loop that runs them. The law "now or later, never both" lives here: an
+ * operation embeds a struct flow, sets `step` to its first step and calls flow_start(), which gives
+ *
+ *   PROGRESS_DONE     all steps ran; the result is in the operation; on_done is not called
+ *   PROGRESS_PENDING  on_done is called exactly once, on a later turn of the loop
+ *
+ * A step ends by setting the next step (NULL after the last) and returning PROGRESS_DONE, or by
+ * returning PROGRESS_PENDING once it has started something whose callback calls flow_resume(). */
 #ifndef MINTD_FLOW_H
 #define MINTD_FLOW_H
 

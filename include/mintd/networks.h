@@ -18,10 +18,11 @@ struct networks {
     unsigned count;
 };
 
-/* "10.0.0.0/8 2001:db8::/32 192.0.2.7 unix", separated by spaces or commas. False with one line
- * that says what is wrong. */
+/* "10.0.0.0/8 2001:db8::/32 192.0.2.7 unix", separated by spaces or commas; at most NETWORKS_MAX.
+ * False with one line that says what is wrong. */
 bool networks_parse(struct slice text, struct networks *networks, struct buffer *error);
-/* An address as text: "192.0.2.7", "::1", "unix". What is none is in no network. */
+/* An address as text: "192.0.2.7", "::1", "unix"; "::ffff:192.0.2.7" is 192.0.2.7. What is none is
+ * in no network. */
 bool networks_contain(const struct networks *networks, struct slice address);
 /* Whether the text is an IPv4 or IPv6 address. */
 bool address_is_valid(struct slice address);

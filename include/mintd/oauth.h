@@ -48,9 +48,9 @@ enum oauth_error {
 const char *oauth_error_name(enum oauth_error error);
 unsigned oauth_error_status(enum oauth_error error);
 
-/* Why something was refused: what the log and the metrics say, the error code that follows from it,
- * and what the caller is told (no quote, no backslash: RFC 6749 5.2). Reasons that must not be told
- * apart share their words. */
+/* Why something was refused: what the log and the metrics say, the error code that follows from
+ * it, and what the caller is told (no quote, no backslash: RFC 6749 5.2). Reasons that must not be
+ * told apart share their words. */
 #define OAUTH_WHO "unknown client or wrong secret: check client_id and client_secret"
 #define OAUTH_DEAD "the token is unknown, expired or revoked: get a new one"
 #define OAUTH_AWAY "the store does not answer: try again shortly"
@@ -146,16 +146,15 @@ struct oauth_options {
     struct oauth_metrics *metrics;
     uint64_t (*wall_ms)(void);
     unsigned token_ttl_s;   /* where the client says nothing */
-    unsigned failure_limit; /* failed authentications a minute for each client and address; 0: no
-                               limit */
+    unsigned failure_limit; /* failures a minute of a client from an address; 0: no limit */
 };
 
 struct oauth;
 
 /* What the options point to outlives it. NULL: no memory. */
 struct oauth *oauth_new(const struct oauth_options *options);
-void oauth_free(
-    struct oauth *oauth); /* wipes; no operation may be open, so the store is closed already */
+/* Wipes. No operation may be open, so the store is closed already. NULL is fine. */
+void oauth_free(struct oauth *oauth);
 
 /* Writes down when secrets were last used: what has gathered since the last call, off the way of
  * requests; a failure harms nothing. Every few seconds. */
@@ -195,8 +194,8 @@ struct oauth_client {
 
 /* ---- client authentication (RFC 6749 2.3, RFC 7617) ---- */
 
-/* What a request offers: an id and up to two readings of one secret (form-decoded and raw). Holds
- * secrets: wipe. */
+/* What a request offers: an id and up to two readings of one secret (form-decoded and raw).
+ * Holds secrets: wipe. */
 struct oauth_credentials {
     enum oauth_refusal refusal; /* NONE where they are well-formed */
     size_t id_size;
@@ -218,12 +217,12 @@ struct slice oauth_credentials_id(const struct oauth_credentials *credentials);
 struct oauth_authentication {
     struct flow flow;
     struct oauth_credentials credentials; /* the request; wiped of secrets when done */
-    struct slice address; /* the request: where it comes from, the caller's until the end; absent:
-                             not limited */
+    /* the request: where it comes from, the caller's until the end; absent: not limited */
+    struct slice address;
     /* the result */
     enum oauth_refusal refusal; /* NONE: authenticated */
     enum store_trouble trouble; /* with STORE_UNKNOWN */
-    unsigned secret_number;     /* 1 to 4: which one matched; with SECRET_EXPIRED, which one has */
+    unsigned secret_number;     /* 1 to 4: which one matched; of SECRET_EXPIRED: which one has */
     uint64_t secret_expired_at; /* with SECRET_EXPIRED: epoch seconds */
     unsigned retry_after_s;     /* with TOO_MANY_FAILURES */
     struct oauth_client client; /* when NONE */
@@ -231,8 +230,7 @@ struct oauth_authentication {
     struct oauth *oauth;
     struct store_operation read;
     struct password_job job;
-    unsigned pair; /* of a secret that is stored and one that was offered: the next one to check
-                      slowly */
+    unsigned pair;        /* of a stored and an offered secret: the next one to check slowly */
     unsigned slow_checks; /* made so far */
     bool client_known, matched;
 };
@@ -272,8 +270,6 @@ struct oauth_grant {
     /* its own */
     struct oauth *oauth;
     struct store_operation operation;
-    enum oauth_refusal
-        request_refusal; /* what is wrong with the request; counts once the client is known */
     unsigned wanted_ttl_s;
     uint64_t global_generation;
 };
@@ -327,8 +323,8 @@ struct oauth_inquiry {
 enum progress oauth_inquiry_start(struct oauth *oauth, struct oauth_inquiry *inquiry);
 
 /* Whether the token is good and the caller may know it: its own, or, with the introspect
- * permission, any; but where both the caller and the token have audiences, they must share one (RFC
- * 7662 2.2). After an inquiry that ended with NONE. */
+ * permission, any; but where both the caller and the token have audiences, they must share one
+ * (RFC 7662 2.2). After an inquiry that ended with NONE. */
 bool oauth_inquiry_finds_active(const struct oauth_inquiry *inquiry);
 
 /* Revokes a token of the caller's own. A token that is unknown or dead already is a success. */

@@ -1,5 +1,4 @@
-/* api.c: the route table, and what is decided by the head alone: 404, 405, OPTIONS, the media type.
- */
+/* api.c: the route table, and what the head alone decides: 404, 405, OPTIONS, the media type. */
 #include "api/api_internal.h"
 #include <stdlib.h>
 
@@ -134,9 +133,8 @@ static enum http_next on_head(void *context, struct http_exchange *x) {
         return HTTP_TAKEN;
     }
     http_set_endpoint(x, route->endpoint);
-    if (route->methods ==
-        METHODS_ANY) { /* decided by the head: a proxy may announce a body and not send it */
-        route->handle(api, x);
+    if (route->methods == METHODS_ANY) {
+        route->handle(api, x); /* now: a proxy may announce a body and not send it */
         return HTTP_TAKEN;
     }
     if (request->method == HTTP_METHOD_OPTIONS) {

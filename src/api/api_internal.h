@@ -71,8 +71,8 @@ struct slice metadata_resource_url(const struct api *api);
 #define CHALLENGE_BASIC "Basic realm=\"mintd\", charset=\"UTF-8\""
 #define CHALLENGE_BEARER "Bearer realm=\"mintd\""
 
-/* A JSON error {"error", "error_description"} with the headers of the token endpoint (RFC
- * 6749 5.2), and one more where `extra` is not NULL. */
+/* A JSON error {"error", "error_description"} with the headers of the token endpoint
+ * (RFC 6749 5.2), and one more where `extra` is not NULL. */
 void reply_error(struct http_exchange *x, unsigned status, struct slice error,
                  struct slice description, const struct http_header *extra);
 

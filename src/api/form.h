@@ -13,10 +13,9 @@ enum form_result {
 
 struct form_parameter {
     struct slice name;
-    bool repeatable; /* several values are put one behind the other, a newline between them */
-    bool any_length; /* a value longer than the storage is no error: value.overflow tells */
-    struct buffer
-        value; /* the caller's storage; stays empty where the parameter is missing or empty */
+    bool repeatable;     /* several values are put one behind the other, a newline between them */
+    bool any_length;     /* a value longer than the storage is no error: value.overflow tells */
+    struct buffer value; /* the caller's storage; stays empty where there is no value */
 };
 
 /* Decodes the known parameters into their storage; unknown ones are ignored, repeated or not. One

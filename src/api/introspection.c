@@ -1,5 +1,4 @@
-/* introspection.c: POST /introspect (RFC 7662): what a token stands for, told to an authenticated
- * caller. */
+/* introspection.c: POST /introspect (RFC 7662): tells an authenticated caller what a token is. */
 #include "api/client_request.h"
 
 #define BODY_MAX 8192u

@@ -1,5 +1,4 @@
-/* metrics.c: /metrics: what all workers have counted, summed up, in Prometheus' text format 0.0.4.
- */
+/* metrics.c: /metrics: the sum of what all workers have counted, as Prometheus' text 0.0.4. */
 #include "api/api_internal.h"
 #include <stdlib.h>
 

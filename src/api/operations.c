@@ -3,7 +3,7 @@
 
 #define HEARTBEAT_TTL_S 15u
 #define KEY_MAX 128u
-#define VALUE_MAX 256u
+#define VALUE_MAX 4096u /* 8 addresses of 256 bytes, and some words */
 
 void operations_health(struct api *api, struct http_exchange *x) {
     static const struct http_header headers[] = {HEADER_JSON, HEADER_NO_STORE};
@@ -52,7 +52,12 @@ static void write_heartbeat(const struct api *api, struct buffer *json) {
     buffer_append_number(json, process->started_ms / 1000);
     buffer_append(json, S(",\"seen\":"));
     buffer_append_number(json, api->options.wall_ms() / 1000);
-    buffer_append_char(json, '}');
+    buffer_append(json, S(",\"tls\":false,\"listen\":["));
+    for (unsigned i = 0; i < process->listen_count; i++) {
+        buffer_append(json, i == 0 ? S("") : S(","));
+        buffer_append_json(json, process->listen[i]);
+    }
+    buffer_append(json, S("]}"));
 }
 
 /* Ready means that the store takes a write: it is tried, with the instance's heartbeat. A store

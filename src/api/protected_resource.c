@@ -1,7 +1,7 @@
 /* protected_resource.c: GET /secret: the proof that a token works (RFC 6750). */
 #include "api/bearer_request.h"
 
-#define BODY_MAX 2048u
+#define BODY_MAX 4096u
 #define CHALLENGE_MAX (API_ISSUER_MAX + 256u)
 
 struct secret_call {
