@@ -13,9 +13,11 @@ target_include_directories(mintd_test_oauth PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(mintd_test_oauth PUBLIC mintd_oauth PRIVATE mintd_flags PkgConfig::CMOCKA)
 
 foreach(name words credentials scope client token bearer client_authentication failure_limit grant
-    verification inquiry revocation client_creation secret_usage)
+    verification inquiry revocation client_creation secret_usage digest_memory)
   mintd_test(unit oauth_${name} mintd_test_oauth mintd_test_failing_crypto)
 endforeach()
 
 mintd_test(unit form mintd_base)
 target_sources(test_form PRIVATE ${PROJECT_SOURCE_DIR}/src/api/form.c)
+mintd_test(unit client_address mintd_base)
+target_sources(test_client_address PRIVATE ${PROJECT_SOURCE_DIR}/src/api/client_address.c)

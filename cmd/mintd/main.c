@@ -18,8 +18,7 @@ static void protect_memory(void) {
 #endif
 }
 
-/* As many descriptors as allowed; where that is less than the connections need, fewer connections.
- */
+/* As many descriptors as allowed; where the connections need more, fewer connections. */
 static void fit_connections(struct instance_options *instance) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {

@@ -166,7 +166,7 @@ void oauth_count_refusal(struct oauth *oauth, enum oauth_refusal refusal);
 /* ---- clients ---- */
 
 /* A client's name: 1 to OAUTH_CLIENT_ID_MAX of A-Z a-z 0-9 . _ ~ @ / -, safe in keys, headers and
- * logs. */
+ * logs; so a token or a secret of ours, which somebody may send in its place, is none. */
 bool oauth_client_id_is_valid(struct slice id);
 /* A secret that can be sent: 1 to PASSWORD_SECRET_MAX bytes, no control bytes (RFC 7617 2). */
 bool oauth_secret_is_valid(struct slice secret);

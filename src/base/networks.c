@@ -1,6 +1,12 @@
 #include "mintd/networks.h"
 #include <arpa/inet.h>
 
+/* An IPv4 address that a socket of both families writes as ::ffff:192.0.2.7. */
+static bool is_mapped(const uint8_t bytes[16]) {
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(bytes, prefix, sizeof prefix) == 0;
+}
+
 /* The bytes of an address and how many; 0 for "unix"; false for what is no address. */
 static bool read_address(struct slice text, uint8_t bytes[16], unsigned *size) {
     char copy[ADDRESS_TEXT_MAX + 1];
@@ -8,7 +14,8 @@ static bool read_address(struct slice text, uint8_t bytes[16], unsigned *size) {
         *size = 0;
         return true;
     }
-    if (text.size == 0 || text.size > ADDRESS_TEXT_MAX) {
+    if (text.size == 0 || text.size > ADDRESS_TEXT_MAX ||
+        memchr(text.data, '\0', text.size) != NULL) {
         return false;
     }
     memcpy(copy, text.data, text.size);
@@ -17,8 +24,12 @@ static bool read_address(struct slice text, uint8_t bytes[16], unsigned *size) {
     if (inet_pton(AF_INET, copy, bytes) == 1) {
         return true;
     }
-    *size = 16;
-    return inet_pton(AF_INET6, copy, bytes) == 1;
+    if (inet_pton(AF_INET6, copy, bytes) != 1) {
+        return false;
+    }
+    *size = is_mapped(bytes) ? 4 : 16;
+    memmove(bytes, bytes + 16 - *size, *size);
+    return true;
 }
 
 bool address_is_valid(struct slice address) {

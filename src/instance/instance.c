@@ -32,7 +32,7 @@ struct instance {
     bool loop_open;
     uv_loop_t loop;
     uv_signal_t on_term, on_int, on_hup;
-    uv_async_t worker_ended;
+    uv_async_t workers_ended;
     _Atomic unsigned ended;
     bool stopping;
 };
@@ -180,11 +180,13 @@ static bool allocate(struct instance *instance) {
            (instance->memory != NULL || !options->store_in_memory);
 }
 
-/* On the worker's thread. */
+/* On the worker's thread. The last one alone tells, so nobody sends to a handle that is closed. No
+ * worker ends before it was told to, so `started` does not change any more. */
 static void on_worker_end(void *context) {
     struct instance *instance = context;
-    atomic_fetch_add(&instance->ended, 1);
-    uv_async_send(&instance->worker_ended);
+    if (atomic_fetch_add(&instance->ended, 1) + 1 == instance->started) {
+        uv_async_send(&instance->workers_ended);
+    }
 }
 
 static bool open_workers(struct instance *instance) {
@@ -254,15 +256,16 @@ static void on_hangup(uv_signal_t *handle, int signal_number) {
     log_info("nothing to reload", LOG_NUMBER("signal", signal_number));
 }
 
-static void on_worker_ended(uv_async_t *handle) {
-    struct instance *instance = handle->data;
-    if (atomic_load(&instance->ended) == instance->started) {
-        hold_signals(true);
-        uv_close((uv_handle_t *)&instance->on_term, NULL);
-        uv_close((uv_handle_t *)&instance->on_int, NULL);
-        uv_close((uv_handle_t *)&instance->on_hup, NULL);
-        uv_close((uv_handle_t *)&instance->worker_ended, NULL);
-    }
+static void end_main_loop(struct instance *instance) {
+    hold_signals(true);
+    uv_close((uv_handle_t *)&instance->on_term, NULL);
+    uv_close((uv_handle_t *)&instance->on_int, NULL);
+    uv_close((uv_handle_t *)&instance->on_hup, NULL);
+    uv_close((uv_handle_t *)&instance->workers_ended, NULL);
+}
+
+static void on_workers_ended(uv_async_t *handle) {
+    end_main_loop(handle->data);
 }
 
 static bool open_main_loop(struct instance *instance) {
@@ -272,8 +275,8 @@ static bool open_main_loop(struct instance *instance) {
     }
     instance->on_term.data = instance;
     instance->on_int.data = instance;
-    instance->worker_ended.data = instance;
-    return uv_async_init(&instance->loop, &instance->worker_ended, on_worker_ended) == 0 &&
+    instance->workers_ended.data = instance;
+    return uv_async_init(&instance->loop, &instance->workers_ended, on_workers_ended) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_term) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_int) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_hup) == 0 &&
@@ -296,16 +299,24 @@ static void tell_start(const struct instance *instance) {
     }
 }
 
+/* Some workers run, or none: then there is nobody who tells that the last one has ended. */
+static void abandon_start(struct instance *instance) {
+    fail("a worker's thread could not be started: not enough memory or too many threads");
+    instance->stopping = true;
+    drain_workers(instance, true);
+    if (instance->started == 0) {
+        end_main_loop(instance);
+    }
+}
+
 static bool run(struct instance *instance) {
     bool ok = start_workers(instance);
-    if (!ok) {
-        fail("a worker's thread could not be started: not enough memory or too many threads");
-        instance->stopping = true;
-        drain_workers(instance, true);
-    } else {
-        tell_start(instance);
-    }
     hold_signals(false);
+    if (ok) {
+        tell_start(instance);
+    } else {
+        abandon_start(instance);
+    }
     uv_run(&instance->loop, UV_RUN_DEFAULT);
     return ok;
 }
@@ -324,6 +335,9 @@ static void free_instance(struct instance *instance) {
     }
     for (unsigned i = 0; i < instance->listening; i++) {
         http_unlisten(instance->options->listen[i]);
+    }
+    if (instance->metrics_fd >= 0) {
+        http_unlisten(instance->options->metrics_listen);
     }
     if (instance->memory != NULL) {
         memory_data_free(instance->memory);
@@ -362,6 +376,8 @@ int instance_run(const struct instance_options *options) {
     instance->metrics_fd = -1;
     instance->process.name = instance->name;
     instance->process.started_ms = clock_wall_ms();
+    instance->process.listen = options->listen;
+    instance->process.listen_count = options->listen_count;
     hold_signals(true);
     bool ok = open_instance(instance) && run(instance);
     free_instance(instance);

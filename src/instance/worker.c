@@ -4,7 +4,8 @@
  *
  * The end: worker_drain() sets a wish and wakes the loop; listeners close, open requests are
  * answered; when none is left, or time is up, servers and store close; when they have, the last
- * handles close and the loop ends by itself. */
+ * handles close and the loop ends by itself. worker_free() closes the one that other threads
+ * use. */
 #include "instance/worker.h"
 #include "mintd/clock.h"
 #include "mintd/log.h"
@@ -17,10 +18,12 @@ enum worker_wish { WISH_RUN, WISH_DRAIN, WISH_END };
 
 /* ---- the end ---- */
 
+/* The loop ends without the others; `wake` stays open until worker_free(), since other threads may
+ * send to it until they have ended: a second signal, the pool. */
 static void close_handles(struct worker *worker) {
     uv_close((uv_handle_t *)&worker->prepare, NULL);
     uv_close((uv_handle_t *)&worker->tick, NULL);
-    uv_close((uv_handle_t *)&worker->wake, NULL);
+    uv_unref((uv_handle_t *)&worker->wake);
 }
 
 static void on_part_closed(void *context) {
@@ -71,11 +74,25 @@ static bool is_drained(const struct worker *worker) {
 
 /* ---- the client made at start ---- */
 
+/* Each reason once: it is tried ten times a second. */
+static void tell_creation_trouble(struct worker *worker) {
+    enum store_trouble trouble = worker->creation.trouble;
+    if (worker->creation_told && trouble == worker->creation_trouble) {
+        return;
+    }
+    log_warning("client could not be made: it is tried again",
+                LOG_STRING("client", worker->creation.seed->id),
+                LOG_STRING("reason", store_trouble_name(trouble)));
+    worker->creation_told = true;
+    worker->creation_trouble = trouble;
+}
+
 static void finish_creation(struct worker *worker) {
     const struct oauth_client_creation *creation = &worker->creation;
     worker->creation_open = false;
     worker->creation_done = creation->answer == STORE_FOUND;
     if (!worker->creation_done) {
+        tell_creation_trouble(worker);
         return; /* the next tick tries again */
     }
     if (creation->made) {
@@ -345,6 +362,14 @@ void worker_end(struct worker *worker) {
     }
 }
 
+static void close_loop(struct worker *worker) {
+    uv_close((uv_handle_t *)&worker->wake, NULL);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&worker->loop) != 0) {
+        log_error("a worker's loop still had handles at its end");
+    }
+}
+
 void worker_free(struct worker *worker) {
     if (worker->inbox != NULL) {
         password_inbox_drain(worker->inbox);
@@ -359,7 +384,7 @@ void worker_free(struct worker *worker) {
     if (worker->store != NULL) {
         store_free(worker->store);
     }
-    if (worker->loop_open && uv_loop_close(&worker->loop) != 0) {
-        log_error("a worker's loop still had handles at its end");
+    if (worker->loop_open) {
+        close_loop(worker);
     }
 }

@@ -43,12 +43,13 @@ struct worker {
     struct crypto *crypto;
     struct password_inbox *inbox;
     struct oauth *oauth;
-    unsigned
-        server_count; /* the main one, then, on the first worker, the one of the metrics listener */
-    struct http_server *servers[2];
+    unsigned server_count;
+    struct http_server *servers[2]; /* the main one; on the first worker, the metrics listener's */
     struct api *apis[2];
     struct oauth_client_creation creation;
     bool creation_open, creation_done;
+    bool creation_told; /* creation_trouble has been logged */
+    enum store_trouble creation_trouble;
     enum store_trouble last_trouble;
     bool store_told; /* last_trouble has been logged */
     bool draining, closing;

@@ -1,8 +1,13 @@
 /* client.c: a client's record: names, and the hash in the store (docs/redis.md) as a struct. */
 #include "oauth/oauth_internal.h"
+#include "oauth/token.h"
+
+static bool is_secret_of_ours(struct slice id) {
+    return token_text_is_valid(S("mts_"), id) || token_text_is_valid(S("mtd_"), id);
+}
 
 bool oauth_client_id_is_valid(struct slice id) {
-    if (id.size == 0 || id.size > OAUTH_CLIENT_ID_MAX) {
+    if (id.size == 0 || id.size > OAUTH_CLIENT_ID_MAX || is_secret_of_ours(id)) {
         return false;
     }
     for (size_t i = 0; i < id.size; i++) {

@@ -78,8 +78,7 @@ static enum progress list_client(struct flow *flow) {
                             slice_of_string(c->seed->id), &c->operation);
 }
 
-/* The first generation is random: a client removed and made again does not revive its old tokens.
- */
+/* Random, so that a client removed and made again does not revive its old tokens. */
 static bool append_random_generation(struct crypto *crypto, struct buffer *text) {
     uint32_t generation = 0;
     bool ok = crypto_random(crypto, &generation, sizeof generation);

@@ -16,11 +16,14 @@ static struct digest_memory_entry *find(struct digest_memory *memory,
 static void put(struct digest_memory *memory, const uint8_t digest[CRYPTO_DIGEST_SIZE],
                 uint64_t until_ms) {
     unsigned set = digest[0];
-    struct digest_memory_entry *entry = &memory->entries[set][memory->next_way[set]];
+    struct digest_memory_entry *entry = find(memory, digest, 0);
+    if (entry == NULL) {
+        entry = &memory->entries[set][memory->next_way[set]];
+        memory->next_way[set] = (unsigned char)((memory->next_way[set] + 1) % DIGEST_MEMORY_WAYS);
+    }
     memcpy(entry->digest, digest, CRYPTO_DIGEST_SIZE);
     entry->until_ms = until_ms;
     entry->count = 1;
-    memory->next_way[set] = (unsigned char)((memory->next_way[set] + 1) % DIGEST_MEMORY_WAYS);
 }
 
 uint64_t digest_memory_find(struct digest_memory *memory, struct crypto *crypto, struct slice a,

@@ -1,5 +1,5 @@
-/* failure_limit.c: failed authentications, counted in the store for each client and address (RFC
- * 6749 2.3.1).
+/* failure_limit.c: failed authentications, counted in the store for each client and address
+ * (RFC 6749 2.3.1).
  *
  * All instances share the count. Who is over the limit is barred, right secret or not, until a
  * window after that failure; others are not touched, so a stranger cannot lock a client out. A

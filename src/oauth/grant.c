@@ -1,5 +1,5 @@
-/* grant.c: the client credentials grant (RFC 6749 4.4): one token, acknowledged by the store before
- * anybody sees it.
+/* grant.c: the client credentials grant (RFC 6749 4.4): one token, acknowledged by the store
+ * before anybody sees it.
  *
  * Happy path: read the client, check the secret, read the global generation, decide, SETEX.
  * Failure modes: what is wrong with the request counts only once the client is known, so that a

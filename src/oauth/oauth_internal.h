@@ -12,8 +12,8 @@ struct oauth {
      * and a rotation ends it. */
     struct digest_memory verified;
     struct digest_memory barred; /* (client, address) with too many failures */
-    struct digest_memory
-        strangers; /* (id that does not exist, address), with the number of tries */
+    /* (id that does not exist, address), with the number of tries */
+    struct digest_memory strangers;
     bool bars_anybody;
     struct secret_usage usage;
     /* Whether a slow secret was ever seen here: from then on every failed attempt costs a slow
@@ -60,8 +60,9 @@ enum progress oauth_failure_count(struct oauth *oauth, struct slice name, struct
 uint64_t oauth_failure_bar(struct oauth *oauth, struct slice client_id, bool client_known,
                            struct slice address, const struct store_operation *counted);
 
-/* Why a requested list of scopes cannot be granted to the client, or NONE with the list to grant.
- */
+/* ---- scope.c ---- */
+
+/* Why the requested scopes cannot be granted to the client, or NONE with the list to grant. */
 enum oauth_refusal oauth_scope_grant(const struct oauth_client *client, struct slice requested,
                                      struct buffer *granted);
 /* The same for audiences; `resources` separated by newlines. */

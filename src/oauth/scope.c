@@ -67,8 +67,8 @@ enum oauth_refusal oauth_scope_grant(const struct oauth_client *client, struct s
     return OAUTH_REFUSED_NONE;
 }
 
-/* An absolute URI without a fragment: a scheme, a colon, and something behind it (RFC 3986 4.3, RFC
- * 8707 2). */
+/* An absolute URI without a fragment: a scheme, a colon, and something behind it
+ * (RFC 3986 4.3, RFC 8707 2). */
 static bool is_absolute_uri(struct slice uri) {
     struct slice scheme;
     struct slice rest = uri;

@@ -7,8 +7,7 @@
 #define CHECKSUM_CHARACTERS 6u
 #define CHECKSUM_OFFSET (OAUTH_TOKEN_SIZE - CHECKSUM_CHARACTERS)
 
-/* Bytes from 248 up are thrown away: 248 is a multiple of 62, so every character is equally likely.
- */
+/* Bytes from 248 up are thrown away: 248 is a multiple of 62, so all characters are as likely. */
 static bool make_random_characters(struct crypto *crypto, char *out, size_t count) {
     uint8_t bytes[64];
     size_t made = 0;

@@ -4,8 +4,7 @@
 
 #include "mintd/oauth.h"
 
-/* What the store holds of a token, as JSON. On reading, the slices point into the caller's `text`.
- */
+/* What the store holds of a token, as JSON. After a read the slices point into the `text` given. */
 struct token_record {
     struct slice client_id, scope, audience;
     uint64_t issued_at, expires_at; /* epoch seconds */

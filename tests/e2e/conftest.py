@@ -28,8 +28,9 @@ import os
 
 import pytest
 
-from support.clients import install_clients
+from support.clients import install_clients, mint
 from support.mintd import Mintd, binary
+from support.oauth import wait_until
 from support.redis_server import RedisServer
 
 ISSUER = "https://mintd.example"
@@ -53,6 +54,8 @@ class Pair:
             instance = Mintd("--issuer", ISSUER, redis=self._redis, name=name)
             self._instances[name] = instance
             instance.wait_for_store()
+            # A tool that translates the program as it runs makes the first requests slow.
+            wait_until(lambda: mint(instance).status == 200, 5, "the first token")
         return instance
 
     @property

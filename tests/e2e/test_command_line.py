@@ -106,6 +106,13 @@ def test_unknown_argument(case):
     one_line(run(case, *GOOD), 2, case.split("=")[0])
 
 
+@row("CLI-secret")
+def test_value_of_a_misspelt_flag_is_not_shown():
+    done = run("--clent=codecademy:flag-canary", *GOOD)
+    one_line(done, 2, "--clent")
+    assert "canary" not in done.stderr
+
+
 @pytest.mark.parametrize("flag", [pytest.param(f, id="CLI-usage-novalue" + f) for f in FLAGS[:13]])
 def test_missing_value(flag):
     one_line(run(flag), 2, flag)
@@ -231,6 +238,44 @@ def test_file_that_cannot_be_read(tmp_path, case):
         done = run("--check", env={case: path})
         assert done.returncode == 2 and re.fullmatch(r"[^\n]+\n", done.stderr), (path, done)
         assert case in done.stderr or path in done.stderr, done
+
+
+@rows("CLI-file", folder=("folder", "directory"), much=("much", "large"), nul=("nul", "nul"))
+def test_file_that_is_no_text(tmp_path, case):
+    """What would be cut silently is refused: a secret is whole or not there."""
+    name, word = case
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "much").write_text("id:a-canary" + "\n" * 5000)
+    (tmp_path / "nul").write_bytes(b"id:a-canary\0more")
+    done = run("--check", env={"MINTD_CLIENT_FILE": str(tmp_path / name)})
+    one_line(done, 2, "MINTD_CLIENT_FILE", str(tmp_path / name))
+    assert word in done.stderr.lower() and "canary" not in done.stderr, done
+
+
+@row("CLI-file")
+def test_longest_file(tmp_path):
+    """4 KiB, with however many newlines at the end within them."""
+    (tmp_path / "client").write_text("id:" + "s" * 1024 + ":read" + "\r\n" * 1532)
+    assert (tmp_path / "client").stat().st_size == 4096
+    assert run("--check", env={"MINTD_CLIENT_FILE": str(tmp_path / "client")}).returncode == 0
+
+
+@row("CLI-client")
+def test_client_that_cannot_be_made_is_told_once(start_mintd, redis):
+    """Redis is there, but this user may not write clients: the log says so, and goes on trying."""
+    name, user = unique("not-made"), unique("reader")
+    redis.cli("ACL", "SETUSER", user, "on", ">x", "~*", "+@all", "-hset")
+    try:
+        instance = start_mintd("--client", name + ":a-secret", redis="redis://%s:x@127.0.0.1:%d" % (user, redis.port))
+        instance.wait_for_store()
+        told = instance.wait_for_log("client could not be made: it is tried again")
+        assert told["client"] == name and told["reason"] == "noperm", told
+        redis.cli("ACL", "SETUSER", user, "+hset")
+        instance.wait_for_log("client made")
+        assert len(instance.find_log("client could not be made: it is tried again")) == 1
+        instance.stop()
+    finally:
+        redis.cli("ACL", "DELUSER", user)
 
 
 @row("CLI-secret")

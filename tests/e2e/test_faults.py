@@ -17,7 +17,8 @@ from support.oauth import (check_bearer, check_tok, check_unavailable, check_wel
                            make_client, minted, post, row, rows, use, wait_status, wait_until)
 from support.redis_proxy import Call, Cut, Delay, RedisProxy, Replace, is_mint, key_is
 from support.redis_server import RedisServer
-from support.timing import scaled
+from support.timing import Clock, scaled
+from support.wire import Wire
 
 REDIS_TIMEOUT = 0.25
 BACK_WITHIN = 1.0
@@ -39,10 +40,10 @@ def all_requests_of(token):
 def timed(instance, raw):
     """The answer and the seconds it took, connecting left out."""
     with instance.connect() as connection:
-        started = time.monotonic()
+        clock = Clock(instance.pid)
         connection.send(raw)
         response = connection.read_response()
-        return response, time.monotonic() - started
+        return response, clock.taken()
 
 
 def check_service_is_away(instance, token, limit=REDIS_TIMEOUT + 0.05):
@@ -87,6 +88,49 @@ def proxy(own_redis):
     proxy = RedisProxy(own_redis.port)
     yield proxy
     proxy.stop()
+
+
+@pytest.fixture
+def fleet(start_mintd, own_redis):
+    """Instances that reach one Redis, each through a proxy of its own: [(instance, proxy)]."""
+    proxies = [RedisProxy(own_redis.port) for _ in range(8)]
+    instances = [start_mintd(redis=proxy.url, wait=False) for proxy in proxies]
+    for instance in instances:
+        instance.wait_for_store()
+    yield list(zip(instances, proxies))
+    for proxy in proxies:
+        proxy.stop()
+
+
+def side_by_side(fleet, items, work):
+    """work(instance, proxy, item) for each item, an instance taking one after the other: a lost link
+    is made anew after up to 500 ms, and that is waited for in many places at once."""
+    problems = []
+
+    def run(number):
+        try:
+            for item in items[number :: len(fleet)]:
+                work(*fleet[number], item)
+        except Exception as problem:
+            problems.append(problem)
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(len(fleet))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if problems:
+        raise problems[0]
+
+
+def wait_ready(instance, within=BACK_WITHIN):
+    """As wait_status() does, on one connection: cheap enough for many at a time."""
+    ready = request_bytes("GET", "/readyz")
+    with Wire(instance.address) as wire:
+        deadline = time.monotonic() + scaled(within)
+        while wire.ask(ready)[0] != 200:
+            assert time.monotonic() < deadline, "not ready within %.2f s" % within
+            time.sleep(0.01)
 
 
 @pytest.fixture
@@ -384,9 +428,10 @@ def test_redis_killed_between_setex_and_its_reply(proxied, proxy, own_redis):
 
 
 @rows("FAULT-cut", client="client", token="token", generation="generation", setex="SETEX")
-def test_link_cut_at_every_byte_of_a_reply(proxied, proxy, own_redis, case):
+def test_link_cut_at_every_byte_of_a_reply(fleet, own_redis, case):
     """Half an answer is no answer."""
-    token, _ = minted(proxied)
+    instance, proxy = fleet[0]
+    token, _ = minted(instance)
     own_redis.cli("SETNX", "mintd:generation", "0")
 
     def matches(command):
@@ -401,41 +446,53 @@ def test_link_cut_at_every_byte_of_a_reply(proxied, proxy, own_redis, case):
     proxy.rule = watch
     name = "secret" if case == "token" else "token"
     raw = requests_of(token)[name][1]
-    assert proxied.exchange(raw).status == 200
+    assert instance.exchange(raw).status == 200
+    proxy.rule = None
     if not sizes:
         pytest.skip("this request does not read it")
-    for size in range(max(sizes)):
+
+    def cut(instance, proxy, size):
         proxy.rule = lambda command: Cut(size) if matches(command) else None
-        response, took = timed(proxied, raw)
+        response, took = timed(instance, raw)
         check_unavailable(response)
         assert took <= scaled(REDIS_TIMEOUT + 0.05), (size, took)
         proxy.rule = None
-        wait_status(proxied, 200, within=2)
-    assert proxied.exchange(raw).status == 200
+        wait_ready(instance, within=2)
+
+    side_by_side(fleet, range(max(sizes)), cut)
+    for instance, _ in fleet:
+        assert instance.exchange(raw).status == 200
 
 
 @row("FAULT-cut-hello")
-def test_link_cut_at_every_byte_of_the_greeting(start_mintd, proxy):
+def test_link_cut_at_every_byte_of_the_greeting(fleet):
     """Connecting again after each; in the end it does."""
-    size = {"now": 0, "whole": None}
-
-    def rule(command):
-        if command[0].upper() != b"HELLO":
-            return None
-        if size["whole"] is None:
-            size["whole"] = True
-            return Call(lambda: size.update(whole=len(proxy.replies[-1])))
-        if size["now"] >= size["whole"]:
-            return None
-        size["now"] += 3
-        return Cut(size["now"])
-
-    proxy.rule = rule
-    instance = start_mintd(redis=proxy.url)
-    instance.wait_for_store()
+    _, proxy = fleet[0]
+    greetings = []
+    proxy.rule = lambda command: Call(
+        lambda: greetings.append(proxy.replies[-1])) if command[0].upper() == b"HELLO" else None
     proxy.cut()
-    wait_until(lambda: size["now"] >= size["whole"], 120, "all cuts are made")
-    check_service_is_back(instance, within=3)
+    wait_until(lambda: greetings, 5, "it greets")
+    whole = min(len(greeting) for greeting in greetings)
+    wait_ready(fleet[0][0], within=2)
+
+    def cut(instance, proxy, size):
+        done = threading.Event()
+
+        def rule(command):
+            if command[0].upper() != b"HELLO" or done.is_set():
+                return None
+            done.set()
+            return Cut(size)
+
+        proxy.rule = rule
+        proxy.cut()
+        assert done.wait(scaled(5)), "it did not greet"
+
+    side_by_side(fleet, range(whole), cut)
+    for instance, proxy in fleet:
+        proxy.rule = None
+        check_service_is_back(instance, within=3)
 
 
 # ---- Redis refuses, or talks nonsense ----
@@ -605,13 +662,15 @@ def test_redis_becomes_a_replica(own_mintd, own_redis):
 
 
 @row("FAULT-client-kill")
-def test_redis_closes_the_link(own_mintd, own_redis):
-    token, _ = minted(own_mintd)
-    for _ in range(20):
+def test_redis_closes_the_link(two, own_redis):
+    token, _ = minted(two[0])
+    for _ in range(10):
         own_redis.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-        response = use(own_mintd, token)
-        assert response.status in (200, 503), response
-        check_service_is_back(own_mintd)
+        for instance in two:
+            response = use(instance, token)
+            assert response.status in (200, 503), response
+        for instance in two:
+            check_service_is_back(instance)
 
 
 @row("FAULT-flapping")

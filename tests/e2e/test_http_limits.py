@@ -1,4 +1,5 @@
 """Sizes and times: what is too long, too much, too slow (CONFORMANCE 1.9)."""
+import os
 import time
 
 import pytest
@@ -127,6 +128,10 @@ def resident_kib(mintd):
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
 
 
+def open_files(mintd):
+    return len(os.listdir("/proc/%d/fd" % mintd.pid))
+
+
 @pytest.mark.parametrize("raw", [
     pytest.param(TLS_HELLO, id="H-33-tls-hello"),
     pytest.param(b"\x00" * MIB, id="H-33-nul"),
@@ -249,7 +254,11 @@ def test_slow_reader(mintd):
         with pytest.raises(TimeoutError):  # it reads no more: its answers are not taken
             while sent < 64 * MIB:
                 sent += connection.socket.send(requests[sent % len(requests) :])
-        time.sleep(scaled(12))  # what is waited for is that nothing happens for so long
+        files, stuck = open_files(mintd), time.monotonic()
+        while open_files(mintd) >= files:
+            assert time.monotonic() - stuck < HEAD_10 + scaled(2), "it is not let go"
+            time.sleep(0.05)
+        assert time.monotonic() - stuck > HEAD_10 - 2  # it may have begun to wait before we did
         connection.socket.settimeout(scaled(5))
         answers = 0
         with pytest.raises(Closed):

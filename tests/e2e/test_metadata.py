@@ -93,13 +93,12 @@ def test_no_issuer(case):
 
 
 @row("M-02")
-def test_http_beyond_this_machine_is_warned_of(redis, start_mintd):
+def test_http_is_warned_of(redis, start_mintd):
     plain = start_mintd("--issuer", "http://mintd.example", redis=redis)
     plain.wait_for_log(lambda line: line["level"] == "warning" and "issuer" in repr(line))
-    for issuer in ("https://mintd.example", "http://127.0.0.1:4001"):
-        quiet = start_mintd("--issuer", issuer, redis=redis)
-        quiet.wait_for_store()
-        assert not quiet.find_log(lambda line: line["level"] == "warning" and "issuer" in repr(line))
+    quiet = start_mintd("--issuer", "https://mintd.example", redis=redis)
+    quiet.wait_for_store()
+    assert not quiet.find_log(lambda line: line["level"] == "warning")
 
 
 @row("M-03")

@@ -27,8 +27,17 @@ def name(redis):
     redis.cli("SREM", "mintd:clients", name)
 
 
-def fields_of(redis, name):
+def all_fields_of(redis, name):
     return dict(zip(*[iter(redis.cli("HGETALL", "mintd:client:" + name))] * 2))
+
+
+def fields_of(redis, name):
+    """Without those that mintd writes when it pleases, also after a client was removed."""
+    return {k: v for k, v in all_fields_of(redis, name).items() if not k.endswith(":used")}
+
+
+def listed(redis):
+    return sorted(redis.cli("SMEMBERS", "mintd:clients"))
 
 
 def try_mint(instance, name, secret, body=G):
@@ -162,7 +171,7 @@ def test_add_where_the_remains_of_a_client_are(pair, redis, ctl, name):
     ctl("client", "show", name, status=1)
     secret = ctl.secret("client", "add", name, "--scope", "read")
     check_tok(try_mint(pair.a, name, secret), "/token", "read")
-    assert "secret:1:used" not in fields_of(redis, name)
+    assert "scope" in fields_of(redis, name) and "gen" in fields_of(redis, name)
 
 
 @rows("CTL", id_space=["a b"], id_empty=[""], id_colon=["a:b"], id_long=["x" * 256],
@@ -174,10 +183,10 @@ def test_add_where_the_remains_of_a_client_are(pair, redis, ctl, name):
       twice=["x", "--ttl", "1", "--ttl", "2"], value_missing=["x", "--ttl"], none=[],
       unknown=["x", "--nonsense"], long_scope=["x", "--scope", "s" * 1025])
 def test_wrong_settings(redis, ctl, case):
-    keys = redis.keys("mintd:client*")
+    before = listed(redis)
     done = ctl("client", "add", *case, status=2)
     assert done.err.count("\n") == 1, done
-    assert redis.keys("mintd:client*") == keys
+    assert listed(redis) == before
 
 
 # ---- list, show ----
@@ -275,8 +284,10 @@ def test_remove(pair, redis, ctl, name):
     for instance in pair:
         wait_refused(instance, token, 0.5)
         soon_refused(instance, name, secret)
-    assert not redis.cli("EXISTS", "mintd:client:" + name)
+    assert not fields_of(redis, name)
+    ctl("client", "show", name, status=1)
     assert not redis.cli("SISMEMBER", "mintd:clients", name)
+    redis.cli("DEL", "mintd:client:" + name)
     ctl("client", "remove", name, "--yes", status=1)
     ctl.secret("client", "add", name, "--scope", "read")
     assert use(pair.a, token).status == 401  # made anew: the old tokens stay dead
@@ -291,6 +302,17 @@ def test_remove_asks_on_a_terminal(redis, ctl, name):
             terminal.expect("[y/N]")
             terminal.send(answer)
             terminal.end(status)
+    assert redis.cli("EXISTS", "mintd:client:" + name) == 0  # nobody used its secret
+
+
+@row("CTL")
+def test_a_person_may_think_for_longer_than_redis_may_take(redis, ctl, name):
+    ctl.secret("client", "add", name)
+    with ctl.terminal("client", "remove", name) as terminal:
+        terminal.expect("[y/N]")
+        time.sleep(4)
+        terminal.send("y\n")
+        terminal.end(0)
     assert redis.cli("EXISTS", "mintd:client:" + name) == 0
 
 
@@ -349,7 +371,7 @@ def test_rotate_needs_a_slot(pair, redis, ctl, name):
     redis.cli("HSET", "mintd:client:" + name, "secret:2:expires", "1600000000",
               "secret:3:expires", "1500000000", "secret:3:used", "1400000000")
     new = ctl.secret("client", "rotate", name)
-    fields = fields_of(redis, name)
+    fields = all_fields_of(redis, name)
     assert fields["secret:3"] == "$sha256$" + hashlib.sha256(new.encode()).hexdigest()
     assert "secret:3:expires" not in fields and "secret:3:used" not in fields
     assert fields["secret:2"] == before["secret:2"]
@@ -534,7 +556,8 @@ def test_apply_prunes(own_redis, own_mintd, applied):
     check_welcome(use(own_mintd, token), "codecademy")
     assert "0 made, 0 changed, 5 removed, 1 as" in \
         applied([entry("only")], "--prune", "--yes", ctl=ctl).out
-    assert own_redis.keys("mintd:client*") == ["mintd:client:only", "mintd:clients"]
+    kept = [k for k in own_redis.keys("mintd:client:*") if own_redis.cli("HEXISTS", k, "secret:1")]
+    assert kept == ["mintd:client:only"]
     assert own_redis.cli("SMEMBERS", "mintd:clients") == ["only"]
     wait_refused(own_mintd, token, 0.5)
     assert "5 removed" not in applied([entry("only")], "--prune", ctl=ctl).out  # nothing to ask
@@ -574,9 +597,10 @@ WRONG = {
 
 @rows("CTL", **WRONG)
 def test_a_wrong_file_changes_nothing(redis, applied, case):
-    before = redis.keys("mintd:client*")
+    before = listed(redis)
     done = applied(case, status=2)
-    assert redis.keys("mintd:client*") == before
+    assert listed(redis) == before
+    assert not fields_of(redis, "x") and not fields_of(redis, "good-one")
     if not isinstance(case, str):
         last = case[-1].get("id", "") if isinstance(case[-1], dict) else ""
         assert "clients[%d]" % (len(case) - 1) in done.err or last in done.err, done

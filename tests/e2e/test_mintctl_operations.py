@@ -1,17 +1,16 @@
 """mintctl doctor, status, and what all commands share: usage, exit status, Redis away."""
 import json
-import os
 import re
-import signal
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
-from support.clients import G, SVC_A, basic
-from support.mintctl import Mintctl
-from support.oauth import check_tok, check_welcome, minted, post, row, rows, unique, use, wait_until
+from support.clients import G, basic
+from support.mintctl import Mintctl, command_line
+from support.oauth import check_tok, post, row, rows, wait_until
 from support.redis_server import RedisServer
 from support.timing import scaled
 
@@ -56,8 +55,7 @@ def found(ctl, check, result, *words, arguments=()):
     for word in words:
         assert word in one["text"], one
     text = ctl("doctor", *arguments, status=1 if result == "problem" else 0).out
-    assert re.search(r"^%s +%s +%s" % (result, check, re.escape(one["text"][:20])), text,
-                     re.MULTILINE), text
+    assert re.search(r"^%s +%s " % (result, check), text, re.MULTILINE), text
 
 
 @row("CTL")
@@ -77,6 +75,7 @@ def test_doctor_finds_eviction(healthy, case):
 
 @row("CTL")
 def test_doctor_finds_memory_that_is_nearly_full(healthy):
+    healthy.cli("SETRANGE", "filler", "30000000", "x")  # so that a connection weighs nothing
     used = int(re.search(r"used_memory:(\d+)", healthy.cli("INFO", "memory"))[1])
     healthy.cli("CONFIG", "SET", "maxmemory", str(int(used * 1.25)))
     found(Mintctl(healthy), "memory", "warning")
@@ -107,6 +106,14 @@ def test_doctor_finds_a_missing_right(healthy, case):
     healthy.cli("ACL", "SETUSER", "mintd", "-" + case)
     found(Mintctl(healthy), "rights", "problem", "mintd", " " + case.upper(),
           arguments=("--user", "mintd"))
+
+
+@row("CTL")
+def test_doctor_asks_for_select_where_there_is_something_to_select(healthy):
+    healthy.cli("ACL", "SETUSER", "mintd", "-select")
+    assert findings(Mintctl(healthy), "--user", "mintd")["rights"]["result"] == "ok"
+    Mintctl(healthy.url + "/3")("client", "list")
+    found(Mintctl(healthy.url + "/3"), "rights", "problem", "SELECT", arguments=("--user", "mintd"))
 
 
 @row("CTL")
@@ -222,7 +229,7 @@ def bulk(text):
     return b"$%d\r\n%s\r\n" % (len(data), data)
 
 
-HELLO = b"*2\r\n$4\r\nrole\r\n$6\r\nmaster\r\n".replace(b"*2", b"%1")
+HELLO = b"%1\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
 FAKE = {"HELLO": HELLO, "GET": bulk("1"), "PING": b"+PONG\r\n", "SCAN": b"*2\r\n$1\r\n0\r\n*0\r\n"}
 
 
@@ -490,8 +497,6 @@ def test_colour_on_a_terminal_alone(redis, ctl):
 
 @row("CTL")
 def test_output_that_cannot_be_written(redis, ctl, tmp_path):
-    import subprocess
-    from support.mintctl import command_line
     for arguments in (["client", "list"], ["client", "add", "full-canary"]):
         with open("/dev/full", "w", encoding="ascii") as full:
             done = subprocess.run(command_line(*arguments, "--redis", redis.url), stdout=full,
@@ -522,8 +527,6 @@ def test_nothing_secret_in_redis_or_in_its_log(own_redis, own_mintd):
 @row("CTL")
 def test_a_token_is_wiped_from_the_command_line(own_redis):
     """While it waits for Redis, ps shows nothing of it any more."""
-    import subprocess
-    from support.mintctl import command_line
     token = Mintctl(own_redis).secret("token", "mint", "svc-a")
     own_redis.pause()
     try:

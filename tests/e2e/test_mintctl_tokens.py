@@ -266,30 +266,30 @@ def test_explain_refusals(pair, redis, ctl, client):
         agree(pair.a, token, document)
 
     token = forged_token()
-    check("record", "token unknown")
+    check("record", "token unknown, expired or deleted")
 
     token = mint_for(pair.a, client)
     redis.cli("HSET", key, "disabled", "1")
-    check("disabled", "token of a disabled client")
+    check("disabled", "client of the token disabled")
     redis.cli("HSET", key, "disabled", "0")
     redis.cli("HINCRBY", key, "gen", "1")
-    check("generation", "token of an old generation")
+    check("generation", "token of a revoked generation")
 
     token = mint_for(pair.a, client)
     record = json.loads(redis.cli("GET", token_key(token)))
     redis.cli("SET", token_key(token), json.dumps({**record, "exp": int(time.time()) - 100}))
     check("expiry", "token expired")
     redis.cli("SET", token_key(token), json.dumps({**record, "ggen": 12345}))
-    check("everybody", "token of an old generation")
+    check("everybody", "token of a revoked generation")
     redis.cli("SET", token_key(token), "no JSON")
     check("record", "record in the store is unreadable")
     redis.cli("SET", token_key(token), json.dumps(record))
     redis.cli("HSET", key, "ttl", "soon")
     check("client", "record in the store is unreadable")
     redis.cli("DEL", key)
-    check("client", "token without a client")
+    check("client", "client of the token removed")
     redis.cli("HSET", key, "secret:1:used", "1")  # a late write: still no client
-    check("client", "token without a client")
+    check("client", "client of the token removed")
     redis.cli("DEL", token_key(token))
 
 

@@ -426,17 +426,27 @@ def test_client_id_cannot_reach_another_key(pair, redis):
 # ---- the schema ----
 
 
-@rows("SCHEMA", newer="2", older="0", text="one", empty="")
-def test_unknown_schema_is_refused(start_mintd, own_redis, case):
-    own_redis.cli("SET", "mintd:schema", case)
-    instance = start_mintd(redis=own_redis)
-    instance.wait_for_log(lambda line: "schema" in json.dumps(line) and line["level"] in ("warning", "error"))
-    assert instance.request("GET", "/readyz").status == 503
-    check_unavailable(post(instance, "/token", G, BA))
-    assert own_redis.cli("GET", "mintd:schema") == case
-    own_redis.cli("SET", "mintd:schema", "1")
-    wait_status(instance, 200, within=7)  # it looks again every few seconds
-    check_tok(post(instance, "/token", G, BA), "/token")
+@row("SCHEMA")
+def test_unknown_schema_is_refused(start_mintd, own_redis):
+    """A newer one, an older one, and no number: each under a prefix of its own, so that the next look at
+    it, some seconds later, is waited for once."""
+    schemas = {"newer:": "2", "older:": "0", "text:": "one", "empty:": ""}
+    instances = {}
+    for prefix, schema in schemas.items():
+        install_clients(own_redis, prefix)
+        own_redis.cli("SET", prefix + "schema", schema)
+        instances[prefix] = start_mintd("--redis-prefix", prefix, redis=own_redis)
+    for prefix, instance in instances.items():
+        instance.wait_for_log(lambda line: "schema" in json.dumps(line) and line["level"] in ("warning",
+                                                                                              "error"))
+        assert instance.request("GET", "/readyz").status == 503
+        check_unavailable(post(instance, "/token", G, BA))
+        assert own_redis.cli("GET", prefix + "schema") == schemas[prefix]
+    for prefix in schemas:
+        own_redis.cli("SET", prefix + "schema", "1")
+    for instance in instances.values():
+        wait_status(instance, 200, within=7)  # it looks again every few seconds
+        check_tok(post(instance, "/token", G, BA), "/token")
 
 
 @row("SCHEMA")

@@ -319,6 +319,26 @@ static void malformed_body_credentials_are_refused(void **state) {
     assert_int_equal(credentials.refusal, OAUTH_REFUSED_NONE);
 }
 
+/* Secret and id in each other's place: what is taken for an id stands in the log. */
+static void secrets_of_ours_are_no_ids(void **state) {
+    static const char *const secrets[] = {"mts_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg27pc5i",
+                                          "mtd_0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefg2fYdK6"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(secrets); i++) {
+        char pair[128];
+        struct buffer text = buffer_of(pair, sizeof pair);
+        struct oauth_credentials credentials;
+        buffer_append_format(&text, "%s:svc-a", secrets[i]);
+        assert_malformed_pair(buffer_slice(&text));
+        oauth_credentials_from_body(&credentials, slice_of_string(secrets[i]), S("svc-a"));
+        assert_int_equal(credentials.refusal, OAUTH_REFUSED_MALFORMED_CREDENTIALS);
+        assert_int_equal(credentials.id_size, 0);
+    }
+    struct oauth_credentials credentials;
+    oauth_credentials_from_body(&credentials, S("mts_service"), S("x"));
+    assert_int_equal(credentials.refusal, OAUTH_REFUSED_NONE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_pair_is_read_once),
@@ -338,6 +358,7 @@ int main(void) {
         cmocka_unit_test(body_credentials_have_one_reading),
         cmocka_unit_test(id_alone_authenticates_nobody),
         cmocka_unit_test(malformed_body_credentials_are_refused),
+        cmocka_unit_test(secrets_of_ours_are_no_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

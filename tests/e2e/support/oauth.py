@@ -22,7 +22,7 @@ import pytest
 
 from .clients import BA, SECRETS, G, bearer, token_key
 from .http import form_request
-from .timing import scaled
+from .timing import TIME_SCALE, scaled
 
 ENDPOINTS = ("/token", "/auth")
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -72,6 +72,8 @@ def use(mintd, token, method="GET"):
 def minted(mintd, endpoint="/token", body=G, *fields):
     """A token and the members it came with; svc-a's unless said otherwise."""
     response = post(mintd, endpoint, body, *(fields or (BA,)))
+    if response.status == 503 and TIME_SCALE > 1:  # a slow tool's first request: its deadline is real
+        response = post(mintd, endpoint, body, *(fields or (BA,)))
     assert response.status == 200, response
     document = response.json()
     return document["access_token"], document
