@@ -15,7 +15,7 @@ digest=$(printf %s "$password" | sha256sum | cut -c1-64)
 cat >/tmp/users.acl <<ACL
 user default off resetpass ~* &* +@all
 user health on nopass resetkeys resetchannels -@all +ping
-user mintd on #$digest resetkeys ~mintd:* resetchannels -@all +ping +select +client|setname +client|setinfo +client|id +client|tracking +role +wait +get +setex +set +del +exists +expire +ttl +pttl +incr +hset +hsetnx +hgetall +renamenx +sadd +multi +exec
+user mintd on #$digest resetkeys ~mintd:* resetchannels -@all +get +set +setex +del +hgetall +hset +renamenx +sadd +incr +multi +exec +ping
 ACL
 exec redis-server --dir /data --appendonly yes --appendfsync everysec --maxmemory-policy noeviction \
     --aclfile /tmp/users.acl --protected-mode no

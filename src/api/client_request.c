@@ -108,7 +108,9 @@ void client_request_refuse(struct api *api, struct http_exchange *x, enum endpoi
                      .endpoint = endpoint,
                      .refusal = refusal,
                      .trouble = trouble,
-                     .client_id = oauth_credentials_id(&authentication->credentials),
+                     .client_id = authentication->credentials.id_size == 0
+                                      ? SLICE_ABSENT
+                                      : oauth_credentials_id(&authentication->credentials),
                      .address = authentication->address,
                      .detail = detail.size == 0 ? SLICE_ABSENT : buffer_slice(&detail),
                  });

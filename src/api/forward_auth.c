@@ -8,6 +8,7 @@
 #include "mintd/encoding.h"
 
 #define REQUIRED_MAX 1024u
+#define NAME_MAX_SIZE 32u /* decoded names longer than that are none of ours */
 
 struct verify_call {
     struct api *api;
@@ -64,7 +65,7 @@ static void reply_refused(struct verify_call *call, enum oauth_refusal refusal) 
     } else if (refusal != OAUTH_REFUSED_NO_TOKEN) {
         buffer_append(&challenge, S(", error=\"invalid_token\""));
     }
-    if (scope_missing && call->scope.size != 0) {
+    if (scope_missing && call->scope.size != 0 && !call->policy_malformed) {
         buffer_append(&challenge, S(", scope=\""));
         buffer_append(&challenge, buffer_slice(&call->scope));
         buffer_append_char(&challenge, '"');
@@ -122,6 +123,9 @@ static void on_verified(struct flow *flow) {
 static void require_words(struct verify_call *call, struct buffer *required, struct slice words) {
     struct slice word;
     while (slice_next_word(&words, &word)) {
+        if (slice_has_word(buffer_slice(required), word)) {
+            continue;
+        }
         if (required->size != 0) {
             buffer_append_char(required, ' ');
         }
@@ -143,13 +147,18 @@ static void require_decoded(struct verify_call *call, struct buffer *required, s
 }
 
 static void read_query(struct verify_call *call, struct slice query) {
-    struct slice pair, name;
+    struct slice pair, encoded_name;
     while (slice_split(&query, '&', &pair)) {
+        char storage[NAME_MAX_SIZE];
+        struct buffer name = buffer_of(storage, sizeof storage);
         struct slice value = pair;
-        slice_split(&value, '=', &name);
-        if (slice_equal(name, S("scope"))) {
+        slice_split(&value, '=', &encoded_name);
+        if (!form_decode(encoded_name, &name)) {
+            continue; /* none of ours */
+        }
+        if (slice_equal(buffer_slice(&name), S("scope"))) {
             require_decoded(call, &call->scope, value, true);
-        } else if (slice_equal(name, S("audience"))) {
+        } else if (slice_equal(buffer_slice(&name), S("audience"))) {
             require_decoded(call, &call->audience, value, false);
         }
     }

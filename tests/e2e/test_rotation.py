@@ -80,7 +80,7 @@ def test_overlap_under_load(pair, redis, name, case):
         within = [s for _, answered, s in seen if answered < until]
         after = [s for asked, _, s in seen if asked >= until + 1]
         assert len(within) > 100 and set(within) == {200}, {s: within.count(s) for s in within}
-        assert len(after) > 1 and set(after) == {401}, {s: after.count(s) for s in after}
+        assert len(after) >= 1 and set(after) == {401}, {s: after.count(s) for s in after}
         statuses = [s for _, _, s in seen]
         assert statuses == sorted(statuses), "refused, and let in again"
     for seen in with_new:
