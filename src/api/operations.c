@@ -71,6 +71,13 @@ void operations_readiness(struct api *api, struct http_exchange *x) {
         reply_not_ready(x, S("draining"));
         return;
     }
+    if (atomic_load(&api->options.process->starting)) {
+        enum store_trouble trouble = store_trouble_now(api->options.store);
+        reply_not_ready(x, trouble == STORE_TROUBLE_NONE
+                               ? S("starting")
+                               : slice_of_string(store_trouble_name(trouble)));
+        return;
+    }
     buffer_append_format(&key, "instance:%s", api->options.process->name);
     write_heartbeat(api, &value);
     call->api = api;

@@ -376,6 +376,7 @@ int instance_run(const struct instance_options *options) {
     instance->metrics_fd = -1;
     instance->process.name = instance->name;
     instance->process.started_ms = clock_wall_ms();
+    instance->process.starting = options->seed != NULL;
     instance->process.listen = options->listen;
     instance->process.listen_count = options->listen_count;
     hold_signals(true);

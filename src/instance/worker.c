@@ -91,6 +91,7 @@ static void finish_creation(struct worker *worker) {
     const struct oauth_client_creation *creation = &worker->creation;
     worker->creation_open = false;
     worker->creation_done = creation->answer == STORE_FOUND;
+    atomic_store(&worker->options.process->starting, !worker->creation_done);
     if (!worker->creation_done) {
         tell_creation_trouble(worker);
         return; /* the next tick tries again */

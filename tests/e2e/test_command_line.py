@@ -582,3 +582,16 @@ def test_default_listener():
     with Mintd(redis=NOWHERE, listen=(), wait=False) as instance:
         instance.wait_for_log("listening")
         assert instance.address == ("127.0.0.1", 4001)
+
+
+@row("CLI-client-ready")
+def test_ready_means_that_the_client_is_there(start_mintd, own_redis):
+    """Whoever waits for /readyz can mint with the client of --client: it is there by then."""
+    name = "made-at-start"
+    for _ in range(3):
+        instance = start_mintd(redis=own_redis, env={"MINTD_CLIENT": name + ":at-the-start:read"})
+        while (ready := instance.request("GET", "/readyz")).status != 200:
+            assert ready.json()["reason"] in ("starting", "disconnected"), ready
+        assert post(instance, "/token", G, basic(name, "at-the-start")).status == 200
+        instance.stop()
+        own_redis.cli("DEL", "mintd:client:" + name)
