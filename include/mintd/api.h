@@ -28,8 +28,7 @@ struct api_process {
     /* [metrics_count]: one a worker, one more for the metrics listener */
     struct worker_metrics *metrics;
     unsigned metrics_count;
-    _Atomic bool
-        starting; /* /readyz says 503 until then: the client made at start is not there yet */
+    _Atomic bool starting; /* /readyz says 503: the client made at start is not there yet */
     _Atomic bool draining; /* /readyz says 503 from then on */
 };
 

@@ -90,7 +90,7 @@ void http_server_tick(struct http_server *server, uint64_t wall_ms);
 /* Listeners close (what they had accepted is served); idle connections close; responses from now on
  * say "Connection: close". */
 void http_server_drain(struct http_server *server);
-/* Whether a connection is open still. */
+/* Whether no connection is open any more. */
 bool http_server_is_idle(const struct http_server *server);
 /* Ends all connections now, whatever they do. Exchanges whose endpoint has not responded live on
  * until it does; then on_closed is called, once, on a later turn, and the server may be freed. */
