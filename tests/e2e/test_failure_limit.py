@@ -6,7 +6,6 @@ The counts are in Redis, so all instances share them; an instance remembers for 
 wait, so each test comes from addresses of its own.
 """
 import itertools
-import os
 import re
 import time
 
@@ -364,7 +363,6 @@ def test_good_again_when_the_minute_is_over(guesser, redis, start_mintd):
     check_limited(guesser.ask(instance, "wrong"))
 
 
-@pytest.mark.skipif(not os.environ.get("MINTD_LONG_TESTS"), reason="a minute: MINTD_LONG_TESTS=1")
 @row("T-35")
 def test_a_whole_minute(limited, guesser):
     for instance in limited:

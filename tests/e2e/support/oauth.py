@@ -22,7 +22,9 @@ import pytest
 
 from .clients import BA, SECRETS, G, bearer, token_key
 from .http import form_request
-from .timing import TIME_SCALE, scaled
+from .timing import scaled
+
+REDIS_TIMEOUT = 0.25  # seconds; mintd's default
 
 ENDPOINTS = ("/token", "/auth")
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -70,9 +72,11 @@ def use(mintd, token, method="GET"):
 
 
 def minted(mintd, endpoint="/token", body=G, *fields):
-    """A token and the members it came with; svc-a's unless said otherwise."""
+    """A token and the members it came with; svc-a's unless said otherwise. What goes before a test,
+    not what it tests: where the whole machine stood still for the deadline, once more."""
+    started = time.monotonic()
     response = post(mintd, endpoint, body, *(fields or (BA,)))
-    if response.status == 503 and TIME_SCALE > 1:  # a slow tool's first request: its deadline is real
+    if response.status == 503 and time.monotonic() - started > REDIS_TIMEOUT * 0.9:
         response = post(mintd, endpoint, body, *(fields or (BA,)))
     assert response.status == 200, response
     document = response.json()
