@@ -290,7 +290,6 @@ void parser_describe(const struct parser *p, const char *data, struct http_reque
     head_describe(&p->head, data, request);
     request->announces_body = p->has_body;
     request->body_too_large = p->is_too_large;
-    request->body_too_large = !p->head.is_chunked && p->llhttp.content_length > HTTP_MAX_BODY;
     request->body = slice_of(data + p->body_start, p->is_complete ? p->body_size : 0);
 }
 
