@@ -142,6 +142,33 @@ static void judge_needs(struct doctor *doctor, const struct rights *r) {
     }
 }
 
+/* Without it mintd serves, but asks Redis for each request. */
+static bool judge_tracking(struct doctor *doctor, const struct rights *r) {
+    const struct slice tracking[] = {S("CLIENT"), S("TRACKING"), S("ON")};
+    char user[USER_MAX];
+    enum right right;
+    if (!try_command(doctor, r->user, tracking, 3, &right)) {
+        return false;
+    }
+    if (right == RIGHT_UNKNOWN && !slice_is_absent(rules_of(r, "commands"))) {
+        right = read_rules(rules_of(r, "commands"), "client|tracking");
+    }
+    visible(r->user, user, sizeof user);
+    if (right == RIGHT_MISSING) {
+        doctor_find(doctor, FINDING_WARNING, "tracking",
+                    "allow it: ACL SETUSER ... +client|tracking, then mintd notices within 5 s",
+                    "user %s may not CLIENT TRACKING: mintd cannot answer from memory", user);
+    } else if (right == RIGHT_UNKNOWN) {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "tracking",
+                    "ask with a user who may ACL DRYRUN, and name mintd's with --user",
+                    "whether user %s may CLIENT TRACKING", user);
+    } else {
+        doctor_find(doctor, FINDING_OK, "tracking", NULL,
+                    "user %s may CLIENT TRACKING: mintd answers from memory", user);
+    }
+    return true;
+}
+
 /* ---- what mintd does not need ---- */
 
 static bool judge_breadth(struct doctor *doctor, const struct rights *r) {
@@ -191,7 +218,7 @@ static bool look_at_user(struct doctor *doctor, struct slice user) {
         done = check_needs(doctor, &r);
         if (done) {
             judge_needs(doctor, &r);
-            done = judge_breadth(doctor, &r);
+            done = judge_tracking(doctor, &r) && judge_breadth(doctor, &r);
         }
     }
     value_free(r.rules);

@@ -3,6 +3,8 @@
 #include "mintd/http_server.h"
 #include <stdio.h>
 
+#define CACHE_SIZE_MAX (64ull << 30)
+
 /* ---- what each value means ---- */
 
 static bool complain(struct buffer *error, const char *what) {
@@ -70,6 +72,26 @@ static bool set_redis_prefix(struct options *o, struct slice value, struct buffe
 
 static bool set_redis_timeout(struct options *o, struct slice value, struct buffer *error) {
     return read_number(value, 10, 10000, &o->instance.redis_timeout_ms, error);
+}
+
+/* A number of bytes, with k, m or g behind it for KiB, MiB or GiB. */
+static bool set_cache_size(struct options *o, struct slice value, struct buffer *error) {
+    static const char units[] = "kmg";
+    unsigned long long number;
+    unsigned shift = 0;
+    struct slice digits = value;
+    const char *unit =
+        value.size == 0 ? NULL : strchr(units, value.data[value.size - 1] | ('a' ^ 'A'));
+    if (unit != NULL && *unit != '\0') {
+        shift = 10 * (unsigned)(unit - units + 1);
+        digits.size--;
+    }
+    if (!slice_to_number(digits, CACHE_SIZE_MAX >> shift, &number)) {
+        return complain(error,
+                        "it is a number of bytes, 64m for instance, 64g at most; 0: no cache");
+    }
+    o->instance.cache_size = (size_t)(number << shift);
+    return true;
 }
 
 static bool set_workers(struct options *o, struct slice value, struct buffer *error) {
@@ -144,6 +166,9 @@ const struct setting settings[] = {
      set_redis_prefix, false, SETTING_PUBLIC},
     {"--redis-timeout", "MINTD_REDIS_TIMEOUT", "MS", "how long Redis may take to answer (250)",
      set_redis_timeout, false, SETTING_PUBLIC},
+    {"--cache-size", "MINTD_CACHE_SIZE", "BYTES",
+     "memory for answers of Redis, 64m for instance; 0: each request asks Redis (32m)",
+     set_cache_size, false, SETTING_PUBLIC},
     {"--workers", "MINTD_WORKERS", "N", "event loops, each on a thread (one a core)", set_workers,
      false, SETTING_PUBLIC},
     {"--max-connections", "MINTD_MAX_CONNECTIONS", "N",

@@ -21,6 +21,7 @@ struct instance_options {
     struct slice redis_prefix;
     struct slice issuer; /* absent: the first listener's address */
     unsigned redis_timeout_ms;
+    size_t cache_size; /* bytes, of the process; 0: each request asks Redis */
     unsigned workers;
     unsigned max_connections; /* of the process */
     unsigned token_ttl_s;

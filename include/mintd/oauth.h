@@ -232,7 +232,10 @@ struct oauth_authentication {
     struct password_job job;
     unsigned pair;        /* of a stored and an offered secret: the next one to check slowly */
     unsigned slow_checks; /* made so far */
+    uint64_t changes;     /* store_changes() when the client was read */
     bool client_known, matched;
+    bool rests_on_memory; /* the client was read from there */
+    bool is_confirmed;    /* what memory says is as of now */
 };
 
 enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authentication *a);
@@ -272,6 +275,9 @@ struct oauth_grant {
     struct store_operation operation;
     unsigned wanted_ttl_s;
     uint64_t global_generation;
+    uint64_t changes;           /* store_changes() before client and generation were read */
+    uint64_t client_generation; /* read again */
+    unsigned rounds;            /* tokens made */
 };
 
 /* The token is acknowledged by the store when refusal is NONE. */
@@ -299,6 +305,7 @@ struct oauth_verification {
     struct oauth *oauth;
     struct store_operation operation;
     uint64_t generation, global_generation;
+    bool is_confirmed; /* what memory says of the client is as of now */
     char text[OAUTH_CLIENT_ID_MAX + OAUTH_SCOPE_MAX + OAUTH_AUDIENCE_MAX];
 };
 

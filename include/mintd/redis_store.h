@@ -7,6 +7,8 @@
 #ifndef MINTD_REDIS_STORE_H
 #define MINTD_REDIS_STORE_H
 
+#include "mintd/cache_group.h"
+#include "mintd/hash.h"
 #include "mintd/store.h"
 
 struct uv_loop_s;
@@ -36,10 +38,21 @@ struct redis_store_options {
     unsigned timeout_ms;  /* of an operation */
     unsigned pending_max; /* operations in flight; 0: 4,096 */
     struct store_metrics *metrics; /* outlives the store */
+    /* Bytes for copies of what was read; 0: nothing is remembered. Needs RESP3 and the right to
+     * CLIENT TRACKING: where Redis refuses, reads ask Redis, and it is asked again every 5 s. */
+    size_t cache_size;
+    struct hash_seed cache_seed;     /* random */
+    struct cache_group *cache_group; /* of the other workers' stores, outlives it; NULL: none */
+    /* With a cache_group: called on any thread; makes the owner call redis_store_woken() soon. */
+    void (*wake)(void *context);
+    void *wake_context;
 };
 
 /* Starts connecting at once. NULL where memory or the loop fails. */
 struct store *redis_store_new(struct uv_loop_s *loop, const struct redis_store_options *options);
+
+/* On the store's thread, after it was woken: hears what other workers have deleted. */
+void redis_store_woken(struct store *store);
 
 /* Why the connection failed last, in words; "" where it did not, or is up. Never has the password.
  */

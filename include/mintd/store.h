@@ -73,15 +73,30 @@ struct store_operation {
     struct slice value;               /* store_get */
     const struct store_field *fields; /* store_read_hash */
     size_t field_count;
-    int64_t number; /* store_create_hash: 1 made, 0 it was there; store_delete: keys deleted;
-                       store_count */
+    int64_t number;   /* store_create_hash: 1 made, 0 it was there; store_delete: keys deleted;
+                         store_count */
+    bool from_memory; /* a read: answered from a copy, which the store keeps coherent (below) */
 
     /* The store's own. */
     struct store_operation *next, *previous;
+    struct store_operation *next_waiting; /* for the same read */
     uint64_t started_ns;
-    void *link;
+    void *store, *waits_for;
     unsigned slot;
     unsigned kind;
+};
+
+/* What is remembered of the answers of reads. */
+struct cache_metrics {
+    struct counter on;          /* 1 while answers are remembered and trusted */
+    struct counter hits;        /* reads answered from memory */
+    struct counter misses;      /* reads that asked the store */
+    struct counter joined;      /* reads that waited for another's question of the same key */
+    struct counter evicted;     /* thrown away for want of room */
+    struct counter invalidated; /* thrown away because the store said that it had changed */
+    struct counter emptied;     /* times that all was thrown away */
+    struct counter entries;     /* now */
+    struct counter bytes;       /* now */
 };
 
 /* Counted by the store, read by anybody. */
@@ -92,6 +107,7 @@ struct store_metrics {
     struct counter link_up;      /* 1 while it can serve */
     struct counter connects;     /* links that came up */
     struct counter pending;      /* operations now */
+    struct cache_metrics cache;
 };
 
 struct store;
@@ -110,6 +126,8 @@ struct store_verbs {
                                 struct store_operation *);
     enum progress (*count)(struct store *, struct slice key, unsigned ttl_s,
                            struct store_operation *);
+    enum progress (*fence)(struct store *, struct store_operation *);
+    uint64_t (*changes)(const struct store *);
     void (*flush)(struct store *);
     void (*close)(struct store *, void (*on_closed)(void *), void *context);
     void (*free)(struct store *);
@@ -166,6 +184,26 @@ static inline enum progress store_count(struct store *store, struct slice key, u
                                         struct store_operation *operation) {
     return store->verbs->count(store, key, ttl_s, operation);
 }
+
+/* ---- memory ----
+ *
+ * A store may answer reads from copies of what it read before. It is told of each change, mostly
+ * within a millisecond and in any case within 2 s, and forgets the copy. What store_delete() ends
+ * is forgotten by all stores of this process before it is FOUND. Who must not rest on a copy that
+ * may have changed a moment ago has two means: */
+
+/* FOUND: every change that was made before this call has been heard of. DONE where nothing is
+ * remembered. */
+static inline enum progress store_fence(struct store *store, struct store_operation *operation) {
+    return store->verbs->fence(store, operation);
+}
+/* How many changes have been heard of. Where a read was answered from memory, and later another
+ * verb (not a read from memory) was answered, and this number is still the same: then the copy was
+ * right all the while in between. */
+static inline uint64_t store_changes(const struct store *store) {
+    return store->verbs->changes(store);
+}
+
 /* Sends the commands of this turn in one write. Before the loop blocks. */
 static inline void store_flush(struct store *store) {
     store->verbs->flush(store);

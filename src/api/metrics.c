@@ -48,7 +48,22 @@ static void write_labelled(struct buffer *text, const char *name, const char *la
       "Links to the store that can serve; one a worker.")                                          \
     X(store.connects, "mintd_store_connects_total", "counter", "Links to the store that came up.") \
     X(store.pending, "mintd_store_operations_pending", "gauge",                                    \
-      "Operations that wait for the store.")
+      "Operations that wait for the store.")                                                       \
+    X(store.cache.on, "mintd_cache_on", "gauge",                                                   \
+      "Workers that answer from memory: the store tells them of each change.")                     \
+    X(store.cache.hits, "mintd_cache_hits_total", "counter", "Look-ups answered from memory.")     \
+    X(store.cache.misses, "mintd_cache_misses_total", "counter",                                   \
+      "Look-ups that had to ask the store.")                                                       \
+    X(store.cache.joined, "mintd_cache_joined_total", "counter",                                   \
+      "Look-ups that waited for another one of the same key.")                                     \
+    X(store.cache.invalidated, "mintd_cache_invalidated_total", "counter",                         \
+      "Answers forgotten because the store said that they had changed.")                           \
+    X(store.cache.emptied, "mintd_cache_emptied_total", "counter",                                 \
+      "Times that all was forgotten: a link was lost, or all keys were gone.")                     \
+    X(store.cache.evicted, "mintd_cache_evicted_total", "counter",                                 \
+      "Answers forgotten for want of room: --cache-size.")                                         \
+    X(store.cache.entries, "mintd_cache_entries", "gauge", "Answers in memory.")                   \
+    X(store.cache.bytes, "mintd_cache_bytes", "gauge", "Memory of answers.")
 
 static void write_numbers(struct buffer *text, const struct api_process *process) {
 #define X(field, name, type, help)                                                                 \

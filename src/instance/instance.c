@@ -24,6 +24,7 @@ struct instance {
     struct slice issuer;
     struct password_pool *pool;
     struct memory_data *memory;
+    struct cache_group *caches;
     struct worker *workers; /* [options->workers] */
     unsigned opened, started;
     int *fds; /* [workers][listen_count], as each worker takes its row */
@@ -175,9 +176,13 @@ static bool allocate(struct instance *instance) {
     if (options->store_in_memory) {
         instance->memory = memory_data_new(MEMORY_KEYS_MAX, clock_wall_ms);
     }
+    if (options->workers > 1) {
+        instance->caches = cache_group_new(options->workers);
+    }
     return instance->process.metrics != NULL && instance->workers != NULL &&
            instance->fds != NULL && instance->pool != NULL &&
-           (instance->memory != NULL || !options->store_in_memory);
+           (instance->memory != NULL || !options->store_in_memory) &&
+           (instance->caches != NULL || options->workers == 1);
 }
 
 /* On the worker's thread. The last one alone tells, so nobody sends to a handle that is closed. No
@@ -201,6 +206,7 @@ static bool open_workers(struct instance *instance) {
                              .issuer = instance->issuer,
                              .pool = instance->pool,
                              .memory = instance->memory,
+                             .caches = instance->caches,
                              .index = i,
                              .listeners = fd_of(instance, i, 0),
                              .listener_count = options->listen_count,
@@ -342,6 +348,7 @@ static void free_instance(struct instance *instance) {
     if (instance->memory != NULL) {
         memory_data_free(instance->memory);
     }
+    cache_group_free(instance->caches);
     if (instance->loop_open) {
         uv_loop_close(&instance->loop);
     }

@@ -188,6 +188,9 @@ static void on_turn_end(uv_prepare_t *prepare) {
 static void on_wake(uv_async_t *wake) {
     struct worker *worker = wake->data;
     password_inbox_drain(worker->inbox);
+    if (worker->options.memory == NULL) {
+        redis_store_woken(worker->store);
+    }
     int wish = atomic_load(&worker->wish);
     if (wish != WISH_RUN && !worker->closing) {
         begin_drain(worker);
@@ -223,27 +226,40 @@ static bool open_loop(struct worker *worker) {
     return true;
 }
 
-static bool open_store(struct worker *worker) {
+static struct store *open_redis(struct worker *worker, struct store_metrics *metrics) {
     const struct instance_options *instance = worker->options.instance;
+    struct redis_store_options options = {
+        .url = instance->redis,
+        .prefix = instance->redis_prefix,
+        .name = slice_of_string(worker->options.process->name),
+        .timeout_ms = instance->redis_timeout_ms,
+        .metrics = metrics,
+        .cache_size = instance->cache_size / instance->workers,
+        .cache_group = worker->options.caches,
+        .wake = wake_worker,
+        .wake_context = worker,
+    };
+    if (!crypto_random(worker->crypto, &options.cache_seed, sizeof options.cache_seed)) {
+        return NULL;
+    }
+    return redis_store_new(&worker->loop, &options);
+}
+
+static bool open_store(struct worker *worker) {
     struct store_metrics *metrics = &worker->options.process->metrics[worker->options.index].store;
-    worker->store =
-        worker->options.memory != NULL
-            ? memory_store_new(worker->options.memory, metrics)
-            : redis_store_new(&worker->loop,
-                              &(struct redis_store_options){
-                                  .url = instance->redis,
-                                  .prefix = instance->redis_prefix,
-                                  .name = slice_of_string(worker->options.process->name),
-                                  .timeout_ms = instance->redis_timeout_ms,
-                                  .metrics = metrics,
-                              });
+    worker->crypto = crypto_new();
+    if (worker->crypto == NULL) {
+        return false;
+    }
+    worker->store = worker->options.memory != NULL
+                        ? memory_store_new(worker->options.memory, metrics)
+                        : open_redis(worker, metrics);
     return worker->store != NULL;
 }
 
 static bool open_oauth(struct worker *worker) {
-    worker->crypto = crypto_new();
     worker->inbox = password_inbox_new(wake_worker, worker);
-    if (worker->crypto == NULL || worker->inbox == NULL) {
+    if (worker->inbox == NULL) {
         return false;
     }
     worker->oauth = oauth_new(&(struct oauth_options){

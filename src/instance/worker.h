@@ -1,12 +1,13 @@
 /* worker.h: one event loop on a thread of its own, with its listeners, its link to the store and
  * its endpoints.
  *
- * Workers share nothing but the counters in struct api_process, the password pool, and the wish to
- * drain. */
+ * Workers share nothing but the counters in struct api_process, the password pool, the group of
+ * caches (which tells each of what another has deleted), and the wish to drain. */
 #ifndef MINTD_INSTANCE_WORKER_H
 #define MINTD_INSTANCE_WORKER_H
 
 #include "mintd/api.h"
+#include "mintd/cache_group.h"
 #include "mintd/instance.h"
 #include "mintd/memory_store.h"
 #include <uv.h>
@@ -22,6 +23,7 @@ struct worker_options {
     struct slice issuer;
     struct password_pool *pool;
     struct memory_data *memory; /* NULL: Redis */
+    struct cache_group *caches; /* of all workers; NULL: there is one alone */
     unsigned index;
     const int *listeners; /* sockets of its own; taken over by worker_open(), also on failure */
     unsigned listener_count;

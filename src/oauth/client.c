@@ -124,3 +124,13 @@ bool oauth_client_read(const struct store_operation *answer, struct oauth_client
     }
     return true;
 }
+
+bool oauth_client_read_generation(const struct store_operation *answer, uint64_t *generation) {
+    *generation = 0;
+    for (size_t i = 0; i < answer->field_count; i++) {
+        if (slice_equal(answer->fields[i].name, S("gen"))) {
+            return read_number(answer->fields[i].value, OAUTH_NUMBER_MAX, generation);
+        }
+    }
+    return true;
+}

@@ -2,10 +2,16 @@
  *
  * Happy path: read the client; compare the fast secrets; look into the memory of slow checks that
  * succeeded. No slow hash runs. Else: each slow secret is checked on the pool, one after the other.
- * Failure: an unknown client, a disabled one and a wrong secret take the same steps: a fast
- * comparison at least, and, where slow secrets are in use at all, a slow one at least. */
+ *
+ * Failure: time must not tell an unknown client, a disabled one and a wrong secret apart. All take
+ * the same steps: an unknown client is judged like a known one, by a record that nothing matches;
+ * as many fast secrets are compared as a client can have; where slow secrets are in use at all, a
+ * slow one is compared; and a refusal that rests on memory, in which some clients are and some are
+ * not, waits for a fence: one question to Redis, whoever it is. The fence also tells whether the
+ * client has changed a moment ago: then it is judged again. */
 #include "oauth/oauth_internal.h"
 
+#define ZEROS "00000000000000000000000000000000"
 #define PAIRS (OAUTH_SECRETS_MAX * 2)
 
 static enum progress conclude(struct flow *flow);
@@ -33,14 +39,16 @@ static void note_match(struct oauth_authentication *a, unsigned secret) {
     }
 }
 
+static struct slice fast_secret_or_decoy(const struct oauth_authentication *a, unsigned secret) {
+    struct slice stored = a->client.secrets[secret].stored;
+    return slice_starts_with(stored, S("$sha256$")) ? stored : password_fast_decoy;
+}
+
 static void check_fast_secrets(struct oauth_authentication *a) {
-    struct crypto *crypto = a->oauth->options.crypto;
     for (unsigned i = 0; i < a->credentials.secret_count; i++) {
-        struct slice offered = offered_secret(a, i);
-        password_verify_fast(crypto, password_fast_decoy, offered);
         for (unsigned s = 0; s < OAUTH_SECRETS_MAX && !a->matched; s++) {
-            struct slice stored = a->client.secrets[s].stored;
-            if (!slice_is_absent(stored) && password_verify_fast(crypto, stored, offered)) {
+            if (password_verify_fast(a->oauth->options.crypto, fast_secret_or_decoy(a, s),
+                                     offered_secret(a, i))) {
                 note_match(a, s);
             }
         }
@@ -143,6 +151,30 @@ static enum progress take_count(struct flow *flow) {
     return end(a, a->refusal);
 }
 
+static enum progress count_failure(struct oauth_authentication *a) {
+    if (a->oauth->options.failure_limit == 0 || slice_is_absent(a->address)) {
+        return end(a, a->refusal);
+    }
+    a->flow.step = take_count;
+    return oauth_failure_count(a->oauth, failure_name(a), a->address, &a->read);
+}
+
+static enum progress begin(struct flow *flow);
+
+static enum progress take_fence(struct flow *flow) {
+    struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
+    if (a->read.answer == STORE_UNKNOWN) {
+        a->trouble = a->read.trouble;
+        return end(a, OAUTH_REFUSED_STORE_UNKNOWN);
+    }
+    a->is_confirmed = true;
+    if (store_changes(a->oauth->options.store) == a->changes) {
+        return count_failure(a);
+    }
+    flow->step = begin;
+    return PROGRESS_DONE;
+}
+
 static enum progress conclude(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
     a->refusal = verdict(a);
@@ -150,16 +182,31 @@ static enum progress conclude(struct flow *flow) {
         secret_usage_note(&a->oauth->usage, oauth_credentials_id(&a->credentials), a->secret_number,
                           a->client.secrets[a->secret_number - 1].used,
                           a->oauth->options.wall_ms() / 1000);
+        return end(a, OAUTH_REFUSED_NONE);
     }
-    if (a->refusal == OAUTH_REFUSED_NONE || a->oauth->options.failure_limit == 0 ||
-        slice_is_absent(a->address)) {
-        return end(a, a->refusal);
+    if (a->rests_on_memory && !a->is_confirmed) {
+        flow->step = take_fence;
+        return store_fence(a->oauth->options.store, &a->read);
     }
-    flow->step = take_count;
-    return oauth_failure_count(a->oauth, failure_name(a), a->address, &a->read);
+    return count_failure(a);
 }
 
 /* ---- the client ---- */
+
+/* What an unknown client is judged by: a record of the usual shape. */
+static const struct store_operation *decoy_record(void) {
+    static struct store_field fields[] = {
+        {SLICE("scope"), SLICE("read write")},
+        {SLICE("gen"), SLICE("1234567890123456")},
+        {SLICE("created"), SLICE("1750000000")},
+        {SLICE("secret:1"), SLICE("$sha256$" ZEROS ZEROS)},
+        {SLICE("secret:1:made"), SLICE("1750000000")},
+        {SLICE("secret:1:used"), SLICE("1750000000")},
+    };
+    static const struct store_operation record = {
+        .answer = STORE_FOUND, .fields = fields, .field_count = sizeof fields / sizeof fields[0]};
+    return &record;
+}
 
 static enum progress judge_client(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
@@ -167,15 +214,15 @@ static enum progress judge_client(struct flow *flow) {
         a->trouble = a->read.trouble;
         return end(a, OAUTH_REFUSED_STORE_UNKNOWN);
     }
-    if (!oauth_client_read(&a->read, &a->client)) {
+    a->rests_on_memory = a->read.from_memory;
+    a->client_known = a->read.answer == STORE_FOUND;
+    if (!oauth_client_read(a->client_known ? &a->read : decoy_record(), &a->client)) {
         return end(a, OAUTH_REFUSED_RECORD_UNREADABLE);
     }
-    a->client_known = a->read.answer == STORE_FOUND && oauth_client_has_secret(&a->client);
-    if (!a->client_known) {
-        uint64_t until_ms = oauth_failure_barred_until(a->oauth, failure_name(a), a->address);
-        if (until_ms != 0) {
-            return end_barred(a, until_ms);
-        }
+    a->client_known = a->client_known && oauth_client_has_secret(&a->client);
+    uint64_t until_ms = oauth_failure_strangers_barred_until(a->oauth, a->address);
+    if (!a->client_known && until_ms != 0) {
+        return end_barred(a, until_ms);
     }
     check_fast_secrets(a);
     flow->step = check_next_slow_secret;
@@ -190,6 +237,27 @@ static void on_answer(struct store_operation *operation) {
 static enum progress read_client(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
     char storage[OAUTH_KEY_STORAGE];
+    flow->step = judge_client;
+    return store_read_hash(a->oauth->options.store,
+                           oauth_client_key(oauth_credentials_id(&a->credentials), storage),
+                           &a->read);
+}
+
+static enum progress begin(struct flow *flow) {
+    struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
+    a->secret_number = 0;
+    a->secret_expired_at = 0;
+    a->pair = 0;
+    a->client_known = false;
+    a->matched = false;
+    a->slow_checks = 0;
+    a->changes = store_changes(a->oauth->options.store);
+    flow->step = read_client;
+    return PROGRESS_DONE;
+}
+
+static enum progress check_credentials(struct flow *flow) {
+    struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
     if (a->credentials.refusal != OAUTH_REFUSED_NONE) {
         return end(a, a->credentials.refusal);
     }
@@ -199,10 +267,8 @@ static enum progress read_client(struct flow *flow) {
         return end_barred(a, until_ms);
     }
     a->read.on_done = on_answer;
-    flow->step = judge_client;
-    return store_read_hash(a->oauth->options.store,
-                           oauth_client_key(oauth_credentials_id(&a->credentials), storage),
-                           &a->read);
+    flow->step = begin;
+    return PROGRESS_DONE;
 }
 
 enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authentication *a) {
@@ -211,10 +277,7 @@ enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authe
     a->secret_number = 0;
     a->secret_expired_at = 0;
     a->retry_after_s = 0;
-    a->pair = 0;
-    a->client_known = false;
-    a->matched = false;
-    a->slow_checks = 0;
-    a->flow.step = read_client;
+    a->is_confirmed = false;
+    a->flow.step = check_credentials;
     return flow_start(&a->flow);
 }

@@ -23,6 +23,10 @@ uint64_t oauth_failure_barred_until(struct oauth *oauth, struct slice client_id,
                               oauth->options.wall_ms());
 }
 
+uint64_t oauth_failure_strangers_barred_until(struct oauth *oauth, struct slice address) {
+    return oauth_failure_barred_until(oauth, S(UNKNOWN_NAME), address);
+}
+
 struct slice oauth_failure_name(struct slice client_id, bool client_known) {
     return client_known ? client_id : S(UNKNOWN_NAME);
 }
@@ -55,6 +59,8 @@ uint64_t oauth_failure_bar(struct oauth *oauth, struct slice client_id, bool cli
     uint64_t limit = options->failure_limit;
     uint64_t now_ms = options->wall_ms();
     if (client_known) {
+        /* The same look into memory as below, so that time does not tell. */
+        digest_memory_find(&oauth->strangers, options->crypto, client_id, address, now_ms);
         return is_over(counted, limit) ? bar(oauth, client_id, address) : 0;
     }
     if (is_over(counted, limit * UNKNOWN_FACTOR)) {

@@ -1,12 +1,15 @@
 /* grant.c: the client credentials grant (RFC 6749 4.4): one token, acknowledged by the store
  * before anybody sees it.
  *
- * Happy path: read the client, check the secret, read the global generation, decide, SETEX.
+ * Happy path: read the client, check the secret, read the global generation, decide, SETEX. Client
+ * and generation may come from memory: where anything has changed by the time that the token is
+ * acknowledged they are read again, and a token of a generation that had ended already is replaced.
  * Failure modes: what is wrong with the request counts only once the client is known, so that a
  * stranger learns nothing. */
 #include "oauth/oauth_internal.h"
 #include "oauth/token.h"
 
+#define ROUNDS_MAX 3u /* generations that end while tokens are made, over and over */
 #define RECORD_MAX (OAUTH_CLIENT_ID_MAX + OAUTH_SCOPE_MAX + OAUTH_AUDIENCE_MAX + 512)
 
 static enum progress end(struct oauth_grant *g, enum oauth_refusal refusal) {
@@ -20,19 +23,62 @@ static enum progress end_unknown(struct oauth_grant *g, enum store_trouble troub
     return end(g, OAUTH_REFUSED_STORE_UNKNOWN);
 }
 
-static void on_stored(struct store_operation *operation) {
+static void on_answer(struct store_operation *operation) {
     struct oauth_grant *g = container_of(operation, struct oauth_grant, operation);
     flow_resume(&g->flow);
 }
 
+static enum progress end_minted(struct oauth_grant *g) {
+    counter_add(&g->oauth->options.metrics->minted, 1);
+    return end(g, OAUTH_REFUSED_NONE);
+}
+
+static enum progress store_token(struct flow *flow);
+
+/* Whoever cannot tell keeps the token: it was acknowledged. */
+static enum progress take_generation_again(struct flow *flow) {
+    struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
+    uint64_t generation, before = g->global_generation;
+    if (g->operation.answer == STORE_UNKNOWN ||
+        !oauth_generation_read(&g->operation, &generation)) {
+        return end_minted(g);
+    }
+    g->global_generation = generation;
+    if (generation == before && g->client_generation == g->authentication.client.generation) {
+        return end_minted(g);
+    }
+    g->authentication.client.generation = g->client_generation;
+    flow->step = store_token;
+    return PROGRESS_DONE;
+}
+
+static enum progress take_client_again(struct flow *flow) {
+    struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
+    if (g->operation.answer != STORE_FOUND ||
+        !oauth_client_read_generation(&g->operation, &g->client_generation)) {
+        return end_minted(g);
+    }
+    flow->step = take_generation_again;
+    return store_get(g->oauth->options.store, S(OAUTH_KEY_GENERATION), &g->operation);
+}
+
 static enum progress take_acknowledgement(struct flow *flow) {
     struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
+    struct store *store = g->oauth->options.store;
+    uint64_t changes = store_changes(store);
+    char storage[OAUTH_KEY_STORAGE];
     if (g->operation.answer != STORE_FOUND) {
         crypto_wipe(&g->token.text, sizeof g->token.text);
         return end_unknown(g, g->operation.trouble);
     }
-    counter_add(&g->oauth->options.metrics->minted, 1);
-    return end(g, OAUTH_REFUSED_NONE);
+    if (changes == g->changes || g->rounds == ROUNDS_MAX) {
+        return end_minted(g);
+    }
+    g->changes = changes;
+    flow->step = take_client_again;
+    return store_read_hash(
+        store, oauth_client_key(oauth_credentials_id(&g->authentication.credentials), storage),
+        &g->operation);
 }
 
 static unsigned granted_ttl(const struct oauth_grant *g, const struct oauth_client *client) {
@@ -73,7 +119,7 @@ static enum progress store_token(struct flow *flow) {
     if (json.overflow) { /* a scope of many characters that JSON escapes */
         return end(g, OAUTH_REFUSED_SCOPE_NOT_ALLOWED);
     }
-    g->operation.on_done = on_stored;
+    g->rounds++;
     flow->step = take_acknowledgement;
     return store_set(options->store, oauth_token_key(g->token.jti, key_storage),
                      buffer_slice(&json), g->ttl_s, &g->operation);
@@ -89,11 +135,6 @@ static enum progress take_generation(struct flow *flow) {
     }
     flow->step = store_token;
     return PROGRESS_DONE;
-}
-
-static void on_generation_read(struct store_operation *operation) {
-    struct oauth_grant *g = container_of(operation, struct oauth_grant, operation);
-    flow_resume(&g->flow);
 }
 
 static enum oauth_refusal judge_grant_type(const struct oauth_grant *g) {
@@ -154,7 +195,7 @@ static enum progress take_client(struct flow *flow) {
         return end(g, refusal);
     }
     g->operation.deadline_ns = g->authentication.read.deadline_ns;
-    g->operation.on_done = on_generation_read;
+    g->operation.on_done = on_answer;
     flow->step = take_generation;
     return store_get(g->oauth->options.store, S(OAUTH_KEY_GENERATION), &g->operation);
 }
@@ -174,6 +215,8 @@ static enum progress authenticate(struct flow *flow) {
 enum progress oauth_grant_start(struct oauth *oauth, struct oauth_grant *grant) {
     grant->oauth = oauth;
     grant->trouble = STORE_TROUBLE_NONE;
+    grant->changes = store_changes(oauth->options.store);
+    grant->rounds = 0;
     grant->granted_scope = buffer_of(grant->scope_storage, sizeof grant->scope_storage);
     grant->granted_audience = buffer_of(grant->audience_storage, sizeof grant->audience_storage);
     grant->flow.step = authenticate;

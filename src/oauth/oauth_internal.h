@@ -42,6 +42,9 @@ bool oauth_generation_read(const struct store_operation *answer, uint64_t *gener
  * long. */
 bool oauth_client_read(const struct store_operation *answer, struct oauth_client *client);
 
+/* The same, its generation alone. */
+bool oauth_client_read_generation(const struct store_operation *answer, uint64_t *generation);
+
 /* A hash without a secret is no client: a late write of one field must not bring a removed client
  * back. */
 bool oauth_client_has_secret(const struct oauth_client *client);
@@ -51,6 +54,8 @@ bool oauth_client_has_secret(const struct oauth_client *client);
 /* Until when (epoch ms) this client is barred at this address; 0: it is not. No command. */
 uint64_t oauth_failure_barred_until(struct oauth *oauth, struct slice client_id,
                                     struct slice address);
+/* The same of all ids that do not exist together. */
+uint64_t oauth_failure_strangers_barred_until(struct oauth *oauth, struct slice address);
 /* The name that failures of this client are counted under. */
 struct slice oauth_failure_name(struct slice client_id, bool client_known);
 /* Counts one more failure. */

@@ -3,7 +3,10 @@
  * Happy path: the form (checksum included), the token's record, its client, the global generation:
  * the record has not expired, the client is there and enabled, and both generations are those the
  * token was minted in. Failure modes: what has not our form is refused without asking the store;
- * what the store does not answer is unknown, never a no. */
+ * what the store does not answer is unknown, never a no; and a client or a generation that memory
+ * says no about is asked for again behind a fence, since a token may have been minted a moment
+ * after it changed. (A token that is absent in memory needs no such care: none comes to life
+ * again.) */
 #include "oauth/oauth_internal.h"
 #include "oauth/token.h"
 
@@ -23,6 +26,27 @@ static void on_read(struct store_operation *operation) {
     flow_resume(&v->flow);
 }
 
+static enum progress read_client(struct flow *flow);
+
+static enum progress take_fence(struct flow *flow) {
+    struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
+    if (v->operation.answer == STORE_UNKNOWN) {
+        return end_unknown(v);
+    }
+    v->is_confirmed = true;
+    flow->step = read_client;
+    return PROGRESS_DONE;
+}
+
+/* The client or a generation speaks against the token. */
+static enum progress refuse(struct oauth_verification *v, enum oauth_refusal refusal) {
+    if (!v->operation.from_memory || v->is_confirmed) {
+        return end(v, refusal);
+    }
+    v->flow.step = take_fence;
+    return store_fence(v->oauth->options.store, &v->operation);
+}
+
 static enum progress take_generation(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
     uint64_t generation;
@@ -33,7 +57,7 @@ static enum progress take_generation(struct flow *flow) {
         return end(v, OAUTH_REFUSED_RECORD_UNREADABLE);
     }
     if (generation != v->global_generation) {
-        return end(v, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION);
+        return refuse(v, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION);
     }
     counter_add(&v->oauth->options.metrics->validated, 1);
     return end(v, OAUTH_REFUSED_NONE);
@@ -49,23 +73,30 @@ static enum progress take_client(struct flow *flow) {
         return end(v, OAUTH_REFUSED_RECORD_UNREADABLE);
     }
     if (v->operation.answer == STORE_ABSENT || !oauth_client_has_secret(&client)) {
-        return end(v, OAUTH_REFUSED_TOKEN_WITHOUT_CLIENT);
+        return refuse(v, OAUTH_REFUSED_TOKEN_WITHOUT_CLIENT);
     }
     if (client.disabled) {
-        return end(v, OAUTH_REFUSED_TOKEN_OF_DISABLED_CLIENT);
+        return refuse(v, OAUTH_REFUSED_TOKEN_OF_DISABLED_CLIENT);
     }
     if (client.generation != v->generation) {
-        return end(v, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION);
+        return refuse(v, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION);
     }
     flow->step = take_generation;
     return store_get(v->oauth->options.store, S(OAUTH_KEY_GENERATION), &v->operation);
+}
+
+static enum progress read_client(struct flow *flow) {
+    struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
+    char storage[OAUTH_KEY_STORAGE];
+    flow->step = take_client;
+    return store_read_hash(v->oauth->options.store, oauth_client_key(v->client_id, storage),
+                           &v->operation);
 }
 
 static enum progress take_record(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
     struct buffer text = buffer_of(v->text, sizeof v->text);
     struct token_record record;
-    char storage[OAUTH_KEY_STORAGE];
     if (v->operation.answer == STORE_UNKNOWN) {
         return end_unknown(v);
     }
@@ -86,9 +117,8 @@ static enum progress take_record(struct flow *flow) {
     v->expires_at = record.expires_at;
     v->generation = record.generation;
     v->global_generation = record.global_generation;
-    flow->step = take_client;
-    return store_read_hash(v->oauth->options.store, oauth_client_key(v->client_id, storage),
-                           &v->operation);
+    flow->step = read_client;
+    return PROGRESS_DONE;
 }
 
 static enum progress read_record(struct flow *flow) {
@@ -111,6 +141,7 @@ enum progress oauth_verification_start(struct oauth *oauth, struct oauth_verific
     v->oauth = oauth;
     v->trouble = STORE_TROUBLE_NONE;
     v->has_jti = false;
+    v->is_confirmed = false;
     v->client_id = SLICE_ABSENT;
     v->flow.step = read_record;
     return flow_start(&v->flow);

@@ -297,6 +297,25 @@ static enum progress memory_count(struct store *base, struct slice key, unsigned
     return found(store, operation, (int64_t)count + 1);
 }
 
+static enum store_trouble memory_trouble(const struct store *base) {
+    const struct memory_store *store = (const struct memory_store *)base;
+    return store->closed ? STORE_TROUBLE_DISCONNECTED : STORE_TROUBLE_NONE;
+}
+
+/* It keeps no copies: nothing is to be heard of. */
+static enum progress memory_fence(struct store *base, struct store_operation *operation) {
+    struct memory_store *store = memory_store_of(base);
+    store_operation_reset(operation);
+    store_operation_set(operation, store->metrics, store->closed ? STORE_UNKNOWN : STORE_FOUND,
+                        memory_trouble(base));
+    return PROGRESS_DONE;
+}
+
+static uint64_t memory_changes(const struct store *base) {
+    (void)base;
+    return 0;
+}
+
 /* ---- the store ---- */
 
 static void memory_flush(struct store *base) {
@@ -321,11 +340,6 @@ static void memory_free(struct store *base) {
     free(store);
 }
 
-static enum store_trouble memory_trouble(const struct store *base) {
-    const struct memory_store *store = (const struct memory_store *)base;
-    return store->closed ? STORE_TROUBLE_DISCONNECTED : STORE_TROUBLE_NONE;
-}
-
 struct store *memory_store_new(struct memory_data *data, struct store_metrics *metrics) {
     static const struct store_verbs verbs = {
         .get = memory_get,
@@ -336,6 +350,8 @@ struct store *memory_store_new(struct memory_data *data, struct store_metrics *m
         .set_field = memory_set_field,
         .add_member = memory_add_member,
         .count = memory_count,
+        .fence = memory_fence,
+        .changes = memory_changes,
         .flush = memory_flush,
         .close = memory_close,
         .free = memory_free,

@@ -67,6 +67,8 @@ static enum store_answer answer(enum redis_verb verb, const struct reply *reply,
         return answer_exec(reply, CREATE_HASH_REPLIES, CREATE_HASH_RESULT, operation);
     case REDIS_COUNT:
         return answer_exec(reply, COUNT_REPLIES, COUNT_RESULT, operation);
+    case REDIS_FENCE:
+        return slice_equal(reply->text, S("PONG")) ? STORE_FOUND : STORE_UNKNOWN;
     case REDIS_DELETE:
     case REDIS_ADD_MEMBER:
     case REDIS_SET_FIELD:

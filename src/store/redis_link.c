@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #define TICK_MS 250u
-#define TICKS_UNTIL_PING (LINK_SILENCE_MS / 2 / TICK_MS)
 #define TICKS_UNTIL_LOST (LINK_SILENCE_MS / TICK_MS)
 #define STEADY_MS 1000u /* up for so long: the back-off begins anew */
 
@@ -55,6 +54,10 @@ enum link_state link_state(const struct redis_link *link) {
 
 enum store_trouble link_trouble(const struct redis_link *link) {
     return link->state == LINK_UP ? STORE_TROUBLE_NONE : link->trouble;
+}
+
+uint64_t link_heard_ms(const struct redis_link *link) {
+    return link->heard_ms;
 }
 
 const char *link_reason(const struct redis_link *link) {
@@ -268,7 +271,7 @@ static void on_heart(uv_timer_t *timer) {
     struct redis_link *link = timer->data;
     link->silent_ticks++;
     if (link_pending(link) == 0) {
-        if (link->silent_ticks >= TICKS_UNTIL_PING) {
+        if (uv_now(link->loop) - link->heard_ms >= LINK_PING_MS) {
             struct output *out = link_ask_begin(link);
             output_command(out, 1);
             output_argument(out, S("PING"));

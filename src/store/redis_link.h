@@ -25,6 +25,7 @@
 
 #define LINK_ATTEMPT_MS 2000u /* resolve, connect and greet */
 #define LINK_SILENCE_MS 2000u
+#define LINK_PING_MS 750u /* after which a link that nobody uses is asked for a sign of life */
 #define LINK_BACKOFF_FIRST_MS 50u
 #define LINK_BACKOFF_LAST_MS 500u
 #define LINK_PENDING_DEFAULT 4096u
@@ -89,6 +90,10 @@ enum store_trouble link_trouble(const struct redis_link *link);
 const char *link_reason(const struct redis_link *link);
 void *link_context(const struct redis_link *link);
 unsigned link_pending(const struct redis_link *link);
+/* Loop time: all that Redis said before this moment has been heard. It is when the newest command
+ * was given that was answered: a reply that lay in the socket for long says nothing of now. While
+ * UP it is at most LINK_PING_MS and a few ticks behind. */
+uint64_t link_heard_ms(const struct redis_link *link);
 
 /* A command, or several that are to stay together. NULL: not UP (or GREETING), or no room. */
 struct output *link_begin(struct redis_link *link);

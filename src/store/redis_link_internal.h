@@ -16,6 +16,7 @@
 struct link_slot {
     void (*on_reply)(void *context, const struct link_result *result);
     void *context;
+    uint64_t given_ms;          /* loop time */
     uint32_t replies;           /* still to come */
     enum store_trouble trouble; /* the first error among them */
 };
@@ -46,6 +47,7 @@ struct redis_link {
     uv_connect_t connect;
     unsigned backoff_ms;
     unsigned silent_ticks;
+    uint64_t heard_ms;       /* loop time: when the newest command was given that was answered */
     uint64_t lost_ms, up_ms; /* loop time */
     enum store_trouble trouble;
     char reason[LINK_REASON_MAX]; /* why it is DOWN, as logged last */

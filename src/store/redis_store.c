@@ -1,63 +1,28 @@
-/* The verbs of a store as commands of Redis, and the replies as answers.
+/* A store kept in Redis: its life, and how an operation ends.
  *
- * An operation waits in two places: in the link's ring for its reply and in `deadlines` for its
- * time. Whichever comes first takes it out of the other and ends it. */
-#include "mintd/redis_store.h"
+ * An operation waits in two places: in `deadlines` for its time, and for what it asked: in the
+ * link's ring for its reply, with others for a read that is under way (redis_reads.c), or for the
+ * other workers (redis_memory.c). Whichever comes first takes it out of the other and ends it. */
+#include "store/redis_store_internal.h"
 
 #include "mintd/clock.h"
 #include "mintd/log.h"
-#include "store/deadlines.h"
-#include "store/redis_answer.h"
 #include "store/redis_call.h"
-#include "store/redis_link.h"
-#include "store/redis_schema.h"
 #include "store/store_answer.h"
 #include <stdlib.h>
 
-#define PREFIX_MAX 64u
 #define SCHEMA_RECHECK_MS 5000u
-
-/* Who gets the replies to commands of one kind that nobody waits for any more. */
-struct late_replies {
-    struct redis_store *store;
-    enum redis_verb verb;
-};
-
-struct redis_store {
-    struct store base;
-    struct redis_link *link;
-    struct deadlines deadlines;
-    struct store_metrics *metrics;
-    char prefix_text[PREFIX_MAX];
-    struct slice prefix;
-
-    struct redis_schema schema;
-    bool schema_is_ours;
-    uv_timer_t schema_timer; /* runs while it is not */
-
-    struct redis_fields fields;
-    struct late_replies late[REDIS_VERB_COUNT];
-
-    bool closing;
-    unsigned open_parts; /* the link and two timers, until they are closed */
-    void (*on_closed)(void *);
-    void *on_closed_context;
-};
-
-static struct redis_store *redis_store_of(struct store *base) {
-    return (struct redis_store *)base;
-}
 
 /* ---- an operation's end ---- */
 
-static enum progress done_unknown(struct redis_store *store, struct store_operation *operation,
-                                  enum store_trouble trouble) {
+enum progress redis_done_unknown(struct redis_store *store, struct store_operation *operation,
+                                 enum store_trouble trouble) {
     store_operation_set(operation, store->metrics, STORE_UNKNOWN, trouble);
     return PROGRESS_DONE;
 }
 
-static void finish(struct redis_store *store, struct store_operation *operation,
-                   enum store_answer answer, enum store_trouble trouble) {
+void redis_finish(struct redis_store *store, struct store_operation *operation,
+                  enum store_answer answer, enum store_trouble trouble) {
     counter_set(&store->metrics->pending, store->deadlines.count);
     store_operation_set(operation, store->metrics, answer, trouble);
     operation->on_done(operation);
@@ -76,13 +41,20 @@ static void on_late_reply(void *context, const struct link_result *result) {
 
 static void on_expired(void *context, struct store_operation *operation) {
     struct redis_store *store = context;
-    link_hand_over(store->link, operation->slot, on_late_reply, &store->late[operation->kind]);
-    finish(store, operation, STORE_UNKNOWN, STORE_TROUBLE_TIMEOUT);
+    if (operation->kind == WAITS_FOR_FLIGHT) {
+        flight_leave(operation->waits_for, operation);
+    } else if (operation->kind != WAITS_FOR_SIBLINGS) {
+        link_hand_over(store->link, operation->slot, on_late_reply, &store->late[operation->kind]);
+    }
+    if (operation->kind != WAITS_FOR_FLIGHT && operation->waits_for != NULL) {
+        cache_notice_drop(operation->waits_for);
+    }
+    redis_finish(store, operation, STORE_UNKNOWN, STORE_TROUBLE_TIMEOUT);
 }
 
 /* A Redis that may no longer be written to is not the one behind this address any more, or not for
  * long: a new connection finds the right one. */
-static void leave_replica(struct redis_store *store, enum store_trouble trouble) {
+void redis_leave_replica(struct redis_store *store, enum store_trouble trouble) {
     if (trouble == STORE_TROUBLE_READONLY) {
         link_fail(store->link, trouble, "it has become a replica");
     } else if (trouble == STORE_TROUBLE_MASTERDOWN) {
@@ -90,247 +62,84 @@ static void leave_replica(struct redis_store *store, enum store_trouble trouble)
     }
 }
 
+/* Behind a deletion, the other workers have to forget the key before anybody is told. */
+static void end_with_answer(struct redis_store *store, struct store_operation *operation) {
+    if (operation->waits_for == NULL) {
+        redis_finish(store, operation, operation->answer, operation->trouble);
+    } else if (operation->answer == STORE_FOUND) {
+        memory_forget_everywhere(store, operation);
+    } else {
+        cache_notice_drop(operation->waits_for);
+        redis_finish(store, operation, operation->answer, operation->trouble);
+    }
+}
+
 static void on_reply(void *context, const struct link_result *result) {
     struct store_operation *operation = context;
-    struct redis_store *store = link_context(operation->link);
+    struct redis_store *store = operation->store;
     deadlines_remove(&store->deadlines, operation);
     if (result->reply != NULL) {
         histogram_record(&store->metrics->round_trip, clock_monotonic_ns() - operation->started_ns);
     }
     if (operation->kind == REDIS_CALL) {
-        finish(store, operation, redis_call_take(operation, result), result->trouble);
+        redis_finish(store, operation, redis_call_take(operation, result), result->trouble);
         return;
     }
     if (result->trouble != STORE_TROUBLE_NONE) {
-        leave_replica(store, result->trouble);
-        finish(store, operation, STORE_UNKNOWN, result->trouble);
-        return;
-    }
-    if (!redis_answer(operation->kind, result->reply, &store->fields, operation)) {
+        redis_leave_replica(store, result->trouble);
+        operation->trouble = result->trouble;
+    } else if (!redis_answer(operation->kind, result->reply, &store->fields, operation)) {
         link_fail(store->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
     }
-    finish(store, operation, operation->answer, operation->trouble);
+    end_with_answer(store, operation);
 }
 
 /* ---- verbs ---- */
 
-/* NULL: the operation is DONE and UNKNOWN. */
-static struct output *verb_begin(struct redis_store *store, struct slice key, bool fits,
-                                 struct store_operation *operation) {
+bool redis_verb_may_start(struct redis_store *store, struct slice key, bool fits,
+                          struct store_operation *operation) {
     store_operation_reset(operation);
     enum store_trouble trouble = store->base.verbs->trouble(&store->base);
+    if (trouble == STORE_TROUBLE_NONE && (key.size > STORE_KEY_MAX || !fits)) {
+        trouble = STORE_TROUBLE_PROTOCOL;
+    }
+    if (trouble == STORE_TROUBLE_NONE && operation->deadline_ns != 0 &&
+        operation->deadline_ns <= clock_monotonic_ns()) {
+        trouble = STORE_TROUBLE_TIMEOUT; /* nobody waits: not sent at all */
+    }
     if (trouble != STORE_TROUBLE_NONE) {
-        done_unknown(store, operation, trouble);
-        return NULL;
+        redis_done_unknown(store, operation, trouble);
     }
-    if (key.size > STORE_KEY_MAX || !fits) {
-        done_unknown(store, operation, STORE_TROUBLE_PROTOCOL);
-        return NULL;
-    }
-    if (operation->deadline_ns != 0 && operation->deadline_ns <= clock_monotonic_ns()) {
-        done_unknown(store, operation, STORE_TROUBLE_TIMEOUT); /* nobody waits: not sent at all */
+    return trouble == STORE_TROUBLE_NONE;
+}
+
+struct output *redis_verb_begin(struct redis_store *store, struct slice key, bool fits,
+                                struct store_operation *operation) {
+    if (!redis_verb_may_start(store, key, fits, operation)) {
         return NULL;
     }
     struct output *out = link_begin(store->link);
     if (out == NULL) {
-        done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
+        redis_done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
     }
     return out;
 }
 
-static enum progress verb_end(struct redis_store *store, enum redis_verb verb, unsigned replies,
-                              struct store_operation *operation) {
-    const struct link_handler handler = {on_reply, operation, replies};
-    if (!link_end(store->link, &handler, &operation->slot)) {
-        return done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
-    }
-    operation->kind = verb;
-    operation->link = store->link;
+void redis_wait(struct redis_store *store, unsigned kind, struct store_operation *operation) {
+    operation->kind = kind;
+    operation->store = store;
     deadlines_add(&store->deadlines, operation);
     counter_set(&store->metrics->pending, store->deadlines.count);
+}
+
+enum progress redis_verb_end(struct redis_store *store, enum redis_verb verb, unsigned replies,
+                             struct store_operation *operation) {
+    const struct link_handler handler = {on_reply, operation, replies};
+    if (!link_end(store->link, &handler, &operation->slot)) {
+        return redis_done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
+    }
+    redis_wait(store, verb, operation);
     return PROGRESS_PENDING;
-}
-
-static enum progress redis_get(struct store *base, struct slice key,
-                               struct store_operation *operation) {
-    struct redis_store *store = redis_store_of(base);
-    struct output *out = verb_begin(store, key, true, operation);
-    if (out == NULL) {
-        return PROGRESS_DONE;
-    }
-    output_command(out, 2);
-    output_argument(out, S("GET"));
-    output_joined(out, store->prefix, key);
-    return verb_end(store, REDIS_GET, 1, operation);
-}
-
-static enum progress redis_set(struct store *base, struct slice key, struct slice value,
-                               unsigned ttl_s, struct store_operation *operation) {
-    struct redis_store *store = redis_store_of(base);
-    bool fits = ttl_s != 0 && value.size <= STORE_VALUE_MAX;
-    struct output *out = verb_begin(store, key, fits, operation);
-    if (out == NULL) {
-        return PROGRESS_DONE;
-    }
-    output_command(out, 4);
-    output_argument(out, S("SETEX"));
-    output_joined(out, store->prefix, key);
-    output_number(out, ttl_s);
-    output_argument(out, value);
-    return verb_end(store, REDIS_SET, 1, operation);
-}
-
-static enum progress redis_delete(struct store *base, struct slice key,
-                                  struct store_operation *operation) {
-    struct redis_store *store = redis_store_of(base);
-    struct output *out = verb_begin(store, key, true, operation);
-    if (out == NULL) {
-        return PROGRESS_DONE;
-    }
-    output_command(out, 2);
-    output_argument(out, S("DEL"));
-    output_joined(out, store->prefix, key);
-    return verb_end(store, REDIS_DELETE, 1, operation);
-}
-
-static enum progress redis_read_hash(struct store *base, struct slice key,
-                                     struct store_operation *operation) {
-    struct redis_store *store = redis_store_of(base);
-    struct output *out = verb_begin(store, key, true, operation);
-    if (out == NULL) {
-        return PROGRESS_DONE;
-    }
-    output_command(out, 2);
-    output_argument(out, S("HGETALL"));
-    output_joined(out, store->prefix, key);
-    return verb_end(store, REDIS_READ_HASH, 1, operation);
-}
-
-/* The key under which a hash is made before it gets its name. The braces put it into the same slot
- * of a cluster; a key that has braces of its own brings its slot along. */
-static struct slice draft_key(struct redis_store *store, struct slice key, struct buffer *text) {
-    bool has_tag = memchr(key.data, '{', key.size) != NULL ||
-                   memchr(store->prefix.data, '{', store->prefix.size) != NULL;
-    buffer_append(text, store->prefix);
-    buffer_append(text, has_tag ? S("new:") : S("new:{"));
-    buffer_append(text, store->prefix);
-    buffer_append(text, key);
-    buffer_append(text, has_tag ? S("") : S("}"));
-    return buffer_slice(text);
-}
-
-/* All or nothing, without a script: the hash is made under another key, which becomes this one only
- * if this one is not there. */
-static enum progress redis_create_hash(struct store *base, struct slice key,
-                                       const struct store_field *fields, size_t count,
-                                       struct store_operation *operation) {
-    struct redis_store *store = redis_store_of(base);
-    char storage[STORE_KEY_MAX + 2 * PREFIX_MAX + sizeof "new:{}"];
-    struct buffer text = buffer_of(storage, sizeof storage);
-    struct output *out = verb_begin(store, key, store_fields_are_valid(fields, count), operation);
-    if (out == NULL) {
-        return PROGRESS_DONE;
-    }
-    struct slice draft = draft_key(store, key, &text);
-    output_command(out, 1);
-    output_argument(out, S("MULTI"));
-    output_command(out, 2);
-    output_argument(out, S("DEL"));
-    output_argument(out, draft);
-    output_command(out, 2 + 2 * (unsigned)count);
-    output_argument(out, S("HSET"));
-    output_argument(out, draft);
-    for (size_t i = 0; i < count; i++) {
-        output_argument(out, fields[i].name);
-        output_argument(out, fields[i].value);
-    }
-    output_command(out, 3);
-    output_argument(out, S("RENAMENX"));
-    output_argument(out, draft);
-    output_joined(out, store->prefix, key);
-    output_command(out, 2);
-    output_argument(out, S("DEL"));
-    output_argument(out, draft);
-    output_command(out, 1);
-    output_argument(out, S("EXEC"));
-    return verb_end(store, REDIS_CREATE_HASH, 6, operation);
-}
-
-static enum progress redis_set_field(struct store *base, struct slice key, struct store_field field,
-                                     struct store_operation *operation) {
-    struct redis_store *store = redis_store_of(base);
-    struct output *out = verb_begin(store, key, store_fields_are_valid(&field, 1), operation);
-    if (out == NULL) {
-        return PROGRESS_DONE;
-    }
-    output_command(out, 4);
-    output_argument(out, S("HSET"));
-    output_joined(out, store->prefix, key);
-    output_argument(out, field.name);
-    output_argument(out, field.value);
-    return verb_end(store, REDIS_SET_FIELD, 1, operation);
-}
-
-static enum progress redis_add_member(struct store *base, struct slice key, struct slice member,
-                                      struct store_operation *operation) {
-    struct redis_store *store = redis_store_of(base);
-    struct output *out = verb_begin(store, key, member.size <= STORE_VALUE_MAX, operation);
-    if (out == NULL) {
-        return PROGRESS_DONE;
-    }
-    output_command(out, 3);
-    output_argument(out, S("SADD"));
-    output_joined(out, store->prefix, key);
-    output_argument(out, member);
-    return verb_end(store, REDIS_ADD_MEMBER, 1, operation);
-}
-
-/* The counter gets its end together with its beginning, and both commands see it at one moment: it
- * cannot end between them and be made again without an end. */
-static enum progress redis_count(struct store *base, struct slice key, unsigned ttl_s,
-                                 struct store_operation *operation) {
-    struct redis_store *store = redis_store_of(base);
-    struct output *out = verb_begin(store, key, ttl_s != 0, operation);
-    if (out == NULL) {
-        return PROGRESS_DONE;
-    }
-    output_command(out, 1);
-    output_argument(out, S("MULTI"));
-    output_command(out, 6);
-    output_argument(out, S("SET"));
-    output_joined(out, store->prefix, key);
-    output_argument(out, S("0"));
-    output_argument(out, S("EX"));
-    output_number(out, ttl_s);
-    output_argument(out, S("NX"));
-    output_command(out, 2);
-    output_argument(out, S("INCR"));
-    output_joined(out, store->prefix, key);
-    output_command(out, 1);
-    output_argument(out, S("EXEC"));
-    return verb_end(store, REDIS_COUNT, 4, operation);
-}
-
-enum progress redis_store_call(struct store *base, const struct redis_command *commands,
-                               size_t count, struct redis_call *call) {
-    struct redis_store *store = redis_store_of(base);
-    struct output *out = NULL;
-    call->reply = NULL;
-    call->trouble = link_trouble(store->link);
-    if (call->trouble == STORE_TROUBLE_NONE) {
-        out = link_begin(store->link);
-        call->trouble = out == NULL ? STORE_TROUBLE_OVERLOADED : STORE_TROUBLE_NONE;
-    }
-    if (out == NULL) {
-        return done_unknown(store, &call->operation, call->trouble);
-    }
-    store_operation_reset(&call->operation);
-    call->operation.deadline_ns = 0;
-    call->operation.on_done = redis_call_on_done;
-    redis_call_write(commands, count, out);
-    enum progress progress = verb_end(store, REDIS_CALL, (unsigned)count, &call->operation);
-    call->trouble = call->operation.trouble;
-    return progress;
 }
 
 const char *redis_store_reason(const struct store *store) {
@@ -345,6 +154,10 @@ static enum store_trouble redis_trouble(const struct store *base) {
     const struct redis_store *store = (const struct redis_store *)base;
     enum store_trouble trouble = link_trouble(store->link);
     return trouble == STORE_TROUBLE_NONE && !store->schema_is_ours ? STORE_TROUBLE_SCHEMA : trouble;
+}
+
+static uint64_t redis_changes(const struct store *base) {
+    return ((const struct redis_store *)base)->memory.changes;
 }
 
 /* ---- the link's and the schema's news ---- */
@@ -379,19 +192,26 @@ static void on_schema_checked(void *context, struct slice version) {
 static void on_greeting(void *context) {
     struct redis_store *store = context;
     store->schema_is_ours = false;
+    memory_start_tracking(store);
     schema_check(&store->schema);
 }
 
 static void on_down(void *context) {
     struct redis_store *store = context;
     store->schema_is_ours = false;
+    memory_stop_tracking(store);
     counter_set(&store->metrics->link_up, 0);
     if (!store->closing) {
         uv_timer_stop(&store->schema_timer);
     }
 }
 
-static const struct link_events link_events = {.on_greeting = on_greeting, .on_down = on_down};
+static void on_push(void *context, const struct reply *push) {
+    memory_on_push(context, push);
+}
+
+static const struct link_events link_events = {
+    .on_greeting = on_greeting, .on_down = on_down, .on_push = on_push};
 
 /* ---- close ---- */
 
@@ -401,7 +221,7 @@ static void part_closed(struct redis_store *store) {
     }
 }
 
-static void on_timer_closed(uv_handle_t *handle) {
+void redis_part_closed(uv_handle_t *handle) {
     part_closed(handle->data);
 }
 
@@ -414,28 +234,32 @@ static void redis_close(struct store *base, void (*on_closed)(void *), void *con
     store->on_closed = on_closed;
     store->on_closed_context = context;
     store->closing = true;
-    store->open_parts = 3;
+    store->open_parts = 4;
     link_close(store->link, on_link_closed, store);
     store->deadlines.timer.data = store->schema_timer.data = store;
-    uv_close((uv_handle_t *)&store->schema_timer, on_timer_closed);
-    uv_close((uv_handle_t *)&store->deadlines.timer, on_timer_closed);
+    uv_close((uv_handle_t *)&store->schema_timer, redis_part_closed);
+    uv_close((uv_handle_t *)&store->deadlines.timer, redis_part_closed);
+    memory_stop(store);
 }
 
 static void redis_free(struct store *base) {
     struct redis_store *store = redis_store_of(base);
     link_free(store->link);
+    memory_fini(store);
     free(store);
 }
 
 static const struct store_verbs verbs = {
-    .get = redis_get,
-    .set = redis_set,
-    .delete = redis_delete,
-    .read_hash = redis_read_hash,
-    .create_hash = redis_create_hash,
-    .set_field = redis_set_field,
-    .add_member = redis_add_member,
-    .count = redis_count,
+    .get = redis_verb_get,
+    .set = redis_verb_set,
+    .delete = redis_verb_delete,
+    .read_hash = redis_verb_read_hash,
+    .create_hash = redis_verb_create_hash,
+    .set_field = redis_verb_set_field,
+    .add_member = redis_verb_add_member,
+    .count = redis_verb_count,
+    .fence = redis_verb_fence,
+    .changes = redis_changes,
     .flush = redis_flush,
     .close = redis_close,
     .free = redis_free,
@@ -462,13 +286,16 @@ struct store *redis_store_new(uv_loop_t *loop, const struct redis_store_options 
         .events = &link_events,
         .context = store,
     };
-    store->link = link_new(loop, &link_options);
+    store->base.verbs = &verbs;
+    store->loop = loop;
+    store->metrics = options->metrics;
+    store->link = memory_init(store, options) ? link_new(loop, &link_options) : NULL;
     if (store->link == NULL) {
+        memory_fini(store);
         free(store);
         return NULL;
     }
-    store->base.verbs = &verbs;
-    store->metrics = options->metrics;
+    memory_start(store);
     set_prefix(store, options->prefix);
     deadlines_init(&store->deadlines, loop, options->timeout_ms);
     store->deadlines.on_expired = on_expired;

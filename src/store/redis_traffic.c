@@ -65,6 +65,7 @@ bool link_end(struct redis_link *link, const struct link_handler *handler, unsig
     link->slots[*slot & link->slot_mask] = (struct link_slot){
         .on_reply = handler->on_reply,
         .context = handler->context,
+        .given_ms = uv_now(link->loop),
         .replies = handler->replies,
         .trouble = STORE_TROUBLE_NONE,
     };
@@ -172,6 +173,7 @@ static void on_reply(struct redis_link *link, const struct reply *reply, bool to
     const struct link_slot done = *slot; /* its place may be taken by what the handler sends */
     const struct link_result result = {too_big ? NULL : reply, done.trouble};
     link->oldest++;
+    link->heard_ms = done.given_ms;
     if (done.on_reply != NULL) {
         done.on_reply(done.context, &result);
     }

@@ -7,7 +7,9 @@ void store_operation_reset(struct store_operation *operation) {
     operation->fields = NULL;
     operation->field_count = 0;
     operation->number = 0;
-    operation->next = operation->previous = NULL;
+    operation->from_memory = false;
+    operation->next = operation->previous = operation->next_waiting = NULL;
+    operation->waits_for = NULL;
 }
 
 void store_operation_set(struct store_operation *operation, struct store_metrics *metrics,

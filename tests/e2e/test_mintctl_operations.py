@@ -22,7 +22,7 @@ def ctl(redis):
 
 LEAST_RIGHTS = ["~mintd:*", "resetchannels", "-@all", "+get", "+set", "+setex", "+del", "+hgetall",
                 "+hset", "+renamenx", "+sadd", "+incr", "+multi", "+exec", "+ping", "+select",
-                "+client|setname"]
+                "+client|setname", "+client|tracking"]
 
 
 # ---- doctor ----
@@ -63,7 +63,7 @@ def test_doctor_of_a_healthy_redis(healthy):
     good = findings(Mintctl(healthy), "--user", "mintd")
     assert {k for k, f in good.items() if f["result"] == "ok"} == {
         "version", "layout", "clock", "eviction", "memory", "persistence", "tls", "rights",
-        "least rights"}, good
+        "tracking", "least rights"}, good
     assert {k for k, f in good.items() if f["result"] == "warning"} == {"replicas", "password"}
 
 
@@ -106,6 +106,13 @@ def test_doctor_finds_a_missing_right(healthy, case):
     healthy.cli("ACL", "SETUSER", "mintd", "-" + case)
     found(Mintctl(healthy), "rights", "problem", "mintd", " " + case.upper(),
           arguments=("--user", "mintd"))
+
+
+@row("CTL")
+def test_doctor_finds_that_nothing_can_be_answered_from_memory(healthy):
+    healthy.cli("ACL", "SETUSER", "mintd", "-client|tracking")
+    found(Mintctl(healthy), "tracking", "warning", "mintd", arguments=("--user", "mintd"))
+    assert findings(Mintctl(healthy), "--user", "mintd")["rights"]["result"] == "ok"
 
 
 @row("CTL")

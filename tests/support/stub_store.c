@@ -215,6 +215,8 @@ static void perform(struct stub_store *stub, const struct stub_request *request,
     case STUB_READ_HASH:
         read_entry(stub, request, operation);
         break;
+    case STUB_FENCE:
+        break;
     case STUB_SET:
         stub_store_put(stub, request->key, slice_of(request->value, request->value_size));
         break;
@@ -246,6 +248,7 @@ static void clear_result(struct store_operation *operation) {
     operation->fields = NULL;
     operation->field_count = 0;
     operation->number = 0;
+    operation->from_memory = false;
 }
 
 static void answer(struct stub_store *stub, unsigned index, struct store_operation *operation) {
@@ -265,7 +268,7 @@ static enum progress take(struct stub_store *stub, enum stub_verb verb, struct s
                           struct slice value, struct store_operation *operation) {
     take_back(stub);
     assert_true(stub->request_count < STUB_OPERATIONS_MAX);
-    assert_in_range(key.size, 1, STORE_KEY_MAX);
+    assert_in_range(key.size, verb == STUB_FENCE ? 0 : 1, STORE_KEY_MAX);
     assert_non_null(operation->on_done);
     unsigned index = stub->request_count++;
     struct stub_request *request = &stub->requests[index];
@@ -287,6 +290,8 @@ static enum progress take_and_answer(struct stub_store *stub, enum stub_verb ver
         return PROGRESS_PENDING;
     }
     answer(stub, stub->request_count - 1, operation);
+    operation->from_memory = stub->answers_from_memory && operation->answer != STORE_UNKNOWN &&
+                             (verb == STUB_GET || verb == STUB_READ_HASH);
     return PROGRESS_DONE;
 }
 
@@ -377,6 +382,14 @@ static enum progress count(struct store *store, struct slice key, unsigned ttl_s
     return take_and_answer(stub, STUB_COUNT, key, SLICE_ABSENT, operation);
 }
 
+static enum progress fence(struct store *store, struct store_operation *operation) {
+    return take_and_answer(stub_of(store), STUB_FENCE, S(""), SLICE_ABSENT, operation);
+}
+
+static uint64_t changes(const struct store *store) {
+    return ((const struct stub_store *)store)->changes;
+}
+
 static void ignore(struct store *store) {
     (void)store;
 }
@@ -404,6 +417,8 @@ void stub_store_init(struct stub_store *stub) {
         .set_field = set_field,
         .add_member = add_member,
         .count = count,
+        .fence = fence,
+        .changes = changes,
         .flush = ignore,
         .close = refuse_close,
         .free = ignore,

@@ -24,6 +24,7 @@ enum stub_verb {
     STUB_SET_FIELD,
     STUB_ADD_MEMBER,
     STUB_COUNT,
+    STUB_FENCE,
 };
 
 /* What a verb was asked. Texts end with a NUL and are the stub's. */
@@ -52,6 +53,8 @@ struct stub_store {
     struct stub_request requests[STUB_OPERATIONS_MAX];
     unsigned request_count;
     unsigned pending;
+    bool answers_from_memory; /* what reads that are answered at once say; set by the test */
+    uint64_t changes;         /* what store_changes() gives; set by the test */
     /* its own */
     struct stub_plan plans[STUB_OPERATIONS_MAX];
     struct stub_entry *entries;

@@ -1,0 +1,44 @@
+/* cache.h: answers of reads, kept in memory within a bound of bytes.
+ *
+ * It knows nothing of where the answers come from: whoever fills it says when an entry is wrong
+ * (cache_drop), and when all may be (cache_empty). An entry lives CACHE_AGE_MAX_MS at most.
+ *
+ * Two queues share one table: keys that are there, and keys that are not (an eighth of the bytes),
+ * so that a stranger who asks for what does not exist pushes out nothing else. Each is a SIEVE
+ * queue (Zhang et al., NSDI 2024): a hit sets one bit, and only if it is not set; nothing moves.
+ * New entries come in at the head; a hand goes from the tail to the head, passes over (and unmarks)
+ * what was asked for since it last came by, and evicts what was not. So keys that are asked for
+ * once, like a scan, go first, and a hit writes next to nothing. */
+#ifndef MINTD_STORE_CACHE_H
+#define MINTD_STORE_CACHE_H
+
+#include "mintd/hash.h"
+#include "mintd/store.h"
+
+#define CACHE_AGE_MAX_MS 60000u
+#define CACHE_BYTES_MIN (64u * 1024u)
+
+enum cache_kind { CACHE_TEXT, CACHE_HASH }; /* of store_get, of store_read_hash */
+
+struct cache;
+
+/* `bytes`: the room for entries, CACHE_BYTES_MIN at least, all that belongs to them counted; the
+ * table takes a thirty-second of it on top. NULL: no memory. */
+struct cache *cache_new(size_t bytes, const struct hash_seed *seed, struct cache_metrics *metrics);
+void cache_free(struct cache *cache); /* wipes nothing: no secret is in it; NULL is fine */
+
+/* True: the operation has the answer (FOUND or ABSENT, value or fields). What it points at lies in
+ * the cache, and is valid until the next cache_put, cache_drop or cache_find. `now_ms` never goes
+ * back. */
+bool cache_find(struct cache *cache, enum cache_kind kind, struct slice key, uint64_t now_ms,
+                struct store_operation *operation);
+/* Keeps a copy of a FOUND or ABSENT answer, in place of what was there. One that is too large (an
+ * eighth of the room), or for which there is no memory, is not kept. */
+void cache_put(struct cache *cache, enum cache_kind kind, struct slice key, uint64_t now_ms,
+               const struct store_operation *answer);
+/* Forgets a key; whether there was anything to forget. */
+bool cache_drop(struct cache *cache, struct slice key);
+/* Forgets all, at once; the memory comes back bit by bit. */
+void cache_empty(struct cache *cache);
+
+#endif

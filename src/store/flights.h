@@ -1,0 +1,51 @@
+/* flights.h: reads that are under way, by their keys, so that a key that many ask for at once is
+ * asked for once.
+ *
+ * An operation that wants what a flight brings joins it. A flight is spoiled once its key is known
+ * to have changed: those who wait still get what it brings, since they asked before, but nobody
+ * joins it any more, and what it brings is not remembered. */
+#ifndef MINTD_STORE_FLIGHTS_H
+#define MINTD_STORE_FLIGHTS_H
+
+#include "mintd/hash.h"
+#include "mintd/store.h"
+
+#define FLIGHTS_BUCKETS 1024u
+
+struct flight {
+    struct flight *next; /* in its bucket */
+    void *owner;
+    uint64_t hash;
+    uint64_t started_ns; /* the owner's */
+    unsigned verb;       /* only the same one may join */
+    bool spoiled;
+    struct store_operation *first, *last; /* that wait for it */
+    size_t key_size;
+    char key[];
+};
+
+struct flights {
+    struct hash_seed seed;
+    unsigned count;
+    struct flight *buckets[FLIGHTS_BUCKETS];
+};
+
+static inline struct slice flight_key(const struct flight *flight) {
+    return slice_of(flight->key, flight->key_size);
+}
+
+/* One that may be joined; NULL: none. */
+struct flight *flights_find(const struct flights *flights, unsigned verb, struct slice key);
+/* A new one, which nobody waits for yet. NULL: no memory. */
+struct flight *flights_add(struct flights *flights, void *owner, unsigned verb, struct slice key);
+/* It has landed, or was not sent: frees it. */
+void flights_remove(struct flights *flights, struct flight *flight);
+void flights_spoil(struct flights *flights, struct slice key);
+void flights_spoil_all(struct flights *flights);
+
+void flight_join(struct flight *flight, struct store_operation *operation);
+void flight_leave(struct flight *flight, struct store_operation *operation);
+/* The one that has waited longest, taken out; NULL: nobody is left. */
+struct store_operation *flight_next(struct flight *flight);
+
+#endif

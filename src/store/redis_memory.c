@@ -1,0 +1,229 @@
+/* How what is remembered of reads is kept coherent (RESP3 client-side caching, default mode).
+ *
+ * Happy path: a greeted connection says CLIENT TRACKING ON; from then on Redis remembers each key
+ * that is read on it, missing ones too, and pushes one invalidation when it changes. The cache is
+ * filled and cleared on this one connection, in the order of its bytes.
+ *
+ * Failure modes: the connection is lost, or all keys are gone (FLUSHALL): everything is forgotten
+ * at once. It goes silent: copies are not trusted once what was heard is TRUST_MS old. Redis
+ * refuses to track: nothing is remembered, it is said, and Redis is asked again now and then. */
+#include "store/redis_store_internal.h"
+
+#include "mintd/log.h"
+#include "store/store_answer.h"
+
+/* Together with the lag of the loop's clock within a turn: 2 s. */
+#define TRUST_MS (LINK_SILENCE_MS - 100u)
+#define RETRY_MS 5000u
+
+bool memory_is_trusted(const struct redis_store *store) {
+    return store->memory.is_tracked && store->schema_is_ours &&
+           link_state(store->link) == LINK_UP &&
+           uv_now(store->loop) - link_heard_ms(store->link) < TRUST_MS;
+}
+
+/* ---- forgetting ---- */
+
+static void forget(struct redis_store *store, struct slice key) {
+    struct redis_memory *memory = &store->memory;
+    memory->changes++;
+    flights_spoil(&memory->flights, key);
+    if (cache_drop(memory->cache, key)) {
+        counter_add(&store->metrics->cache.invalidated, 1);
+    }
+}
+
+static void forget_all(struct redis_store *store) {
+    store->memory.changes++;
+    flights_spoil_all(&store->memory.flights);
+    cache_empty(store->memory.cache);
+}
+
+static void forget_pushed(struct redis_store *store, const struct reply *keys) {
+    const struct reply *key = keys + 1;
+    for (uint32_t i = 0; i < keys->elements; i++, key = reply_next(key)) {
+        if (slice_starts_with(key->text, store->prefix)) {
+            forget(store, slice_skip(key->text, store->prefix.size));
+        }
+    }
+}
+
+void memory_on_push(struct redis_store *store, const struct reply *push) {
+    if (!store->memory.is_tracked) {
+        return;
+    }
+    bool whole = push != NULL && push->elements == 2;
+    if (whole && !slice_equal(reply_first(push)->text, S("invalidate"))) {
+        return;
+    }
+    const struct reply *keys = whole ? reply_next(reply_first(push)) : NULL;
+    if (keys != NULL && keys->type == REPLY_ARRAY) {
+        forget_pushed(store, keys);
+    } else { /* FLUSHALL; or too much, or nothing that we understand */
+        forget_all(store);
+    }
+}
+
+/* ---- tracking ---- */
+
+static void on_retry(uv_timer_t *timer) {
+    memory_start_tracking(timer->data);
+}
+
+static void take_refusal(struct redis_store *store, const struct reply *reply) {
+    struct redis_memory *memory = &store->memory;
+    if (!memory->refusal_told) {
+        memory->refusal_told = true;
+        log_warning("redis does not tell of changes (CLIENT TRACKING): each request asks it; it "
+                    "needs RESP3 (Redis 6 or later, no proxy) and the right to client|tracking",
+                    LOG_TEXT("reply", reply->text));
+    }
+    if (!store->closing) {
+        uv_timer_start(&memory->retry, on_retry, RETRY_MS, 0);
+    }
+}
+
+static void on_tracking(void *context, const struct link_result *result) {
+    struct redis_store *store = context;
+    struct redis_memory *memory = &store->memory;
+    if (result->reply == NULL) {
+        return; /* the connection is lost */
+    }
+    memory->is_tracked = result->trouble == STORE_TROUBLE_NONE;
+    counter_set(&store->metrics->cache.on, memory->is_tracked);
+    if (!memory->is_tracked) {
+        take_refusal(store, result->reply);
+        return;
+    }
+    if (memory->refusal_told) {
+        log_info("redis tells of changes now: answers come from memory");
+    }
+    memory->refusal_told = false;
+}
+
+void memory_start_tracking(struct redis_store *store) {
+    const struct link_handler handler = {on_tracking, store, 1};
+    if (store->memory.cache == NULL) {
+        return;
+    }
+    struct output *out = link_begin(store->link);
+    unsigned slot;
+    if (out == NULL) {
+        return; /* down: it is asked again once it is greeted */
+    }
+    output_command(out, 3);
+    output_argument(out, S("CLIENT"));
+    output_argument(out, S("TRACKING"));
+    output_argument(out, S("ON"));
+    if (!link_end(store->link, &handler, &slot)) {
+        link_fail(store->link, STORE_TROUBLE_DISCONNECTED, "out of memory");
+    }
+}
+
+void memory_stop_tracking(struct redis_store *store) {
+    struct redis_memory *memory = &store->memory;
+    if (memory->cache == NULL) {
+        return;
+    }
+    if (!store->closing) {
+        uv_timer_stop(&memory->retry);
+    }
+    memory->is_tracked = false;
+    counter_set(&store->metrics->cache.on, 0);
+    forget_all(store);
+}
+
+/* ---- the other workers ---- */
+
+static void wake(void *context) {
+    const struct redis_memory *memory = &((struct redis_store *)context)->memory;
+    memory->wake(memory->wake_context);
+}
+
+static void on_notice(void *context, struct slice key) {
+    forget(context, key);
+}
+
+static void on_told(void *context, void *told) {
+    struct redis_store *store = context;
+    struct store_operation *operation = told;
+    deadlines_remove(&store->deadlines, operation);
+    redis_finish(store, operation, STORE_FOUND, STORE_TROUBLE_NONE);
+}
+
+void redis_store_woken(struct store *base) {
+    struct redis_store *store = redis_store_of(base);
+    if (store->memory.member != NULL) {
+        cache_member_drain(store->memory.member);
+    }
+}
+
+bool memory_forget(struct redis_store *store, struct slice key, struct store_operation *operation) {
+    struct redis_memory *memory = &store->memory;
+    if (memory->member != NULL) {
+        operation->waits_for = cache_notice_new(memory->member, key, operation);
+        if (operation->waits_for == NULL) {
+            return false;
+        }
+    }
+    if (memory->cache != NULL) {
+        forget(store, key);
+    }
+    return true;
+}
+
+void memory_forget_everywhere(struct redis_store *store, struct store_operation *operation) {
+    redis_wait(store, WAITS_FOR_SIBLINGS, operation);
+    cache_notice_send(operation->waits_for);
+}
+
+/* ---- life ---- */
+
+bool memory_init(struct redis_store *store, const struct redis_store_options *options) {
+    static const struct cache_member_events events = {wake, on_notice, on_told};
+    struct redis_memory *memory = &store->memory;
+    if (options->cache_size == 0) {
+        return true;
+    }
+    memory->flights.seed = options->cache_seed;
+    memory->cache = cache_new(options->cache_size, &options->cache_seed, &store->metrics->cache);
+    if (memory->cache == NULL) {
+        return false;
+    }
+    if (options->cache_group != NULL) {
+        memory->wake = options->wake;
+        memory->wake_context = options->wake_context;
+        memory->member = cache_member_join(options->cache_group, &events, store);
+    }
+    return true;
+}
+
+void memory_fini(struct redis_store *store) {
+    if (store->memory.member != NULL) {
+        cache_member_leave(store->memory.member);
+    }
+    cache_free(store->memory.cache);
+}
+
+void memory_start(struct redis_store *store) {
+    uv_timer_init(store->loop, &store->memory.retry); /* cannot fail */
+    store->memory.retry.data = store;
+}
+
+static struct store_operation *first_that_waits_for_siblings(struct redis_store *store) {
+    struct store_operation *operation = store->deadlines.first;
+    while (operation != NULL && operation->kind != WAITS_FOR_SIBLINGS) {
+        operation = operation->next;
+    }
+    return operation;
+}
+
+void memory_stop(struct redis_store *store) {
+    struct store_operation *operation;
+    while ((operation = first_that_waits_for_siblings(store)) != NULL) {
+        deadlines_remove(&store->deadlines, operation);
+        cache_notice_drop(operation->waits_for);
+        redis_finish(store, operation, STORE_UNKNOWN, STORE_TROUBLE_DISCONNECTED);
+    }
+    uv_close((uv_handle_t *)&store->memory.retry, redis_part_closed);
+}

@@ -1,0 +1,171 @@
+/* The verbs that read: from memory, else by asking Redis.
+ *
+ * Happy path: the copy is there, and trusted: the answer, at once, no command. Else one flight a
+ * key asks Redis, all who want the key meanwhile wait for it, and what it brings is remembered in
+ * the very moment that its reply is read: replies and invalidations come in one order, so nothing
+ * that is remembered can be older than an invalidation that has been seen.
+ *
+ * Failure modes: whoever's time is up leaves the flight, which lands without him; a flight whose
+ * connection is lost ends as UNKNOWN for all who wait; one whose key changes meanwhile is spoiled:
+ * it answers those who asked before and is not remembered. Where nothing may be remembered each
+ * read asks for itself. */
+#include "store/redis_store_internal.h"
+
+#include "mintd/clock.h"
+#include "store/store_answer.h"
+
+static enum cache_kind kind_of(enum redis_verb verb) {
+    return verb == REDIS_GET ? CACHE_TEXT : CACHE_HASH;
+}
+
+static void put_command(struct redis_store *store, enum redis_verb verb, struct slice key,
+                        struct output *out) {
+    output_command(out, 2);
+    output_argument(out, verb == REDIS_GET ? S("GET") : S("HGETALL"));
+    output_joined(out, store->prefix, key);
+}
+
+/* ---- a flight ---- */
+
+/* The reply as an answer; the link fails where it is none to this command. */
+static void take_reply(struct redis_store *store, enum redis_verb verb,
+                       const struct link_result *result, struct store_operation *answer) {
+    if (result->trouble != STORE_TROUBLE_NONE) {
+        redis_leave_replica(store, result->trouble);
+        answer->trouble = result->trouble;
+    } else if (!redis_answer(verb, result->reply, &store->fields, answer)) {
+        link_fail(store->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
+    }
+}
+
+static void hand_out(struct redis_store *store, struct store_operation *operation,
+                     const struct store_operation *answer) {
+    deadlines_remove(&store->deadlines, operation);
+    operation->value = answer->value;
+    operation->fields = answer->fields;
+    operation->field_count = answer->field_count;
+    redis_finish(store, operation, answer->answer, answer->trouble);
+}
+
+static void on_landed(void *context, const struct link_result *result) {
+    struct flight *flight = context;
+    struct redis_store *store = flight->owner;
+    struct redis_memory *memory = &store->memory;
+    struct store_operation answer = {.answer = STORE_UNKNOWN, .trouble = STORE_TROUBLE_NONE};
+    if (result->reply != NULL) {
+        histogram_record(&store->metrics->round_trip, clock_monotonic_ns() - flight->started_ns);
+    }
+    take_reply(store, flight->verb, result, &answer);
+    if (answer.answer != STORE_UNKNOWN && !flight->spoiled && memory->is_tracked) {
+        cache_put(memory->cache, kind_of(flight->verb), flight_key(flight), uv_now(store->loop),
+                  &answer);
+    }
+    flight->spoiled = true; /* who asks again from inside its callback gets another one */
+    struct store_operation *operation;
+    while ((operation = flight_next(flight)) != NULL) {
+        hand_out(store, operation, &answer);
+    }
+    flights_remove(&memory->flights, flight);
+}
+
+static bool take_off(struct redis_store *store, enum redis_verb verb, struct slice key,
+                     struct flight *flight) {
+    const struct link_handler handler = {on_landed, flight, 1};
+    unsigned slot;
+    struct output *out = link_begin(store->link);
+    if (out == NULL) {
+        return false;
+    }
+    put_command(store, verb, key, out);
+    flight->started_ns = clock_monotonic_ns();
+    return link_end(store->link, &handler, &slot);
+}
+
+/* NULL: no room or no memory. */
+static struct flight *new_flight(struct redis_store *store, enum redis_verb verb,
+                                 struct slice key) {
+    struct flights *flights = &store->memory.flights;
+    struct flight *flight = flights_add(flights, store, verb, key);
+    if (flight != NULL && !take_off(store, verb, key, flight)) {
+        flights_remove(flights, flight);
+        return NULL;
+    }
+    return flight;
+}
+
+static enum progress read_through(struct redis_store *store, enum redis_verb verb, struct slice key,
+                                  struct store_operation *operation) {
+    struct cache_metrics *metrics = &store->metrics->cache;
+    if (!redis_verb_may_start(store, key, true, operation)) {
+        return PROGRESS_DONE;
+    }
+    struct flight *flight = flights_find(&store->memory.flights, verb, key);
+    counter_add(flight != NULL ? &metrics->joined : &metrics->misses, 1);
+    if (flight == NULL) {
+        flight = new_flight(store, verb, key);
+    }
+    if (flight == NULL) {
+        return redis_done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
+    }
+    flight_join(flight, operation);
+    redis_wait(store, WAITS_FOR_FLIGHT, operation);
+    return PROGRESS_PENDING;
+}
+
+/* ---- the verbs ---- */
+
+static bool read_from_memory(struct redis_store *store, enum redis_verb verb, struct slice key,
+                             struct store_operation *operation) {
+    if (!memory_is_trusted(store)) {
+        return false;
+    }
+    store_operation_reset(operation);
+    if (!cache_find(store->memory.cache, kind_of(verb), key, uv_now(store->loop), operation)) {
+        return false;
+    }
+    operation->from_memory = true;
+    counter_add(&store->metrics->cache.hits, 1);
+    store_operation_set(operation, store->metrics, operation->answer, STORE_TROUBLE_NONE);
+    return true;
+}
+
+static enum progress read_plainly(struct redis_store *store, enum redis_verb verb, struct slice key,
+                                  struct store_operation *operation) {
+    struct output *out = redis_verb_begin(store, key, true, operation);
+    if (out == NULL) {
+        return PROGRESS_DONE;
+    }
+    put_command(store, verb, key, out);
+    return redis_verb_end(store, verb, 1, operation);
+}
+
+static enum progress read_key(struct redis_store *store, enum redis_verb verb, struct slice key,
+                              struct store_operation *operation) {
+    if (read_from_memory(store, verb, key, operation)) {
+        return PROGRESS_DONE;
+    }
+    return store->memory.is_tracked ? read_through(store, verb, key, operation)
+                                    : read_plainly(store, verb, key, operation);
+}
+
+enum progress redis_verb_get(struct store *base, struct slice key,
+                             struct store_operation *operation) {
+    return read_key(redis_store_of(base), REDIS_GET, key, operation);
+}
+
+enum progress redis_verb_read_hash(struct store *base, struct slice key,
+                                   struct store_operation *operation) {
+    return read_key(redis_store_of(base), REDIS_READ_HASH, key, operation);
+}
+
+/* What Redis had to tell stands in front of its answer. */
+enum progress redis_verb_fence(struct store *base, struct store_operation *operation) {
+    struct redis_store *store = redis_store_of(base);
+    struct output *out = redis_verb_begin(store, S(""), true, operation);
+    if (out == NULL) {
+        return PROGRESS_DONE;
+    }
+    output_command(out, 1);
+    output_argument(out, S("PING"));
+    return redis_verb_end(store, REDIS_FENCE, 1, operation);
+}

@@ -1,0 +1,136 @@
+/* redis_store_internal.h: the store's inside, for redis_store.c (life, and an operation's end),
+ * redis_writes.c and redis_reads.c (the verbs), redis_memory.c (what is remembered of reads, and
+ * how it is kept coherent). */
+#ifndef MINTD_REDIS_STORE_INTERNAL_H
+#define MINTD_REDIS_STORE_INTERNAL_H
+
+#include "mintd/redis_store.h"
+#include "store/cache.h"
+#include "store/cache_member.h"
+#include "store/deadlines.h"
+#include "store/flights.h"
+#include "store/redis_answer.h"
+#include "store/redis_link.h"
+#include "store/redis_schema.h"
+
+#define PREFIX_MAX 64u
+
+/* What an operation in `deadlines` waits for, besides the reply to a command of its own. */
+#define WAITS_FOR_FLIGHT REDIS_VERB_COUNT
+#define WAITS_FOR_SIBLINGS (REDIS_VERB_COUNT + 1u)
+
+/* Who gets the replies to commands of one kind that nobody waits for any more. */
+struct late_replies {
+    struct redis_store *store;
+    enum redis_verb verb;
+};
+
+/* Copies of what was read, trusted while Redis tells us of each change. */
+struct redis_memory {
+    struct cache *cache; /* NULL: nothing is remembered */
+    bool is_tracked;     /* Redis has said that it will tell */
+    bool refusal_told;   /* that it will not has been logged */
+    uint64_t changes;
+    struct flights flights;
+    struct cache_member *member; /* NULL: no other worker */
+    void (*wake)(void *context);
+    void *wake_context;
+    uv_timer_t retry; /* runs while Redis refuses to tell */
+};
+
+struct redis_store {
+    struct store base;
+    uv_loop_t *loop;
+    struct redis_link *link;
+    struct deadlines deadlines;
+    struct store_metrics *metrics;
+    char prefix_text[PREFIX_MAX];
+    struct slice prefix;
+
+    struct redis_schema schema;
+    bool schema_is_ours;
+    uv_timer_t schema_timer; /* runs while it is not */
+
+    struct redis_memory memory;
+    struct redis_fields fields;
+    struct late_replies late[REDIS_VERB_COUNT];
+
+    bool closing;
+    unsigned open_parts; /* the link and the handles, until they are closed */
+    void (*on_closed)(void *);
+    void *on_closed_context;
+};
+
+static inline struct redis_store *redis_store_of(struct store *base) {
+    return (struct redis_store *)base;
+}
+
+/* ---- redis_store.c ---- */
+
+enum progress redis_done_unknown(struct redis_store *store, struct store_operation *operation,
+                                 enum store_trouble trouble);
+/* Of one that is out of `deadlines`: its on_done is called. */
+void redis_finish(struct redis_store *store, struct store_operation *operation,
+                  enum store_answer answer, enum store_trouble trouble);
+/* Resets the operation. False: it is DONE and UNKNOWN. */
+bool redis_verb_may_start(struct redis_store *store, struct slice key, bool fits,
+                          struct store_operation *operation);
+/* The same, and room for the command; NULL: the operation is DONE and UNKNOWN. */
+struct output *redis_verb_begin(struct redis_store *store, struct slice key, bool fits,
+                                struct store_operation *operation);
+enum progress redis_verb_end(struct redis_store *store, enum redis_verb verb, unsigned replies,
+                             struct store_operation *operation);
+/* Waits until its deadline for something of this kind. */
+void redis_wait(struct redis_store *store, unsigned kind, struct store_operation *operation);
+/* What an error reply means for the link. */
+void redis_leave_replica(struct redis_store *store, enum store_trouble trouble);
+
+/* ---- redis_writes.c ---- */
+
+enum progress redis_verb_set(struct store *base, struct slice key, struct slice value,
+                             unsigned ttl_s, struct store_operation *operation);
+enum progress redis_verb_delete(struct store *base, struct slice key,
+                                struct store_operation *operation);
+enum progress redis_verb_create_hash(struct store *base, struct slice key,
+                                     const struct store_field *fields, size_t count,
+                                     struct store_operation *operation);
+enum progress redis_verb_set_field(struct store *base, struct slice key, struct store_field field,
+                                   struct store_operation *operation);
+enum progress redis_verb_add_member(struct store *base, struct slice key, struct slice member,
+                                    struct store_operation *operation);
+enum progress redis_verb_count(struct store *base, struct slice key, unsigned ttl_s,
+                               struct store_operation *operation);
+
+/* ---- redis_reads.c ---- */
+
+enum progress redis_verb_get(struct store *base, struct slice key,
+                             struct store_operation *operation);
+enum progress redis_verb_read_hash(struct store *base, struct slice key,
+                                   struct store_operation *operation);
+enum progress redis_verb_fence(struct store *base, struct store_operation *operation);
+
+/* ---- redis_memory.c ---- */
+
+/* Without handles; false: no memory. memory_fini() undoes it, also after memory_stop(). */
+bool memory_init(struct redis_store *store, const struct redis_store_options *options);
+void memory_fini(struct redis_store *store);
+void memory_start(struct redis_store *store);
+/* What waits for siblings ends; its handle is closed with redis_part_closed(). */
+void memory_stop(struct redis_store *store);
+/* A greeted connection: asks Redis to tell of changes. */
+void memory_start_tracking(struct redis_store *store);
+/* The connection is lost: nothing that it brought is trusted any more. */
+void memory_stop_tracking(struct redis_store *store);
+void memory_on_push(struct redis_store *store, const struct reply *push);
+/* Whether copies are good now: Redis tells of changes, and was heard of lately. */
+bool memory_is_trusted(const struct redis_store *store);
+/* A key is about to be deleted, by the next command: forgotten here already, since no read that is
+ * sent behind that command finds it. Makes ready what tells the other workers afterwards (the
+ * operation's waits_for, to be dropped or sent). False: no memory. */
+bool memory_forget(struct redis_store *store, struct slice key, struct store_operation *operation);
+/* It is deleted: the operation waits until the other workers have forgotten it too. */
+void memory_forget_everywhere(struct redis_store *store, struct store_operation *operation);
+
+void redis_part_closed(uv_handle_t *handle); /* redis_store.c; handle->data is the store */
+
+#endif
