@@ -16,7 +16,9 @@ bool hex_decode(struct slice text, uint8_t *bytes, size_t size);
 void base62_encode(uint64_t number, char *out, size_t width);
 /* The character that stands for a value from 0 to 61. */
 char base62_digit(unsigned value);
-bool base62_is_digit(char c);
+static inline bool base62_is_digit(char c) {
+    return (unsigned)c - '0' < 10u || ((unsigned)c | 0x20u) - 'a' < 26u;
+}
 
 /* CRC-32 of ISO 3309 (zlib's, GitHub's token checksum). */
 uint32_t crc32_of(struct slice s);

@@ -48,8 +48,12 @@ static inline struct slice slice_skip(struct slice s, size_t count) {
     return (struct slice){s.data + count, s.size - count};
 }
 
+bool slice_bytes_equal_nocase(const char *a, const char *b, size_t size);
+
 /* ASCII letters compare alike in both cases; other bytes must be the same. */
-bool slice_equal_nocase(struct slice a, struct slice b);
+static inline bool slice_equal_nocase(struct slice a, struct slice b) {
+    return a.size == b.size && slice_bytes_equal_nocase(a.data, b.data, a.size);
+}
 
 /* Without leading and trailing spaces and tabs (RFC 9110 OWS). */
 struct slice slice_trim(struct slice s);

@@ -43,11 +43,6 @@ void base62_encode(uint64_t number, char *out, size_t width) {
     }
 }
 
-bool base62_is_digit(char c) {
-    char letter = (char)(c | 0x20);
-    return (c >= '0' && c <= '9') || (letter >= 'a' && letter <= 'z');
-}
-
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 

@@ -1,15 +1,13 @@
 #include "mintd/slice.h"
+#include <limits.h>
 
 static char lower(char c) {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-bool slice_equal_nocase(struct slice a, struct slice b) {
-    if (a.size != b.size) {
-        return false;
-    }
-    for (size_t i = 0; i < a.size; i++) {
-        if (lower(a.data[i]) != lower(b.data[i])) {
+bool slice_bytes_equal_nocase(const char *a, const char *b, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        if (a[i] != b[i] && lower(a[i]) != lower(b[i])) {
             return false;
         }
     }
@@ -66,20 +64,24 @@ bool slice_has_word(struct slice list, struct slice word) {
     return false;
 }
 
+#define SAFE_DIGITS 19u /* so many cannot pass 2^64 */
+
 bool slice_to_number(struct slice s, unsigned long long max, unsigned long long *number) {
-    if (s.size == 0) {
-        return false;
-    }
     unsigned long long value = 0;
-    for (size_t i = 0; i < s.size; i++) {
-        if (s.data[i] < '0' || s.data[i] > '9') {
-            return false;
-        }
+    size_t first = 0; /* behind leading zeros */
+    while (first < s.size && s.data[first] == '0') {
+        first++;
+    }
+    for (size_t i = first; i < s.size; i++) {
         unsigned digit = (unsigned)(s.data[i] - '0');
-        if (digit > max || value > (max - digit) / 10) {
+        bool passes = i - first >= SAFE_DIGITS && value > (ULLONG_MAX - digit) / 10;
+        if (digit > 9 || passes) {
             return false;
         }
         value = value * 10 + digit;
+    }
+    if (s.size == 0 || value > max) {
+        return false;
     }
     *number = value;
     return true;

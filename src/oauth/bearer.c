@@ -1,4 +1,5 @@
 /* bearer.c: the token in an Authorization header (RFC 6750 2.1). */
+#include "mintd/encoding.h"
 #include "mintd/oauth.h"
 
 /* b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" */
@@ -8,9 +9,7 @@ static bool is_b64token(struct slice s) {
     }
     for (size_t i = 0; i < s.size; i++) {
         char c = s.data[i];
-        bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        bool digit = c >= '0' && c <= '9';
-        if (!letter && !digit && (c == '\0' || strchr("-._~+/", c) == NULL)) {
+        if (!base62_is_digit(c) && (c == '\0' || strchr("-._~+/", c) == NULL)) {
             return false;
         }
     }

@@ -73,6 +73,10 @@ static bool read_secret_field(struct oauth_client *client, struct slice name, st
     return !slice_equal(rest, S("expires")) || read_number(value, UINT64_MAX, &secret->expires);
 }
 
+static bool means_yes(struct slice value) {
+    return value.size != 0 && !slice_equal(value, S("0"));
+}
+
 static bool read_field(struct oauth_client *client, struct slice name, struct slice value) {
     if (slice_starts_with(name, S("secret:"))) {
         return read_secret_field(client, name, value);
@@ -96,7 +100,7 @@ static bool read_field(struct oauth_client *client, struct slice name, struct sl
         return read_number(value, OAUTH_NUMBER_MAX, &client->generation);
     }
     if (slice_equal(name, S("disabled"))) {
-        client->disabled = value.size != 0 && !slice_equal(value, S("0"));
+        client->disabled = means_yes(value);
     } else if (slice_equal(name, S("permissions"))) {
         client->may_introspect = slice_has_word(value, S("introspect"));
     } else if (slice_equal(name, S("grants"))) {
@@ -125,11 +129,25 @@ bool oauth_client_read(const struct store_operation *answer, struct oauth_client
     return true;
 }
 
-bool oauth_client_read_generation(const struct store_operation *answer, uint64_t *generation) {
-    *generation = 0;
+/* "secret:1" to "secret:4". */
+static bool is_secret(struct slice name) {
+    return name.size == 8 && memcmp(name.data, "secret:", 7) == 0 && name.data[7] > '0' &&
+           (unsigned)(name.data[7] - '0') <= OAUTH_SECRETS_MAX;
+}
+
+bool oauth_client_read_standing(const struct store_operation *answer,
+                                struct oauth_client_standing *standing) {
+    *standing = (struct oauth_client_standing){.generation = 0};
     for (size_t i = 0; i < answer->field_count; i++) {
-        if (slice_equal(answer->fields[i].name, S("gen"))) {
-            return read_number(answer->fields[i].value, OAUTH_NUMBER_MAX, generation);
+        struct slice name = answer->fields[i].name, value = answer->fields[i].value;
+        if (is_secret(name)) {
+            standing->is_client = true;
+        } else if (slice_equal(name, S("gen"))) {
+            if (!read_number(value, OAUTH_NUMBER_MAX, &standing->generation)) {
+                return false;
+            }
+        } else if (slice_equal(name, S("disabled"))) {
+            standing->is_disabled = means_yes(value);
         }
     }
     return true;

@@ -54,10 +54,12 @@ static enum progress take_generation_again(struct flow *flow) {
 
 static enum progress take_client_again(struct flow *flow) {
     struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
-    if (g->operation.answer != STORE_FOUND ||
-        !oauth_client_read_generation(&g->operation, &g->client_generation)) {
+    struct oauth_client_standing client;
+    if (g->operation.answer == STORE_UNKNOWN ||
+        !oauth_client_read_standing(&g->operation, &client)) {
         return end_minted(g);
     }
+    g->client_generation = client.generation;
     flow->step = take_generation_again;
     return store_get(g->oauth->options.store, S(OAUTH_KEY_GENERATION), &g->operation);
 }

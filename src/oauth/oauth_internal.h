@@ -42,8 +42,15 @@ bool oauth_generation_read(const struct store_operation *answer, uint64_t *gener
  * long. */
 bool oauth_client_read(const struct store_operation *answer, struct oauth_client *client);
 
-/* The same, its generation alone. */
-bool oauth_client_read_generation(const struct store_operation *answer, uint64_t *generation);
+/* Whether a token of it can be good: what is looked at for each use of a token. */
+struct oauth_client_standing {
+    uint64_t generation;
+    bool is_client; /* has a secret: see oauth_client_has_secret() */
+    bool is_disabled;
+};
+/* The same of the answer of a store_read_hash; ABSENT is no client. */
+bool oauth_client_read_standing(const struct store_operation *answer,
+                                struct oauth_client_standing *standing);
 
 /* A hash without a secret is no client: a late write of one field must not bring a removed client
  * back. */

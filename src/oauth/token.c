@@ -5,6 +5,7 @@
 
 #define RANDOM_CHARACTERS 43u /* log2(62) * 43 > 256 bits */
 #define CHECKSUM_CHARACTERS 6u
+#define NUMBER_DIGITS_MAX 19u /* of what fits into 64 bits */
 #define CHECKSUM_OFFSET (OAUTH_TOKEN_SIZE - CHECKSUM_CHARACTERS)
 
 /* Bytes from 248 up are thrown away: 248 is a multiple of 62, so all characters are as likely. */
@@ -126,7 +127,61 @@ static bool is_blank(struct slice s) {
     return size == s.size;
 }
 
-bool token_record_read(struct slice json, struct token_record *record, struct buffer *text) {
+/* ---- records that we have written ourselves ---- */
+
+static bool take(struct slice *rest, struct slice expected) {
+    if (!slice_starts_with(*rest, expected)) {
+        return false;
+    }
+    *rest = slice_skip(*rest, expected.size);
+    return true;
+}
+
+/* A text without escapes, of characters that any member may have, behind its opening quote. */
+static bool take_text(struct slice *rest, struct slice *value) {
+    size_t size = 0;
+    while (size < rest->size && rest->data[size] >= ' ' && rest->data[size] < 0x7f &&
+           rest->data[size] != '"' && rest->data[size] != '\\') {
+        size++;
+    }
+    *value = slice_of(rest->data, size);
+    *rest = slice_skip(*rest, size);
+    return take(rest, S("\""));
+}
+
+static bool take_number(struct slice *rest, uint64_t *number) {
+    uint64_t value = 0;
+    size_t digits = 0;
+    while (digits < rest->size && digits < NUMBER_DIGITS_MAX && rest->data[digits] >= '0' &&
+           rest->data[digits] <= '9') {
+        value = value * 10 + (uint64_t)(rest->data[digits++] - '0');
+    }
+    *number = value;
+    *rest = slice_skip(*rest, digits);
+    return digits != 0;
+}
+
+/* Exactly what token_record_write() writes, but for escapes: the slices lie in `json`. */
+static bool read_own(struct slice json, struct token_record *record) {
+    return take(&json, S("{\"client\":\"")) && take_text(&json, &record->client_id) &&
+           take(&json, S(",\"scope\":\"")) && take_text(&json, &record->scope) &&
+           take(&json, S(",\"aud\":\"")) && take_text(&json, &record->audience) &&
+           take(&json, S(",\"iat\":")) && take_number(&json, &record->issued_at) &&
+           take(&json, S(",\"exp\":")) && take_number(&json, &record->expires_at) &&
+           take(&json, S(",\"gen\":")) && take_number(&json, &record->generation) &&
+           take(&json, S(",\"ggen\":")) && take_number(&json, &record->global_generation) &&
+           slice_equal(json, S("}"));
+}
+
+static struct slice keep(struct buffer *text, struct slice value) {
+    size_t start = text->size;
+    buffer_append(text, value);
+    return slice_of(text->data + start, value.size);
+}
+
+/* ---- records of anybody ---- */
+
+static bool read_any(struct slice json, struct token_record *record, struct buffer *text) {
     const char *end = NULL;
     /* cJSON would cut a text at an escaped NUL. */
     if (json.size == 0 || memmem(json.data, json.size, "\\u0000", 6) != NULL) {
@@ -142,8 +197,20 @@ bool token_record_read(struct slice json, struct token_record *record, struct bu
               read_number(object, "exp", &record->expires_at) &&
               read_number(object, "gen", &record->generation) &&
               read_number(object, "ggen", &record->global_generation) &&
-              record->client_id.size != 0 && record->expires_at != 0 &&
               is_visible_list(record->scope) && is_visible_list(record->audience);
     cJSON_Delete(object);
     return ok;
+}
+
+bool token_record_read(struct slice json, struct token_record *record, struct buffer *text) {
+    if (read_own(json, record)) {
+        record->client_id = keep(text, record->client_id);
+        record->scope = keep(text, record->scope);
+        record->audience = keep(text, record->audience);
+    } else if (!read_any(json, record, text)) {
+        return false;
+    }
+    return !text->overflow && record->client_id.size != 0 && record->expires_at != 0 &&
+           record->issued_at <= OAUTH_NUMBER_MAX && record->expires_at <= OAUTH_NUMBER_MAX &&
+           record->generation <= OAUTH_NUMBER_MAX && record->global_generation <= OAUTH_NUMBER_MAX;
 }

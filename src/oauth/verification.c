@@ -65,17 +65,17 @@ static enum progress take_generation(struct flow *flow) {
 
 static enum progress take_client(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
-    struct oauth_client client;
+    struct oauth_client_standing client;
     if (v->operation.answer == STORE_UNKNOWN) {
         return end_unknown(v);
     }
-    if (!oauth_client_read(&v->operation, &client)) {
+    if (!oauth_client_read_standing(&v->operation, &client)) {
         return end(v, OAUTH_REFUSED_RECORD_UNREADABLE);
     }
-    if (v->operation.answer == STORE_ABSENT || !oauth_client_has_secret(&client)) {
+    if (!client.is_client) {
         return refuse(v, OAUTH_REFUSED_TOKEN_WITHOUT_CLIENT);
     }
-    if (client.disabled) {
+    if (client.is_disabled) {
         return refuse(v, OAUTH_REFUSED_TOKEN_OF_DISABLED_CLIENT);
     }
     if (client.generation != v->generation) {
