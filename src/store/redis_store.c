@@ -256,19 +256,43 @@ static enum progress redis_create_hash(struct store *base, struct slice key,
     return verb_end(store, REDIS_CREATE_HASH, 6, operation);
 }
 
-static enum progress redis_set_field(struct store *base, struct slice key, struct store_field field,
-                                     struct store_operation *operation) {
+/* Both commands see the hash at one moment, so the answer holds for what was set. */
+static enum progress redis_set_field(struct store *base, struct slice key, struct slice beside,
+                                     struct store_field field, struct store_operation *operation) {
     struct redis_store *store = redis_store_of(base);
-    struct output *out = verb_begin(store, key, store_fields_are_valid(&field, 1), operation);
+    bool fits = store_fields_are_valid(&field, 1) && beside.size <= STORE_VALUE_MAX;
+    struct output *out = verb_begin(store, key, fits, operation);
     if (out == NULL) {
         return PROGRESS_DONE;
     }
+    output_command(out, 1);
+    output_argument(out, S("MULTI"));
     output_command(out, 4);
     output_argument(out, S("HSET"));
     output_joined(out, store->prefix, key);
     output_argument(out, field.name);
     output_argument(out, field.value);
-    return verb_end(store, REDIS_SET_FIELD, 1, operation);
+    output_command(out, 3);
+    output_argument(out, S("HEXISTS"));
+    output_joined(out, store->prefix, key);
+    output_argument(out, beside);
+    output_command(out, 1);
+    output_argument(out, S("EXEC"));
+    return verb_end(store, REDIS_SET_FIELD, 4, operation);
+}
+
+static enum progress redis_remove_field(struct store *base, struct slice key, struct slice name,
+                                        struct store_operation *operation) {
+    struct redis_store *store = redis_store_of(base);
+    struct output *out = verb_begin(store, key, name.size <= STORE_VALUE_MAX, operation);
+    if (out == NULL) {
+        return PROGRESS_DONE;
+    }
+    output_command(out, 3);
+    output_argument(out, S("HDEL"));
+    output_joined(out, store->prefix, key);
+    output_argument(out, name);
+    return verb_end(store, REDIS_REMOVE_FIELD, 1, operation);
 }
 
 static enum progress redis_add_member(struct store *base, struct slice key, struct slice member,
@@ -434,6 +458,7 @@ static const struct store_verbs verbs = {
     .read_hash = redis_read_hash,
     .create_hash = redis_create_hash,
     .set_field = redis_set_field,
+    .remove_field = redis_remove_field,
     .add_member = redis_add_member,
     .count = redis_count,
     .flush = redis_flush,

@@ -32,7 +32,7 @@ def all_fields_of(redis, name):
 
 
 def fields_of(redis, name):
-    """Without those that mintd writes when it pleases, also after a client was removed."""
+    """Without those that mintd writes when it pleases."""
     return {k: v for k, v in all_fields_of(redis, name).items() if not k.endswith(":used")}
 
 

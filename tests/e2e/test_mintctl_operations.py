@@ -21,7 +21,7 @@ def ctl(redis):
 
 
 LEAST_RIGHTS = ["~mintd:*", "resetchannels", "-@all", "+get", "+set", "+setex", "+del", "+hgetall",
-                "+hset", "+renamenx", "+sadd", "+incr", "+multi", "+exec", "+ping", "+select",
+                "+hset", "+hexists", "+hdel", "+renamenx", "+sadd", "+incr", "+multi", "+exec", "+ping", "+select",
                 "+client|setname"]
 
 
@@ -100,7 +100,7 @@ def test_doctor_sees_replicas(healthy):
         found(Mintctl(healthy), "replicas", "ok", "1")
 
 
-@rows("CTL", **{name: name for name in ("get", "setex", "del", "hgetall", "hset", "renamenx", "sadd",
+@rows("CTL", **{name: name for name in ("get", "setex", "del", "hgetall", "hset", "hexists", "hdel", "renamenx", "sadd",
                                         "incr", "multi", "exec", "ping", "set")})
 def test_doctor_finds_a_missing_right(healthy, case):
     healthy.cli("ACL", "SETUSER", "mintd", "-" + case)
