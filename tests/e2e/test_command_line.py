@@ -51,6 +51,15 @@ def test_help():
 
 
 @row("CLI")
+def test_the_man_page_has_all_that_help_has():
+    """Both are printed from one table."""
+    flags = set(re.findall(r"--[a-z][a-z-]+", run("--help").stdout))
+    page = run("--man")
+    assert page.returncode == 0 and page.stdout.startswith(".TH MINTD 8 ") and not page.stderr
+    assert len(flags) > 15 and flags <= set(re.findall(r"--[a-z][a-z-]+", page.stdout.replace("\\-", "-")))
+
+
+@row("CLI")
 def test_version():
     done = run("--version")
     assert done.returncode == 0 and done.stderr == "", done
