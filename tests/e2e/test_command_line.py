@@ -288,6 +288,14 @@ def test_client_that_cannot_be_made_is_told_once(start_mintd, redis):
 
 
 @row("CLI-secret")
+def test_no_core_file(start_mintd):
+    """Memory holds secrets and tokens."""
+    instance = start_mintd(redis=NOWHERE)
+    with open("/proc/%d/limits" % instance.pid, encoding="ascii") as file:
+        assert re.search(r"^Max core file size +0 +0 ", file.read(), re.MULTILINE)
+
+
+@row("CLI-secret")
 def test_redis_password_stays_out_of_the_log(start_mintd):
     with RedisServer("--requirepass", "url-canary") as server:
         for url in ("redis://:url-canary@127.0.0.1:%d", "redis://default:url%%2Dcanary@127.0.0.1:%d"):
