@@ -574,6 +574,29 @@ def test_nothing_secret_in_redis_or_in_its_log(own_redis, own_mintd):
 
 
 @row("CTL")
+def test_a_password_on_the_command_line_is_warned_about_and_wiped(own_redis):
+    own_redis.cli("ACL", "SETUSER", "operator", "on", ">argv-canary", "~*", "+@all")
+    url = own_redis.url.replace("//", "//operator:argv-canary@")
+    bare = Mintctl(canaries=["argv-canary"])
+    for arguments in (["--redis", url], ["--redis=" + url]):
+        assert "warning: a password on the command line" in bare("client", "list", *arguments).err
+    for silent in (Mintctl(url), Mintctl(env={"MINTD_REDIS": url})):
+        assert silent("client", "list").err == ""
+    assert bare("client", "list", "--redis", own_redis.url).err == ""
+    own_redis.pause()
+    try:
+        process = subprocess.Popen(command_line("client", "list", "--redis", url),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert b"warning" in process.stderr.readline()
+        with open("/proc/%d/cmdline" % process.pid, "rb") as file:
+            assert b"argv-canary" not in file.read()
+    finally:
+        own_redis.resume()
+    out, _ = process.communicate(timeout=scaled(20))
+    assert process.returncode == 0 and b"svc-a" in out
+
+
+@row("CTL")
 def test_a_token_is_wiped_from_the_command_line(own_redis):
     """While it waits for Redis, ps shows nothing of it any more."""
     token = Mintctl(own_redis).secret("token", "mint", "svc-a")
