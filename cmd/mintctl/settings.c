@@ -86,10 +86,10 @@ static enum status parse_file(struct settings *settings, const char *path) {
 }
 
 /* `flag` lies in argv, where a password is wiped once it is read. */
-static enum status parse_flag(struct settings *settings, const char *flag) {
+static enum status parse_flag(struct settings *settings, char *flag) {
     enum status status = parse_url(settings, "--redis", slice_of_string(flag));
     if (settings->redis.password[0] != '\0') {
-        crypto_wipe((void *)(uintptr_t)flag, strlen(flag));
+        crypto_wipe(flag, strlen(flag));
         say("warning: a password on the command line can be read by every user of this machine: "
             "give the URL in MINTD_REDIS, or in a file that MINTD_REDIS_FILE names");
     }
@@ -97,7 +97,7 @@ static enum status parse_flag(struct settings *settings, const char *flag) {
 }
 
 static enum status read_url(struct settings *settings, const struct arguments *arguments) {
-    const char *flag = arguments_value(arguments, "--redis");
+    char *flag = arguments_value(arguments, "--redis");
     const char *variable = getenv("MINTD_REDIS");
     const char *file = getenv("MINTD_REDIS_FILE");
     if (flag != NULL) {
