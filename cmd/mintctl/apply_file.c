@@ -118,9 +118,13 @@ static bool read_disabled(const cJSON *item, struct apply_entry *entry, struct b
 }
 
 static bool read_id(const cJSON *item, struct apply_entry *entry, struct buffer *error) {
-    entry->id = slice_of_string(cJSON_GetStringValue(item));
-    return oauth_client_id_is_valid(entry->id) ||
-           complain(error, "it is 1 to 255 of A-Z a-z 0-9 . _ ~ @ / -");
+    struct slice id = slice_of_string(cJSON_GetStringValue(item));
+    if (!oauth_client_id_is_valid(id)) {
+        /* Nor is it repeated: it may be a secret in the wrong place. */
+        return complain(error, "it is 1 to 255 of A-Z a-z 0-9 . _ ~ @ / -");
+    }
+    entry->id = id;
+    return true;
 }
 
 static bool read_member(const cJSON *item, struct apply_entry *entry, struct buffer *error) {

@@ -38,7 +38,8 @@ static int read_option(struct arguments *arguments, int count, char **texts) {
     }
     unsigned place = arguments->given_count++;
     arguments->given[place].option = option;
-    arguments->given[place].value = !takes_value ? NULL : has_value ? rest.data : texts[1];
+    char *value = has_value ? texts[0] + flag.size + 1 : texts[1];
+    arguments->given[place].value = takes_value ? value : NULL;
     return takes_value && !has_value ? 2 : 1;
 }
 
@@ -86,7 +87,7 @@ enum arguments_result arguments_read(struct arguments *arguments, const struct u
     return ARGUMENTS_RUN;
 }
 
-const char *arguments_next(const struct arguments *arguments, const char *flag, unsigned *place) {
+char *arguments_next(const struct arguments *arguments, const char *flag, unsigned *place) {
     while (*place < arguments->given_count) {
         unsigned i = (*place)++;
         if (strcmp(arguments->given[i].option->flag, flag) == 0) {
@@ -96,7 +97,7 @@ const char *arguments_next(const struct arguments *arguments, const char *flag, 
     return NULL;
 }
 
-const char *arguments_value(const struct arguments *arguments, const char *flag) {
+char *arguments_value(const struct arguments *arguments, const char *flag) {
     unsigned place = 0;
     return arguments_next(arguments, flag, &place);
 }

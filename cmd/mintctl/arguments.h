@@ -13,7 +13,7 @@ struct arguments {
     unsigned given_count;
     struct {
         const struct usage_option *option;
-        const char *value; /* NULL for a switch */
+        char *value; /* NULL for a switch; in argv too */
     } given[ARGUMENTS_GIVEN_MAX];
 };
 
@@ -29,8 +29,8 @@ enum arguments_result arguments_read(struct arguments *arguments, const struct u
 
 bool arguments_has(const struct arguments *arguments, const char *flag);
 /* The value of an option; NULL where it was not given. */
-const char *arguments_value(const struct arguments *arguments, const char *flag);
+char *arguments_value(const struct arguments *arguments, const char *flag);
 /* The next value of a repeatable option from *place on; NULL at the end. */
-const char *arguments_next(const struct arguments *arguments, const char *flag, unsigned *place);
+char *arguments_next(const struct arguments *arguments, const char *flag, unsigned *place);
 
 #endif

@@ -60,7 +60,7 @@ bool doctor_look_at_connection(struct doctor *doctor) {
                     settings->address);
     } else {
         doctor_find(doctor, FINDING_WARNING, "tls",
-                    "use rediss://, or make sure that nobody else is on the way",
+                    "lead it through a TLS tunnel, or make sure that nobody else is on the way",
                     "none to %s: who is on the way reads the password and can write tokens of "
                     "its own",
                     settings->address);

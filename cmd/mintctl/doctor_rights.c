@@ -20,6 +20,8 @@ static const struct need {
     {"DEL", "token:0", {NULL}},
     {"HGETALL", "client:0", {NULL}},
     {"HSET", "new:{0}", {"scope", ""}},
+    {"HEXISTS", "client:0", {"secret:1"}},
+    {"HDEL", "client:0", {"secret:1:used"}},
     {"RENAMENX", "new:{0}", {NULL}}, /* its second key is added */
     {"SADD", "clients", {"0"}},
     {"INCR", "fail:0:0", {NULL}},

@@ -85,12 +85,23 @@ static enum status parse_file(struct settings *settings, const char *path) {
     return status;
 }
 
+/* `flag` lies in argv, where a password is wiped once it is read. */
+static enum status parse_flag(struct settings *settings, char *flag) {
+    enum status status = parse_url(settings, "--redis", slice_of_string(flag));
+    if (settings->redis.password[0] != '\0') {
+        crypto_wipe(flag, strlen(flag));
+        say("warning: a password on the command line can be read by every user of this machine: "
+            "give the URL in MINTD_REDIS, or in a file that MINTD_REDIS_FILE names");
+    }
+    return status;
+}
+
 static enum status read_url(struct settings *settings, const struct arguments *arguments) {
-    const char *flag = arguments_value(arguments, "--redis");
+    char *flag = arguments_value(arguments, "--redis");
     const char *variable = getenv("MINTD_REDIS");
     const char *file = getenv("MINTD_REDIS_FILE");
     if (flag != NULL) {
-        return parse_url(settings, "--redis", slice_of_string(flag));
+        return parse_flag(settings, flag);
     }
     if (variable != NULL && file != NULL) {
         say("MINTD_REDIS_FILE: the same setting is given without _FILE too: keep one");

@@ -6,17 +6,31 @@
 
 /* ---- key ---- */
 
+static bool print_key_json(struct slice key) {
+    cJSON *object = cJSON_CreateObject();
+    json_add_text(object, "key", key);
+    return json_print(object);
+}
+
 enum status token_key(const struct arguments *arguments) {
-    char jti[OAUTH_JTI_SIZE];
+    char jti[OAUTH_JTI_SIZE], storage[REDIS_KEY_MAX];
+    struct buffer key = buffer_of(storage, sizeof storage);
     struct slice prefix;
     enum status status = settings_read_prefix(arguments, &prefix);
     if (status == STATUS_DONE) {
         status = token_operand_read(arguments->operands[0], false, jti);
     }
-    if (status == STATUS_DONE) {
-        printf("%.*stoken:%.*s\n", (int)prefix.size, prefix.data, (int)sizeof jti, jti);
+    if (status != STATUS_DONE) {
+        return status;
     }
-    return status;
+    buffer_append(&key, prefix);
+    buffer_append(&key, S("token:"));
+    buffer_append(&key, slice_of(jti, sizeof jti));
+    if (arguments_has(arguments, "--json")) {
+        return print_key_json(buffer_slice(&key)) ? STATUS_DONE : STATUS_REFUSED;
+    }
+    printf("%.*s\n", (int)key.size, key.data);
+    return STATUS_DONE;
 }
 
 /* ---- show ---- */

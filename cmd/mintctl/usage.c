@@ -115,7 +115,7 @@ const struct usage usages[] = {
      "Of one client, or of everybody. The clients can mint new ones at once.\n", token_revoke_all,
      true},
     {"token key", "TOKEN|-", 1, 1, "the name of a token's key in Redis",
-     "Asks no Redis.\n" TOKEN_WORDS, none, true},
+     "Asks no Redis.\n" TOKEN_WORDS, json_alone, true},
     {"explain", "TOKEN|HEADER|-", 1, 1, "why a token or a secret is accepted or refused",
      "Takes a token, or the value of an Authorization header (Bearer or Basic), and goes the way\n"
      "mintd would, step by step. Nothing secret is printed. Exit status 0: accepted, 1: refused.\n"

@@ -73,8 +73,8 @@ struct store_operation {
     struct slice value;               /* store_get */
     const struct store_field *fields; /* store_read_hash */
     size_t field_count;
-    int64_t number;   /* store_create_hash: 1 made, 0 it was there; store_delete: keys deleted;
-                         store_count */
+    int64_t number; /* store_create_hash: 1 made, 0 it was there; store_delete: keys deleted;
+                       store_remove_field: fields removed; store_count */
     bool from_memory; /* a read: answered from a copy, which the store keeps coherent (below) */
 
     /* The store's own. */
@@ -120,8 +120,10 @@ struct store_verbs {
     enum progress (*read_hash)(struct store *, struct slice key, struct store_operation *);
     enum progress (*create_hash)(struct store *, struct slice key, const struct store_field *fields,
                                  size_t count, struct store_operation *);
-    enum progress (*set_field)(struct store *, struct slice key, struct store_field field,
-                               struct store_operation *);
+    enum progress (*set_field)(struct store *, struct slice key, struct slice beside,
+                               struct store_field field, struct store_operation *);
+    enum progress (*remove_field)(struct store *, struct slice key, struct slice name,
+                                  struct store_operation *);
     enum progress (*add_member)(struct store *, struct slice key, struct slice member,
                                 struct store_operation *);
     enum progress (*count)(struct store *, struct slice key, unsigned ttl_s,
@@ -166,11 +168,20 @@ static inline enum progress store_create_hash(struct store *store, struct slice 
                                               struct store_operation *operation) {
     return store->verbs->create_hash(store, key, fields, count, operation);
 }
-/* Sets one field of a hash (HSET), which is made where there is none. */
+/* Sets one field of a hash that has the field `beside`. ABSENT: it has not, or there is no hash;
+ * then the field that was to be set may be there nonetheless, and store_remove_field() takes it
+ * away: a store that others write to cannot do both in one step. */
 static inline enum progress store_set_field(struct store *store, struct slice key,
-                                            struct store_field field,
+                                            struct slice beside, struct store_field field,
                                             struct store_operation *operation) {
-    return store->verbs->set_field(store, key, field, operation);
+    return store->verbs->set_field(store, key, beside, field, operation);
+}
+/* Removes one field of a hash (HDEL), and with its last field the hash. FOUND also where there was
+ * none; `number` tells. */
+static inline enum progress store_remove_field(struct store *store, struct slice key,
+                                               struct slice name,
+                                               struct store_operation *operation) {
+    return store->verbs->remove_field(store, key, name, operation);
 }
 /* Adds to a set (SADD). */
 static inline enum progress store_add_member(struct store *store, struct slice key,

@@ -193,29 +193,43 @@ static enum progress memory_create_hash(struct store *base, struct slice key,
     return found(store, operation, 1);
 }
 
+/* Where the field stands; the count of fields where it does not. */
+static size_t field_index(const struct entry *hash, struct slice name) {
+    size_t i = 0;
+    while (i < hash->field_count && !slice_equal(hash->fields[i].name, name)) {
+        i++;
+    }
+    return i;
+}
+
 /* The entry's fields with this one put in or over; NULL: no memory, or too many. */
 static struct entry *with_field(struct slice key, const struct entry *old,
                                 struct store_field field) {
     struct store_field fields[STORE_FIELDS_MAX];
-    size_t count = old == NULL ? 0 : old->field_count;
-    size_t place = 0;
-    if (count != 0) {
-        memcpy(fields, old->fields, count * sizeof *fields);
-    }
-    while (place < count && !slice_equal(fields[place].name, field.name)) {
-        place++;
-    }
+    size_t count = old->field_count;
+    size_t place = field_index(old, field.name);
     if (place == STORE_FIELDS_MAX) {
         return NULL;
     }
+    memcpy(fields, old->fields, count * sizeof *fields);
     fields[place] = field;
     return entry_new_hash(key, fields, place == count ? count + 1 : count);
 }
 
-static enum progress memory_set_field(struct store *base, struct slice key,
+/* The entry's fields but this one, which is there; NULL: no memory. */
+static struct entry *without_field(struct slice key, const struct entry *old, struct slice name) {
+    struct store_field fields[STORE_FIELDS_MAX];
+    size_t last = old->field_count - 1;
+    memcpy(fields, old->fields, old->field_count * sizeof *fields);
+    fields[field_index(old, name)] = fields[last];
+    return entry_new_hash(key, fields, last);
+}
+
+static enum progress memory_set_field(struct store *base, struct slice key, struct slice beside,
                                       struct store_field field, struct store_operation *operation) {
     struct memory_store *store = memory_store_of(base);
-    struct memory_table *table = begin(store, key, store_fields_are_valid(&field, 1), operation);
+    bool fits = store_fields_are_valid(&field, 1) && beside.size <= STORE_VALUE_MAX;
+    struct memory_table *table = begin(store, key, fits, operation);
     if (table == NULL) {
         return PROGRESS_DONE;
     }
@@ -223,14 +237,41 @@ static enum progress memory_set_field(struct store *base, struct slice key,
     if (old != NULL && old->kind != ENTRY_HASH) {
         return unknown(store, operation, STORE_TROUBLE_WRONGTYPE);
     }
-    struct entry *entry =
-        table_has_room(table, old == NULL ? 1 : 0) ? with_field(key, old, field) : NULL;
+    if (old == NULL || field_index(old, beside) == old->field_count) {
+        return end(store, operation, STORE_ABSENT, STORE_TROUBLE_NONE);
+    }
+    struct entry *entry = with_field(key, old, field);
     if (entry == NULL) {
         return unknown(store, operation, STORE_TROUBLE_OOM);
     }
     table_remove(table, key);
     table_insert(table, entry);
     return found(store, operation, 0);
+}
+
+static enum progress memory_remove_field(struct store *base, struct slice key, struct slice name,
+                                         struct store_operation *operation) {
+    struct memory_store *store = memory_store_of(base);
+    struct memory_table *table = begin(store, key, name.size <= STORE_VALUE_MAX, operation);
+    if (table == NULL) {
+        return PROGRESS_DONE;
+    }
+    const struct entry *old = table_find(table, key);
+    if (old != NULL && old->kind != ENTRY_HASH) {
+        return unknown(store, operation, STORE_TROUBLE_WRONGTYPE);
+    }
+    if (old == NULL || field_index(old, name) == old->field_count) {
+        return found(store, operation, 0);
+    }
+    struct entry *entry = old->field_count == 1 ? NULL : without_field(key, old, name);
+    if (entry == NULL && old->field_count != 1) {
+        return unknown(store, operation, STORE_TROUBLE_OOM);
+    }
+    table_remove(table, key);
+    if (entry != NULL) {
+        table_insert(table, entry);
+    }
+    return found(store, operation, 1);
 }
 
 /* Puts the set's own entry where it is missing. False: no memory. */
@@ -348,6 +389,7 @@ struct store *memory_store_new(struct memory_data *data, struct store_metrics *m
         .read_hash = memory_read_hash,
         .create_hash = memory_create_hash,
         .set_field = memory_set_field,
+        .remove_field = memory_remove_field,
         .add_member = memory_add_member,
         .count = memory_count,
         .fence = memory_fence,

@@ -8,6 +8,9 @@
 /* For store_count: to SET, INCR. */
 #define COUNT_REPLIES 2u
 #define COUNT_RESULT 1u
+/* For store_set_field: to HSET, HEXISTS. */
+#define SET_FIELD_REPLIES 2u
+#define SET_FIELD_RESULT 1u
 
 /* STORE_UNKNOWN from one of these: no reply to such a command. */
 
@@ -54,6 +57,15 @@ static enum store_answer answer_exec(const struct reply *reply, uint32_t replies
     return answer_number(reply_first(reply) + result, operation);
 }
 
+/* The field beside which it was set: there or not. */
+static enum store_answer answer_set_field(const struct reply *reply,
+                                          struct store_operation *operation) {
+    enum store_answer answer = answer_exec(reply, SET_FIELD_REPLIES, SET_FIELD_RESULT, operation);
+    bool is_beside = operation->number != 0;
+    operation->number = 0;
+    return answer == STORE_FOUND && !is_beside ? STORE_ABSENT : answer;
+}
+
 static enum store_answer answer(enum redis_verb verb, const struct reply *reply,
                                 struct redis_fields *fields, struct store_operation *operation) {
     switch (verb) {
@@ -69,9 +81,11 @@ static enum store_answer answer(enum redis_verb verb, const struct reply *reply,
         return answer_exec(reply, COUNT_REPLIES, COUNT_RESULT, operation);
     case REDIS_FENCE:
         return slice_equal(reply->text, S("PONG")) ? STORE_FOUND : STORE_UNKNOWN;
+    case REDIS_SET_FIELD:
+        return answer_set_field(reply, operation);
     case REDIS_DELETE:
     case REDIS_ADD_MEMBER:
-    case REDIS_SET_FIELD:
+    case REDIS_REMOVE_FIELD:
     case REDIS_CALL:
     case REDIS_VERB_COUNT:
         break;

@@ -15,6 +15,7 @@ enum redis_verb {
     REDIS_ADD_MEMBER,
     REDIS_COUNT,
     REDIS_SET_FIELD,
+    REDIS_REMOVE_FIELD,
     REDIS_FENCE,
     REDIS_CALL, /* any command: redis_call.h takes its reply */
     REDIS_VERB_COUNT

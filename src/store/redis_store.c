@@ -256,6 +256,7 @@ static const struct store_verbs verbs = {
     .read_hash = redis_verb_read_hash,
     .create_hash = redis_verb_create_hash,
     .set_field = redis_verb_set_field,
+    .remove_field = redis_verb_remove_field,
     .add_member = redis_verb_add_member,
     .count = redis_verb_count,
     .fence = redis_verb_fence,

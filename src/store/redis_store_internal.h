@@ -94,8 +94,10 @@ enum progress redis_verb_delete(struct store *base, struct slice key,
 enum progress redis_verb_create_hash(struct store *base, struct slice key,
                                      const struct store_field *fields, size_t count,
                                      struct store_operation *operation);
-enum progress redis_verb_set_field(struct store *base, struct slice key, struct store_field field,
-                                   struct store_operation *operation);
+enum progress redis_verb_set_field(struct store *base, struct slice key, struct slice beside,
+                                   struct store_field field, struct store_operation *operation);
+enum progress redis_verb_remove_field(struct store *base, struct slice key, struct slice name,
+                                      struct store_operation *operation);
 enum progress redis_verb_add_member(struct store *base, struct slice key, struct slice member,
                                     struct store_operation *operation);
 enum progress redis_verb_count(struct store *base, struct slice key, unsigned ttl_s,

@@ -91,19 +91,43 @@ enum progress redis_verb_create_hash(struct store *base, struct slice key,
     return redis_verb_end(store, REDIS_CREATE_HASH, 6, operation);
 }
 
-enum progress redis_verb_set_field(struct store *base, struct slice key, struct store_field field,
-                                   struct store_operation *operation) {
+/* Both commands see the hash at one moment, so the answer holds for what was set. */
+enum progress redis_verb_set_field(struct store *base, struct slice key, struct slice beside,
+                                   struct store_field field, struct store_operation *operation) {
     struct redis_store *store = redis_store_of(base);
-    struct output *out = redis_verb_begin(store, key, store_fields_are_valid(&field, 1), operation);
+    bool fits = store_fields_are_valid(&field, 1) && beside.size <= STORE_VALUE_MAX;
+    struct output *out = redis_verb_begin(store, key, fits, operation);
     if (out == NULL) {
         return PROGRESS_DONE;
     }
+    output_command(out, 1);
+    output_argument(out, S("MULTI"));
     output_command(out, 4);
     output_argument(out, S("HSET"));
     output_joined(out, store->prefix, key);
     output_argument(out, field.name);
     output_argument(out, field.value);
-    return redis_verb_end(store, REDIS_SET_FIELD, 1, operation);
+    output_command(out, 3);
+    output_argument(out, S("HEXISTS"));
+    output_joined(out, store->prefix, key);
+    output_argument(out, beside);
+    output_command(out, 1);
+    output_argument(out, S("EXEC"));
+    return redis_verb_end(store, REDIS_SET_FIELD, 4, operation);
+}
+
+enum progress redis_verb_remove_field(struct store *base, struct slice key, struct slice name,
+                                      struct store_operation *operation) {
+    struct redis_store *store = redis_store_of(base);
+    struct output *out = redis_verb_begin(store, key, name.size <= STORE_VALUE_MAX, operation);
+    if (out == NULL) {
+        return PROGRESS_DONE;
+    }
+    output_command(out, 3);
+    output_argument(out, S("HDEL"));
+    output_joined(out, store->prefix, key);
+    output_argument(out, name);
+    return redis_verb_end(store, REDIS_REMOVE_FIELD, 1, operation);
 }
 
 enum progress redis_verb_add_member(struct store *base, struct slice key, struct slice member,

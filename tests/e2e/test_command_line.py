@@ -51,6 +51,15 @@ def test_help():
 
 
 @row("CLI")
+def test_the_man_page_has_all_that_help_has():
+    """Both are printed from one table."""
+    flags = set(re.findall(r"--[a-z][a-z-]+", run("--help").stdout))
+    page = run("--man")
+    assert page.returncode == 0 and page.stdout.startswith(".TH MINTD 8 ") and not page.stderr
+    assert len(flags) > 15 and flags <= set(re.findall(r"--[a-z][a-z-]+", page.stdout.replace("\\-", "-")))
+
+
+@row("CLI")
 def test_version():
     done = run("--version")
     assert done.returncode == 0 and done.stderr == "", done
@@ -276,6 +285,14 @@ def test_client_that_cannot_be_made_is_told_once(start_mintd, redis):
         instance.stop()
     finally:
         redis.cli("ACL", "DELUSER", user)
+
+
+@row("CLI-secret")
+def test_no_core_file(start_mintd):
+    """Memory holds secrets and tokens."""
+    instance = start_mintd(redis=NOWHERE)
+    with open("/proc/%d/limits" % instance.pid, encoding="ascii") as file:
+        assert re.search(r"^Max core file size +0 +0 ", file.read(), re.MULTILINE)
 
 
 @row("CLI-secret")

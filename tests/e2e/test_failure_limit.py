@@ -100,16 +100,20 @@ def check_limited(response):
 # ---- the limit ----
 
 
-@rows("T-35", token="/token", auth="/auth", introspect="/introspect", revoke="/revoke")
-def test_limit(limited, guesser, case):
-    """I-12 and K-11 are the last two."""
+@pytest.mark.parametrize("instances", [1, 2])
+@pytest.mark.parametrize("target", [pytest.param("/token", id="T-35-token"), pytest.param("/auth", id="T-35-auth"),
+                                    pytest.param("/introspect", id="I-12"), pytest.param("/revoke", id="K-11")])
+def test_limit(limited, guesser, target, instances):
+    """The failures on one instance, or in turn on two; each of them refuses from then on."""
+    asked = limited[:instances]
     for number in range(LIMIT):
-        guesser.wrong(limited[0], case)
+        guesser.wrong(asked[number % instances], target)
         assert guesser.count() == number + 1
-    for secret in ("wrong", "s-3cret", "wrong", "s-3cret"):
-        check_limited(guesser.ask(limited[0], secret, case))
-    for target in TARGETS:
-        check_limited(guesser.ask(limited[0], target=target))
+    for instance in asked:
+        for secret in ("wrong", "s-3cret", "wrong", "s-3cret"):
+            check_limited(guesser.ask(instance, secret, target))
+        for other in TARGETS:
+            check_limited(guesser.ask(instance, target=other))
 
 
 @row("T-35")
@@ -199,16 +203,12 @@ def test_slow_hash(guesser, redis, start_mintd):
     redis.cli("HSET", "mintd:client:" + guesser.name, *SVC_B.hash_fields()[0])
     guesser.exhaust(instance)
 
-    def checks():
-        text = instance.request("GET", "/metrics").body.decode()
-        return float(re.search(r"^mintd_secret_slow_checks_total (\S+)", text, re.MULTILINE)[1])
-
-    before = checks()
+    before = slow_checks(instance)
     assert before >= LIMIT
     for _ in range(20):
         check_limited(guesser.ask(instance, "another wrong one"))
         check_limited(guesser.ask(instance, SVC_B.secret))
-    assert checks() == before
+    assert slow_checks(instance) == before
 
 
 @row("T-35")
@@ -268,6 +268,35 @@ def test_bad_tokens_are_not_failures_of_a_client(limited, guesser, redis):
     for _ in range(3 * LIMIT):
         assert guesser.send(limited[0], request_bytes("GET", "/secret", [bearer("nope")])).status == 401
     assert not redis.keys("mintd:fail:*")
+
+
+def slow_checks(instance):
+    text = instance.request("GET", "/metrics").body.decode()
+    return int(re.search(r"^mintd_secret_slow_checks_total ([0-9]+)", text, re.MULTILINE)[1])
+
+
+@row("G-25")
+def test_bound_over_workers_and_instances(guesser, redis, start_mintd):
+    """Two instances of two workers. One guess after the other, each on a connection of its own: as many
+    are called wrong as the limit says, however they are spread; all others are told to wait. Each worker
+    looks at one guess over the limit, and at none from then on. The client itself, at another address,
+    is served by every worker."""
+    workers, guesses = 2, 100
+    instances = [start_mintd("--failure-limit", str(LIMIT), redis=redis, workers=workers) for _ in range(2)]
+    for instance in instances:
+        instance.wait_for_store()
+    redis.cli("HSET", "mintd:client:" + guesser.name, *SVC_B.hash_fields()[0])  # a slow hash: counted
+    answers = [guesser.ask(instances[n % 2], "wrong %d" % n) for n in range(guesses)]
+    for response in answers[:LIMIT]:
+        check_err(response, 401, "invalid_client")
+    for response in answers[LIMIT:]:
+        check_limited(response)
+    looked_at = sum(slow_checks(instance) for instance in instances)
+    print("G-25: of %d guesses %d were looked at" % (guesses, looked_at))
+    assert LIMIT < looked_at <= LIMIT + workers * len(instances), looked_at
+    for _ in range(20):  # whichever worker takes the connection
+        for instance in instances:
+            check_tok(guesser.ask(instance, SVC_B.secret, source=guesser.elsewhere), "/token")
 
 
 # ---- ids that do not exist ----

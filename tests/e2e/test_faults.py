@@ -32,8 +32,15 @@ def requests_of(token):
 
 
 def all_requests_of(token):
+    """Those, failing logins, and every other endpoint that asks Redis. Nothing is revoked by them."""
     return {**requests_of(token), "token_wrong": (401, form_request("/token", G, [basic("svc-a", "wrong")])),
-            "token_unknown": (401, form_request("/token", G, [basic("nobody", "x")]))}
+            "token_unknown": (401, form_request("/token", G, [basic("nobody", "x")])),
+            "verify": (200, request_bytes("GET", "/verify", [bearer(token)])),
+            "verify_below": (200, request_bytes("POST", "/verify/app", [bearer(token)])),
+            "verify_unknown": (401, request_bytes("GET", "/verify", [bearer(forged_token())])),
+            "introspect": (200, form_request("/introspect", [("token", token)], [BA])),
+            "introspect_unknown": (200, form_request("/introspect", [("token", forged_token())], [BA])),
+            "revoke_unknown": (200, form_request("/revoke", [("token", forged_token())], [BA]))}
 
 
 def timed(instance, raw):

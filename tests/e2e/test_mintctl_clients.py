@@ -7,9 +7,11 @@ import time
 import pytest
 
 from support.clients import G, basic, bearer
+from support.inquiry import check_active, introspect
 from support.mintctl import Mintctl
-from support.oauth import (check_err, check_tok, check_welcome, make_client, minted, post, row, rows,
-                           unique, use, wait_refused, wait_until)
+from support.mintd import run
+from support.oauth import (check_err, check_tok, check_welcome, checksum, forged_token, make_client, minted, post,
+                           row, rows, unique, use, wait_refused, wait_until)
 from support.timing import scaled
 
 
@@ -32,7 +34,7 @@ def all_fields_of(redis, name):
 
 
 def fields_of(redis, name):
-    """Without those that mintd writes when it pleases, also after a client was removed."""
+    """Without those that mintd writes when it pleases."""
     return {k: v for k, v in all_fields_of(redis, name).items() if not k.endswith(":used")}
 
 
@@ -187,6 +189,39 @@ def test_wrong_settings(redis, ctl, case):
     done = ctl("client", "add", *case, status=2)
     assert done.err.count("\n") == 1, done
     assert listed(redis) == before
+
+
+def forged_secret():
+    """Of the form of those that we make."""
+    return "mts_" + "A" * 43 + checksum("mts_" + "A" * 43)
+
+
+@rows("B-02", token=forged_token(), secret=forged_secret(), colon="svc-a:x", space="svc a",
+      newline="svc-a\n", high="svc-\u00e9", upper_half="\u202esvc-a", nothing="", bang="!")
+def test_ids_that_could_be_taken_for_something_else(redis, ctl, case, tmp_path):
+    """By each of the ways that make a client: nobody gets such an id."""
+    before = listed(redis), redis.keys("mintd:client:*")
+    ctl.canaries.append("reserved-canary")
+    ctl("client", "add", case, "--secret-stdin", stdin="reserved-canary\n", status=2)
+    path = tmp_path / "clients.json"
+    path.write_text(json.dumps({"clients": [entry(case)]}))
+    ctl("client", "apply", str(path), status=2)
+    done = run("--check", env={"MINTD_CLIENT": case + ":reserved-canary"})
+    # "svc-a:x:reserved-canary" is the client svc-a, whose secret is x.
+    assert done.returncode == (0 if case == "svc-a:x" else 2), done
+    assert (listed(redis), redis.keys("mintd:client:*")) == before
+
+
+@row("B-02")
+def test_an_id_is_given_once(pair, redis, ctl, name):
+    """Whoever comes second changes nothing, and gets no secret."""
+    first = ctl.secret("client", "add", name, "--scope", "read")
+    before = fields_of(redis, name)
+    assert ctl("client", "add", name, "--scope", "admin", status=1).out == ""
+    assert fields_of(redis, name) == before
+    for instance in pair:
+        token = check_tok(try_mint(instance, name, first), "/token", "read")
+        check_active(introspect(pair.b, token), token, name, "read")
 
 
 # ---- list, show ----

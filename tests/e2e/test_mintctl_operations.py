@@ -21,7 +21,7 @@ def ctl(redis):
 
 
 LEAST_RIGHTS = ["~mintd:*", "resetchannels", "-@all", "+get", "+set", "+setex", "+del", "+hgetall",
-                "+hset", "+renamenx", "+sadd", "+incr", "+multi", "+exec", "+ping", "+select",
+                "+hset", "+hexists", "+hdel", "+renamenx", "+sadd", "+incr", "+multi", "+exec", "+ping", "+select",
                 "+client|setname", "+client|tracking"]
 
 
@@ -43,7 +43,7 @@ def findings(ctl, *arguments, status=0):
     for one in document["findings"]:
         assert one["result"] in ("ok", "warning", "problem", "not checked"), one
         assert one["text"]
-        assert one["result"] != "problem" or one["advice"]
+        assert one["result"] not in ("problem", "warning") or one["advice"]
     assert document["problems"] == [f["result"] for f in document["findings"]].count("problem")
     return {f["check"]: f for f in document["findings"]}
 
@@ -100,7 +100,7 @@ def test_doctor_sees_replicas(healthy):
         found(Mintctl(healthy), "replicas", "ok", "1")
 
 
-@rows("CTL", **{name: name for name in ("get", "setex", "del", "hgetall", "hset", "renamenx", "sadd",
+@rows("CTL", **{name: name for name in ("get", "setex", "del", "hgetall", "hset", "hexists", "hdel", "renamenx", "sadd",
                                         "incr", "multi", "exec", "ping", "set")})
 def test_doctor_finds_a_missing_right(healthy, case):
     healthy.cli("ACL", "SETUSER", "mintd", "-" + case)
@@ -192,6 +192,30 @@ def test_doctor_finds_plain_listeners(healthy):
     found(ctl, "listeners", "warning", "two", "0.0.0.0:4001")
     healthy.cli("SETEX", "mintd:instance:two", "60", json.dumps({**beat, "tls": True}))
     found(ctl, "listeners", "ok")
+
+
+@row("CTL")
+def test_doctor_finds_a_plain_listener_of_a_running_mintd(own_redis, start_mintd):
+    ctl = Mintctl(own_redis)
+    here, everywhere = (start_mintd(redis=own_redis, name=name, listen=(address,))
+                        for name, address in (("here", "127.0.0.1:0"), ("everywhere", "0.0.0.0:0")))
+    here.wait_for_store()
+    assert here.request("GET", "/readyz").status == 200
+    found_of = findings(ctl, status=1)["listeners"]  # this Redis keeps nothing, which is a problem
+    assert found_of["result"] == "ok", found_of
+    everywhere.wait_for_store()
+    assert everywhere.request("GET", "/readyz").status == 200
+    found_of = findings(ctl, status=1)["listeners"]
+    assert found_of["result"] == "warning" and "everywhere" in found_of["text"], found_of
+
+
+@row("CTL")
+def test_doctor_finds_a_redis_elsewhere_without_tls(healthy):
+    """0.0.0.0 is no loopback address, and leads to this machine all the same."""
+    elsewhere = "redis://0.0.0.0:%d" % healthy.port
+    result = findings(Mintctl(elsewhere), "--user", "mintd", status=1)
+    assert result["tls"]["result"] == "warning" and "0.0.0.0" in result["tls"]["text"], result["tls"]
+    assert result["password"]["result"] == "problem", result["password"]
 
 
 class FakeRedis:
@@ -331,6 +355,31 @@ def test_help():
         assert done.out.startswith("usage: mintctl %s" % command) and not done.err, done
         assert max(map(len, done.out.splitlines())) <= 100, done.out
     assert "client rotate" in NOWHERE("client", "--help").out
+
+
+def flags_of(text):
+    return set(re.findall(r"--[a-z][a-z-]+", text))
+
+
+@row("CTL")
+def test_the_man_page_has_all_that_help_has():
+    """Both are printed from one table."""
+    helped = "".join(NOWHERE(*c.split(), "--help").out for c in COMMANDS)
+    page = NOWHERE("--man").out.replace("\\-", "-")
+    assert page.startswith(".TH MINTCTL 1 ") and flags_of(helped) <= flags_of(page)
+    for command in COMMANDS:
+        assert '.SS "%s' % command in page, command
+
+
+@row("CTL")
+def test_every_read_prints_json(redis, pair, ctl):
+    assert pair.a.request("GET", "/readyz").status == 200
+    token = ctl.secret("token", "mint", "svc-a")
+    for arguments, status in ((["client", "list"], 0), (["client", "show", "svc-a"], 0), (["token", "show", "-"], 0),
+                              (["token", "key", "-"], 0), (["explain", "-"], 0), (["doctor"], 1), (["status"], 0)):
+        done = ctl(*arguments, "--json", stdin=token, status=status)
+        assert isinstance(json.loads(done.out), dict), done
+    ctl("token", "revoke", "-", stdin=token)
 
 
 @row("CTL")
@@ -529,6 +578,29 @@ def test_nothing_secret_in_redis_or_in_its_log(own_redis, own_mintd):
     for text in (*secrets, *tokens, "a-canary-that-a-person-chose"):
         assert text not in everything
     check_tok(post(own_mintd, "/token", G, basic("x", secrets[1])), "/token", "read")
+
+
+@row("CTL")
+def test_a_password_on_the_command_line_is_warned_about_and_wiped(own_redis):
+    own_redis.cli("ACL", "SETUSER", "operator", "on", ">argv-canary", "~*", "+@all")
+    url = own_redis.url.replace("//", "//operator:argv-canary@")
+    bare = Mintctl(canaries=["argv-canary"])
+    for arguments in (["--redis", url], ["--redis=" + url]):
+        assert "warning: a password on the command line" in bare("client", "list", *arguments).err
+    for silent in (Mintctl(url), Mintctl(env={"MINTD_REDIS": url})):
+        assert silent("client", "list").err == ""
+    assert bare("client", "list", "--redis", own_redis.url).err == ""
+    own_redis.pause()
+    try:
+        process = subprocess.Popen(command_line("client", "list", "--redis", url),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert b"warning" in process.stderr.readline()
+        with open("/proc/%d/cmdline" % process.pid, "rb") as file:
+            assert b"argv-canary" not in file.read()
+    finally:
+        own_redis.resume()
+    out, _ = process.communicate(timeout=scaled(20))
+    assert process.returncode == 0 and b"svc-a" in out
 
 
 @row("CTL")

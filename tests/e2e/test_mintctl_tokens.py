@@ -105,6 +105,7 @@ def test_key(ctl):
     assert nowhere("token", "key", "-", stdin=token).out == token_key(token) + "\n"
     done = nowhere("token", "key", "-", "--redis-prefix", "other:", stdin=token)
     assert done.out == token_key(token, "other:") + "\n"
+    assert nowhere.json("token", "key", "-", stdin=token) == {"key": token_key(token)}
     nowhere("token", "key", "-", stdin=token[:-1] + "_", status=2)
 
 

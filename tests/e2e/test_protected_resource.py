@@ -36,7 +36,8 @@ def test_a_token_of_every_client_names_that_client(pair, redis):
 @rows("R-02", lower="bearer  %s", upper="BEARER %s", mixed="bEaReR   %s", trailing="Bearer %s  ")
 def test_scheme_in_any_case(pair, case):
     token, _ = minted(pair.a)
-    check_welcome(secret(pair.b, authorization(case % token)))
+    for instance in pair:
+        check_welcome(secret(instance, authorization(case % token)))
 
 
 @row("R-03")
@@ -50,9 +51,8 @@ def test_no_credentials(pair):
 
 @row("R-03-resource-metadata")
 def test_challenge_points_to_the_metadata(pair):
-    token, _ = minted(pair.a)
-    for response in (secret(pair.b), secret(pair.b, bearer("nope")),
-                     secret(pair.b, target="/secret?access_token=x")):
+    for response in (secret(instance, *fields, **more) for instance in pair for fields, more in
+                     (([], {}), ([bearer("nope")], {}), ([], {"target": "/secret?access_token=x"}))):
         _, parameters = parse_challenge(response.get("WWW-Authenticate"))
         assert parameters["resource_metadata"].startswith(("http://", "https://"))
         assert parameters["resource_metadata"].endswith("/.well-known/oauth-protected-resource/secret")
@@ -160,22 +160,25 @@ def test_token_in_a_form(pair):
 @rows("R-12", post="POST", put="PUT", delete="DELETE", patch="PATCH")
 def test_wrong_method(pair, case):
     token, _ = minted(pair.a)
-    response = secret(pair.b, bearer(token), method=case)
-    assert response.status == 405 and response.get("Allow") == "GET, HEAD, OPTIONS", response
+    for instance in pair:
+        response = secret(instance, bearer(token), method=case)
+        assert response.status == 405 and response.get("Allow") == "GET, HEAD, OPTIONS", response
 
 
 @row("R-13")
 def test_head(pair):
     token, _ = minted(pair.a)
-    for fields, status in (([bearer(token)], 200), ([], 401), ([bearer("nope")], 401),
-                           ([authorization("Bearer")], 400)):
-        head, get = (secret(pair.b, *fields, method=m) for m in ("HEAD", "GET"))
-        assert head.status == get.status == status
 
-        def rest(response):
-            return [(n, v) for n, v in response.fields if n not in ("Date", "X-Request-Id")]
+    def rest(response):
+        return [(n, v) for n, v in response.fields if n not in ("Date", "X-Request-Id")]
 
-        assert rest(head) == rest(get)
+    for instance in pair:
+        for fields, status in (([bearer(token)], 200), ([], 401), ([bearer("nope")], 401),
+                               ([authorization("Bearer")], 400)):
+            head, get = (secret(instance, *fields, method=m) for m in ("HEAD", "GET"))
+            assert head.status == get.status == status
+            assert rest(head) == rest(get) and head.body == b""
+            assert status == 200 or get.get("WWW-Authenticate"), get
 
 
 @row("R-15")
@@ -186,7 +189,8 @@ def test_lifetime_audience_and_scope_are_limited(pair, redis):
     record = json.loads(redis.cli("GET", token_key(token)))
     assert document["expires_in"] <= 3600 and record["exp"] - record["iat"] <= 3600
     assert record["scope"] == "a" and "https://rs1.example/" in record["aud"]
-    assert check_welcome(use(pair.b, token), name, "a")["expires_in"] <= 3600
+    for instance in pair:
+        assert check_welcome(use(instance, token), name, "a")["expires_in"] <= 3600
 
 
 @rows("R-16", same=lambda t: (bearer(t), bearer(t)), basic=lambda t: (bearer(t), BA),
@@ -231,6 +235,25 @@ def test_one_connection_may_ask_for_many(pair):
             connection.send(request_bytes("GET", "/secret", fields))
             assert connection.read_response().status == status
         connection.expect_in_step()
+
+
+@row("R-11")
+def test_every_challenge_keeps_to_the_grammar(pair):
+    """check_bearer() takes each apart; here, one of each kind, and once the name of a scope in it."""
+    token, _ = minted(pair.a)
+    for instance in pair:
+        for fields, target, status, error in (
+                ([], "/secret", 401, None), ([BA], "/secret", 401, None),
+                ([bearer("nope")], "/secret", 401, "invalid_token"),
+                ([authorization("Bearer")], "/secret", 400, "invalid_request"),
+                ([bearer(token), bearer(token)], "/secret", 400, "invalid_request"),
+                ([bearer(token)], "/secret?access_token=x", 400, "invalid_request")):
+            response = secret(instance, *fields, target=target)
+            check_bearer(response, status, error)
+            assert len(response.all("WWW-Authenticate")) == 1, response
+        refused = secret(instance, bearer(token), target="/verify?scope=write")
+        _, parameters = parse_challenge(refused.get("WWW-Authenticate"))
+        assert parameters["scope"] == "write" and parameters["error"] == "insufficient_scope", refused
 
 
 @row("R-11")

@@ -11,7 +11,7 @@ import pytest
 from support.clients import BA, CLIENTS, G, SVC_A, basic, bearer, install_clients, token_key
 from support.oauth import (ask, check_bearer, check_err, check_tok, check_unavailable, check_welcome,
                            forged_token, jti, make_client, minted, on_both, post, row, rows, sha256_phc,
-                           unique, use, wait_refused, wait_status)
+                           unique, use, wait_refused, wait_status, wait_until)
 from support.redis_server import RespConnection
 
 
@@ -453,6 +453,67 @@ def test_unknown_schema_is_refused(start_mintd, own_redis):
 def test_schema_is_written_once(start_mintd, own_redis):
     start_mintd(redis=own_redis).wait_for_store()
     assert own_redis.cli("GET", "mintd:schema") == "1"
+
+
+# ---- when a secret was last used ----
+
+
+USAGE_WITHIN = 5 + 2  # seconds: how often it is written, and a little
+
+
+def last_use(redis, name, number=1):
+    return redis.cli("HGET", "mintd:client:" + name, "secret:%d:used" % number)
+
+
+def wait_last_use(redis, name, number=1):
+    return int(wait_until(lambda: last_use(redis, name, number), USAGE_WITHIN, "the last use is written"))
+
+
+def used_client(redis, instance, prefix):
+    """A client whose secret 1 has just been used there, and not noted in Redis yet."""
+    name = unique(prefix)
+    make_client(redis, name, scope="read")
+    minted(instance, "/token", G, basic(name, "s-3cret"))
+    return name
+
+
+@row("USED")
+def test_last_use_of_each_secret_is_written(pair, redis):
+    name = unique("used")
+    make_client(redis, name, scope="read", secret_3=sha256_phc("another"))
+    before = int(time.time())
+    minted(pair.a, "/token", G, basic(name, "s-3cret"))
+    assert before <= wait_last_use(redis, name) <= time.time()
+    assert last_use(redis, name, 3) is None
+    minted(pair.b, "/token", G, basic(name, "another"))
+    assert before <= wait_last_use(redis, name, 3) <= time.time()
+    redis.cli("DEL", "mintd:client:" + name)
+
+
+@row("USED")
+def test_last_use_of_a_client_that_is_gone_is_not_kept(pair, redis):
+    """Removed, or the secret rotated away, between the use and its being written down: nothing of it
+    is left, neither a hash with that field alone nor the field without its secret."""
+    first = used_client(redis, pair.a, "first")
+    wait_last_use(redis, first)  # the next round is seconds away
+    removed, rotated = (used_client(redis, pair.a, prefix) for prefix in ("removed", "rotated"))
+    with redis.monitor() as seen:
+        redis.cli("DEL", "mintd:client:" + removed)
+        redis.cli("HDEL", "mintd:client:" + rotated, "secret:1")
+        redis.cli("HSET", "mintd:client:" + rotated, "secret:2", sha256_phc("the new one"))
+        last = used_client(redis, pair.a, "last")  # of one instance, the notes are written in order
+
+        def written(name):
+            return [c for c in seen.commands() if c[0].upper() == "HSET" and name in c[1] and ":used" in c[2]]
+
+        wait_until(lambda: written(removed) and written(rotated), USAGE_WITHIN, "the last use is written")
+        wait_last_use(redis, last)
+    wait_until(lambda: not redis.cli("EXISTS", "mintd:client:" + removed), 1, "nothing is left")
+    wait_until(lambda: last_use(redis, rotated) is None, 1, "the field is gone")
+    fields = redis.cli("HGETALL", "mintd:client:" + rotated)
+    assert sorted(fields[::2]) == ["scope", "secret:2"], fields
+    check_tok(post(pair.a, "/token", G, basic(rotated, "the new one")), "/token")
+    redis.cli("DEL", "mintd:client:" + rotated, "mintd:client:" + last, "mintd:client:" + first)
 
 
 # ---- nothing in Redis is of use to a thief ----

@@ -31,7 +31,7 @@ static const struct reply *walk(const struct reply *reply, const struct reply *e
 }
 
 static void answer_as_all(const struct reply *reply) {
-    for (enum redis_verb verb = REDIS_GET; verb <= REDIS_SET_FIELD; verb++) {
+    for (enum redis_verb verb = REDIS_GET; verb <= REDIS_REMOVE_FIELD; verb++) {
         struct redis_fields fields;
         struct store_operation operation = {.number = 0};
         bool possible = redis_answer(verb, reply, &fields, &operation);

@@ -430,7 +430,7 @@ static void test_user_with_just_enough_rights(void **state) {
     const struct store_field field = {S("f"), S("v")};
     test_redis_command(&world->redis,
                        "ACL SETUSER svc on >p%%40ss: ~mintd:* resetchannels -@all +get +set +setex "
-                       "+del +hgetall +hset +renamenx +sadd +multi +exec +ping");
+                       "+del +hgetall +hset +hexists +hdel +renamenx +sadd +multi +exec +ping");
     use_user(world, "svc", "p%40ss:");
     open_store(world);
     assert_true(comes_back(world));
@@ -438,6 +438,10 @@ static void test_user_with_just_enough_rights(void **state) {
     store_call_create_hash(world->call, S("h"), &field, 1);
     assert_int_equal(store_call_wait(world->call), STORE_FOUND);
     store_call_read_hash(world->call, S("h"));
+    assert_int_equal(store_call_wait(world->call), STORE_FOUND);
+    store_call_set_field(world->call, S("h"), S("f"), field);
+    assert_int_equal(store_call_wait(world->call), STORE_FOUND);
+    store_call_remove_field(world->call, S("h"), S("f"));
     assert_int_equal(store_call_wait(world->call), STORE_FOUND);
     store_call_add_member(world->call, S("s"), S("m"));
     assert_int_equal(store_call_wait(world->call), STORE_FOUND);

@@ -194,7 +194,7 @@ static void test_key_too_long_is_unknown(void **state) {
     char text[STORE_KEY_MAX + 1];
     memset(text, 'k', sizeof text);
     struct slice key = slice_of(text, sizeof text);
-    for (int verb = 0; verb < 8; verb++) {
+    for (int verb = 0; verb < 9; verb++) {
         switch (verb) {
         case 0:
             store_call_get(call, key);
@@ -215,7 +215,10 @@ static void test_key_too_long_is_unknown(void **state) {
             store_call_count(call, key, 1);
             break;
         case 6:
-            store_call_set_field(call, key, field);
+            store_call_set_field(call, key, S("f"), field);
+            break;
+        case 7:
+            store_call_remove_field(call, key, S("f"));
             break;
         default:
             store_call_add_member(call, key, S("m"));
@@ -340,11 +343,13 @@ static void test_hash_made_by_two_at_once(void **state) {
 static void test_field_of_a_hash(void **state) {
     struct world *world = *state;
     struct store_call *call = world->call;
-    store_call_set_field(call, S("h"), (struct store_field){S("one"), S("1")});
+    const struct store_field first = {S("one"), S("1")};
+    store_call_create_hash(call, S("h"), &first, 1);
     assert_int_equal(store_call_wait(call), STORE_FOUND);
-    store_call_set_field(call, S("h"), (struct store_field){S("two\r\n"), S("")});
+    store_call_set_field(call, S("h"), S("one"), (struct store_field){S("two\r\n"), S("")});
     assert_int_equal(store_call_wait(call), STORE_FOUND);
-    store_call_set_field(call, S("h"), (struct store_field){S("one"), S("first\0\r\n")});
+    store_call_set_field(call, S("h"), S("two\r\n"),
+                         (struct store_field){S("one"), S("first\0\r\n")});
     assert_int_equal(store_call_wait(call), STORE_FOUND);
     store_call_read_hash(call, S("h"));
     assert_int_equal(store_call_wait(call), STORE_FOUND);
@@ -353,9 +358,55 @@ static void test_field_of_a_hash(void **state) {
     assert_slice(store_call_field(call, S("two\r\n")), S(""));
     store_call_set(call, S("text"), S("v"), 100);
     store_call_wait(call);
-    store_call_set_field(call, S("text"), (struct store_field){S("f"), S("v")});
+    store_call_set_field(call, S("text"), S("f"), (struct store_field){S("f"), S("v")});
     assert_int_equal(store_call_wait(call), STORE_UNKNOWN);
     assert_int_equal(call->operation.trouble, STORE_TROUBLE_WRONGTYPE);
+    store_call_remove_field(call, S("text"), S("f"));
+    assert_int_equal(store_call_wait(call), STORE_UNKNOWN);
+    assert_int_equal(call->operation.trouble, STORE_TROUBLE_WRONGTYPE);
+}
+
+/* Whether the field is there after ABSENT is the store's affair; once it is removed, nothing is
+ * left of it, nor of a hash that had nothing else. */
+static void test_field_beside_one_that_is_gone(void **state) {
+    struct world *world = *state;
+    struct store_call *call = world->call;
+    const struct store_field used = {S("secret:1:used"), S("9")};
+    const struct store_field other = {S("scope"), S("read")};
+    store_call_create_hash(call, S("there"), &other, 1);
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    const struct slice keys[] = {S("there"), S("gone")};
+    for (size_t i = 0; i < 2; i++) {
+        store_call_set_field(call, keys[i], S("secret:1"), used);
+        assert_int_equal(store_call_wait(call), STORE_ABSENT);
+        store_call_remove_field(call, keys[i], used.name);
+        assert_int_equal(store_call_wait(call), STORE_FOUND);
+        store_call_remove_field(call, keys[i], used.name);
+        assert_int_equal(store_call_wait(call), STORE_FOUND);
+        assert_int_equal(call->operation.number, 0);
+        store_call_read_hash(call, keys[i]);
+        assert_int_equal(store_call_wait(call), i == 0 ? STORE_FOUND : STORE_ABSENT);
+    }
+    store_call_read_hash(call, S("there"));
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    assert_int_equal(call->operation.field_count, 1);
+    assert_slice(store_call_field(call, S("scope")), S("read"));
+}
+
+static void test_removed_field(void **state) {
+    struct world *world = *state;
+    struct store_call *call = world->call;
+    const struct store_field fields[] = {{S("a"), S("1")}, {S("b"), S("2")}, {S("c"), S("3")}};
+    store_call_create_hash(call, S("h"), fields, 3);
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    for (size_t i = 0; i < 3; i++) {
+        store_call_remove_field(call, S("h"), fields[i].name);
+        assert_int_equal(store_call_wait(call), STORE_FOUND);
+        assert_int_equal(call->operation.number, 1);
+        store_call_read_hash(call, S("h"));
+        assert_int_equal(store_call_wait(call), i == 2 ? STORE_ABSENT : STORE_FOUND);
+        assert_int_equal(call->operation.field_count, 2 - i);
+    }
 }
 
 static void test_hash_of_most_fields(void **state) {
@@ -668,10 +719,11 @@ static void test_redis_gets_one_write_a_turn(void **state) {
         CONTRACT(place, test_ttl_of_nothing_is_unknown), CONTRACT(place, test_delete),             \
         CONTRACT(place, test_hash_round_trip), CONTRACT(place, test_hash_is_not_made_twice),       \
         CONTRACT(place, test_hash_made_by_two_at_once), CONTRACT(place, test_hash_of_most_fields), \
-        CONTRACT(place, test_field_of_a_hash), CONTRACT(place, test_key_with_braces),              \
-        CONTRACT(place, test_member), CONTRACT(place, test_wrong_type_is_unknown),                 \
-        CONTRACT(place, test_counter), CONTRACT(place, test_counter_ends),                         \
-        CONTRACT(place, test_counter_of_what_is_none),                                             \
+        CONTRACT(place, test_field_of_a_hash),                                                     \
+        CONTRACT(place, test_field_beside_one_that_is_gone), CONTRACT(place, test_removed_field),  \
+        CONTRACT(place, test_key_with_braces), CONTRACT(place, test_member),                       \
+        CONTRACT(place, test_wrong_type_is_unknown), CONTRACT(place, test_counter),                \
+        CONTRACT(place, test_counter_ends), CONTRACT(place, test_counter_of_what_is_none),         \
         CONTRACT(place, test_thousands_in_one_turn),                                               \
         CONTRACT(place, test_verb_from_inside_on_done),                                            \
         CONTRACT(place, test_verbs_after_close_are_unknown),                                       \

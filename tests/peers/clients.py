@@ -3,7 +3,7 @@
     client = Authlib()
     client.mint(issuer, "svc-a", "secret", method="basic", scope="read")   # the token response, a dict
     client.introspect(issuer, id, secret, token); client.revoke(issuer, id, secret, token)
-    client.use(issuer, token)                                              # GET /secret, a dict
+    client.use(issuer, token)                                              # GET /secret or another path, a dict
     client.discover(issuer)                                                # RFC 8414, a dict
 
 Whatever the library raises comes as a Failure, with the name of the library's own exception. A library
@@ -76,8 +76,8 @@ class NodeClient:
     def revoke(self, issuer, name, secret, token, method="basic"):
         return self._do("revoke", issuer=issuer, id=name, secret=secret, method=method, token=token)
 
-    def use(self, issuer, token):
-        return self._do("use", issuer=issuer, token=token)
+    def use(self, issuer, token, path="/secret"):
+        return self._do("use", issuer=issuer, token=token, path=path)
 
     def discover(self, issuer):
         return self._do("discover", issuer=issuer)
@@ -152,7 +152,8 @@ class Authlib:
     @staticmethod
     def _answer(response):
         if response.status_code != 200:
-            raise Failure("Response", response.json().get("error"), response.status_code)
+            error = response.json().get("error") if response.content else None
+            raise Failure("Response", error, response.status_code)
         return response.json()
 
     def introspect(self, issuer, name, secret, token, method="basic"):
@@ -163,9 +164,9 @@ class Authlib:
         self._answer(self._session(name, secret, method).revoke_token(
             issuer + "/revoke", token=token, token_type_hint="access_token"))
 
-    def use(self, issuer, token):
+    def use(self, issuer, token, path="/secret"):
         session = self._session(None, None, token={"access_token": token, "token_type": "Bearer"})
-        return self._answer(session.get(issuer + "/secret"))
+        return self._answer(session.get(issuer + path))
 
 
 class RequestsOauthlib:
@@ -203,10 +204,10 @@ class RequestsOauthlib:
                                  auth=(name, secret) if method == "basic" else None)
         Authlib._answer(response)
 
-    def use(self, issuer, token):
+    def use(self, issuer, token, path="/secret"):
         from requests_oauthlib import OAuth2Session
         session = OAuth2Session(token={"access_token": token, "token_type": "Bearer"})
-        return Authlib._answer(session.get(issuer + "/secret", timeout=TIMEOUT))
+        return Authlib._answer(session.get(issuer + path, timeout=TIMEOUT))
 
 
 class Curl:
@@ -253,8 +254,8 @@ class Curl:
     def revoke(self, issuer, name, secret, token, method="basic"):
         self._run(issuer + "/revoke", *self._form(name, secret, method, token=token))
 
-    def use(self, issuer, token):
-        return self._run(issuer + "/secret", "oauth2-bearer = " + self._quote(token))
+    def use(self, issuer, token, path="/secret"):
+        return self._run(issuer + path, "oauth2-bearer = " + self._quote(token))
 
     def discover(self, issuer):
         return self._run(issuer + "/.well-known/oauth-authorization-server")

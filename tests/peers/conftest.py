@@ -27,7 +27,11 @@ GATEWAY = Client("gateway", GATEWAY_SECRET, (("permissions", "introspect"),))
 PLAIN = Client("plain", "pl@in-secret-9")
 # All that RFC 6749 allows in a secret and libraries get wrong; simple-oauth2 takes no more than this.
 AWKWARD = Client("awkward", "a@b+c d%41:e/f&g=h\"\\~", (("scope", "read write"), ("default_scope", "read")))
-OWN_CLIENTS = (GATEWAY, PLAIN, AWKWARD)
+# Its tokens live for a second; its secret has ended; it is disabled.
+BRIEF = Client("brief", "br1ef-secret-5", (("scope", "read write"), ("ttl", "1")))
+LAPSED = Client("lapsed", "l@psed-secret-4", (("secret:1:expires", "1"), ("scope", "read")))
+DISABLED = Client("disabled", "d1sabled-secret-3", (("disabled", "1"), ("scope", "read")))
+OWN_CLIENTS = (GATEWAY, PLAIN, AWKWARD, BRIEF, LAPSED, DISABLED)
 
 
 def pytest_sessionstart(session):

@@ -4,9 +4,9 @@ import json
 import pytest
 
 from clients import CLIENTS, Authlib, Failure, NodeClient, Oauth4webapi
-from conftest import AWKWARD, GATEWAY, start_mintd
-from support.clients import RS_1, SVC_A, SVC_B, token_of
-from support.oauth import check_token_form
+from conftest import AWKWARD, BRIEF, DISABLED, GATEWAY, LAPSED, start_mintd
+from support.clients import RS_1, SVC_A, SVC_B, bearer, token_key, token_of
+from support.oauth import check_token_form, wait_until
 from support.redis_server import RedisServer
 
 
@@ -95,7 +95,57 @@ def test_an_unknown_client(client, mintd):
     check_invalid_client(client, failure.value)
 
 
+@each_method("mint")
+@pytest.mark.parametrize("who", [LAPSED, DISABLED], ids=["expired", "disabled"])
+def test_a_client_whose_time_is_over(client, method, who, mintd):
+    """The right secret, which has ended, or whose client is disabled."""
+    with pytest.raises(Failure) as failure:
+        client.mint(mintd.url, *secret_of(who), method)
+    check_invalid_client(client, failure.value)
+
+
 # ---- introspection, revocation, use ----
+
+
+def status_of(mintd, token):
+    return mintd.request("GET", "/secret", [bearer(token)]).status
+
+
+def wait_expired(mintd, token):
+    wait_until(lambda: status_of(mintd, token) == 401, 4, "the token has expired")
+
+
+def expired_token(mintd, _redis):
+    token = token_of(mintd, BRIEF)
+    wait_expired(mintd, token)
+    return token
+
+
+def revoked_token(mintd, redis):
+    token = token_of(mintd, SVC_A)
+    redis.cli("DEL", token_key(token))
+    wait_until(lambda: status_of(mintd, token) == 401, 1, "the token is revoked")
+    return token
+
+
+dead_tokens = pytest.mark.parametrize("make", [expired_token, revoked_token], ids=["expired", "revoked"])
+
+
+@each("mint")
+def test_a_token_that_it_got_expires(client, mintd):
+    answer = client.mint(mintd.url, *secret_of(BRIEF))
+    assert answer["expires_in"] == 1
+    wait_expired(mintd, answer["access_token"])
+
+
+@each("introspect")
+@dead_tokens
+def test_introspect_a_dead_token(client, make, mintd, redis):
+    token = make(mintd, redis)
+    for who in (SVC_A, BRIEF, GATEWAY):
+        assert client.introspect(mintd.url, *secret_of(who), token) == {"active": False}
+
+
 
 @each_method("introspect")
 def test_introspect(client, method, mintd):
@@ -149,6 +199,28 @@ def test_use_a_bad_token(client, mintd):
         assert failure.value.challenge["parameters"] == {
             "realm": "mintd", "error": "invalid_token",
             "resource_metadata": mintd.url + "/.well-known/oauth-protected-resource/secret"}
+
+
+@each("use")
+@dead_tokens
+def test_use_a_dead_token(client, make, mintd, redis):
+    with pytest.raises(Failure) as failure:
+        client.use(mintd.url, make(mintd, redis))
+    assert failure.value.status == 401
+    if failure.value.challenge:
+        assert failure.value.challenge["parameters"]["error"] == "invalid_token"
+
+
+@each("use")
+def test_use_without_the_scope(client, mintd):
+    """Where a scope is asked for: /verify, as a resource server would refuse."""
+    token = client.mint(mintd.url, *secret_of(SVC_A), scope="read")["access_token"]
+    with pytest.raises(Failure) as failure:
+        client.use(mintd.url, token, "/verify?scope=write")
+    assert failure.value.status == 403
+    if failure.value.challenge:
+        assert failure.value.challenge["parameters"]["error"] == "insufficient_scope"
+        assert failure.value.challenge["parameters"]["scope"] == "write"
 
 
 # ---- discovery ----

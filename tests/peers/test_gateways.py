@@ -154,6 +154,18 @@ def test_the_query_is_the_applications(site, query):
     check_refused(site.ask(target="/admin?" + query, token=site.token()), 403, "insufficient_scope")
 
 
+@pytest.mark.parametrize("target", ["/", "/orders", "/status/200", "/favicon.ico", "/robots.txt", "/_mintd/any",
+                                    "/_mintd/write", "/_mintd/", "/verify", "/introspect", "/secret", "/metrics",
+                                    "/.well-known/acme-challenge/x", "/server-status", "/?x", "/a/b.html"],
+                         ids=lambda target: "V-14-" + target)
+def test_no_path_is_open(site, target):
+    """An example answers nothing by itself: nginx' `return`, for one, runs before auth_request."""
+    for method in ("GET", "POST", "OPTIONS"):
+        answer = site.ask(method, target)
+        assert not answer.admitted and answer.status in (401, 403, 404), answer
+        assert b"mintd_" not in answer.body and b"Welcome" not in answer.body, answer
+
+
 # ---- forged headers ----
 
 @pytest.mark.parametrize("spell", [str, str.lower, lambda name: name.replace("-", "_"),

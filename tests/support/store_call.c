@@ -95,9 +95,15 @@ void store_call_add_member(struct store_call *call, struct slice key, struct sli
     end(call, store_add_member(call->store, key, member, &call->operation));
 }
 
-void store_call_set_field(struct store_call *call, struct slice key, struct store_field field) {
+void store_call_set_field(struct store_call *call, struct slice key, struct slice beside,
+                          struct store_field field) {
     begin(call);
-    end(call, store_set_field(call->store, key, field, &call->operation));
+    end(call, store_set_field(call->store, key, beside, field, &call->operation));
+}
+
+void store_call_remove_field(struct store_call *call, struct slice key, struct slice name) {
+    begin(call);
+    end(call, store_remove_field(call->store, key, name, &call->operation));
 }
 
 void store_call_count(struct store_call *call, struct slice key, unsigned ttl_s) {

@@ -34,7 +34,9 @@ void store_call_read_hash(struct store_call *call, struct slice key);
 void store_call_create_hash(struct store_call *call, struct slice key,
                             const struct store_field *fields, size_t count);
 void store_call_add_member(struct store_call *call, struct slice key, struct slice member);
-void store_call_set_field(struct store_call *call, struct slice key, struct store_field field);
+void store_call_set_field(struct store_call *call, struct slice key, struct slice beside,
+                          struct store_field field);
+void store_call_remove_field(struct store_call *call, struct slice key, struct slice name);
 void store_call_count(struct store_call *call, struct slice key, unsigned ttl_s);
 
 bool store_call_has_ended(const struct store_call *call);

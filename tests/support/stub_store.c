@@ -104,6 +104,25 @@ void stub_store_remove(struct stub_store *stub, const char *key) {
     free(entry);
 }
 
+bool stub_store_remove_field(struct stub_store *stub, const char *key, const char *name) {
+    struct stub_entry *entry = *find(stub, key);
+    size_t i = 0;
+    while (entry != NULL && i < entry->field_count &&
+           !slice_equal(entry->fields[i].name, slice_of_string(name))) {
+        i++;
+    }
+    if (entry == NULL || i == entry->field_count) {
+        return false;
+    }
+    free_slice(entry->fields[i].name);
+    free_slice(entry->fields[i].value);
+    entry->fields[i] = entry->fields[--entry->field_count];
+    if (entry->field_count == 0) {
+        stub_store_remove(stub, key);
+    }
+    return true;
+}
+
 struct slice stub_store_text(const struct stub_store *stub, const char *key) {
     const struct stub_entry *entry = look_up(stub, key);
     return entry == NULL || entry->text == NULL ? SLICE_ABSENT
@@ -227,6 +246,12 @@ static void perform(struct stub_store *stub, const struct stub_request *request,
     case STUB_SET_FIELD:
         put_field(find_or_make(stub, request->key), request->fields[0].name,
                   request->fields[0].value);
+        if (slice_is_absent(stub_store_field(stub, request->key, request->value))) {
+            operation->answer = STORE_ABSENT;
+        }
+        break;
+    case STUB_REMOVE_FIELD:
+        operation->number = stub_store_remove_field(stub, request->key, request->value);
         break;
     case STUB_CREATE_HASH:
         write_hash(stub, request, operation);
@@ -362,11 +387,16 @@ static enum progress create_hash(struct store *store, struct slice key,
     return take_and_answer(stub, STUB_CREATE_HASH, key, SLICE_ABSENT, operation);
 }
 
-static enum progress set_field(struct store *store, struct slice key, struct store_field field,
-                               struct store_operation *operation) {
+static enum progress set_field(struct store *store, struct slice key, struct slice beside,
+                               struct store_field field, struct store_operation *operation) {
     struct stub_store *stub = stub_of(store);
     keep_fields(&stub->requests[stub->request_count], &field, 1);
-    return take_and_answer(stub, STUB_SET_FIELD, key, SLICE_ABSENT, operation);
+    return take_and_answer(stub, STUB_SET_FIELD, key, beside, operation);
+}
+
+static enum progress remove_field(struct store *store, struct slice key, struct slice name,
+                                  struct store_operation *operation) {
+    return take_and_answer(stub_of(store), STUB_REMOVE_FIELD, key, name, operation);
 }
 
 static enum progress add_member(struct store *store, struct slice key, struct slice member,
@@ -415,6 +445,7 @@ void stub_store_init(struct stub_store *stub) {
         .read_hash = read_hash,
         .create_hash = create_hash,
         .set_field = set_field,
+        .remove_field = remove_field,
         .add_member = add_member,
         .count = count,
         .fence = fence,

@@ -22,6 +22,7 @@ enum stub_verb {
     STUB_READ_HASH,
     STUB_CREATE_HASH,
     STUB_SET_FIELD,
+    STUB_REMOVE_FIELD,
     STUB_ADD_MEMBER,
     STUB_COUNT,
     STUB_FENCE,
@@ -31,7 +32,8 @@ enum stub_verb {
 struct stub_request {
     enum stub_verb verb;
     char *key;
-    char *value; /* SET: the text; ADD_MEMBER: the member; else NULL */
+    char *value; /* SET: the text; ADD_MEMBER: the member; SET_FIELD: the field beside;
+                    REMOVE_FIELD: its name; else NULL */
     size_t value_size;
     unsigned ttl_s;
     struct store_field *fields; /* CREATE_HASH, SET_FIELD */
@@ -72,6 +74,8 @@ void stub_store_put(struct stub_store *stub, const char *key, struct slice value
 void stub_store_put_field(struct stub_store *stub, const char *key, const char *name,
                           struct slice value);
 void stub_store_remove(struct stub_store *stub, const char *key);
+/* One field, and with the last one the hash. False: there was none. */
+bool stub_store_remove_field(struct stub_store *stub, const char *key, const char *name);
 /* The text of a key, a field of a hash; absent where there is none. Until the next change. */
 struct slice stub_store_text(const struct stub_store *stub, const char *key);
 struct slice stub_store_field(const struct stub_store *stub, const char *key, const char *name);

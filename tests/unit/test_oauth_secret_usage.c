@@ -83,10 +83,12 @@ static void odd_notes_do_no_harm(void **state) {
     }
 }
 
-static void trouble_is_forgotten(void **state) {
+/* A write that was not answered is done again, now or when it comes later. */
+static void trouble_is_waited_out(void **state) {
     struct oauth_fixture *f = *state;
     for (int later = 0; later < 2; later++) {
         stub_store_rewind(&f->store);
+        stub_store_remove_field(&f->store, "client:svc-a", "secret:1:used");
         stub_store_fail(&f->store, 2, STORE_TROUBLE_TIMEOUT);
         if (later) {
             stub_store_delay(&f->store, 2);
@@ -94,11 +96,65 @@ static void trouble_is_forgotten(void **state) {
         assert_int_equal(authenticate(f, SVC_A), OAUTH_REFUSED_NONE);
         assert_int_equal(writes(f), 1);
         assert_int_equal(stub_store_answer_next(&f->store), later);
+        assert_true(slice_is_absent(last_use(f)));
+        assert_int_equal(writes(f), 1);
+        assert_slice(last_use(f), S(NOW_S));
         assert_int_equal(writes(f), 0);
     }
+}
+
+static bool client_is_there(const struct oauth_fixture *f) {
+    return !slice_is_absent(stub_store_field(&f->store, "client:svc-a", "scope"));
+}
+
+/* The client is removed before the note is written, or while it is: nothing comes of it. */
+static void removed_client_is_not_made_again(void **state) {
+    struct oauth_fixture *f = *state;
+    for (int later = 0; later < 2; later++) {
+        fixture_add_svc_a(f);
+        stub_store_rewind(&f->store);
+        if (later) {
+            stub_store_delay(&f->store, 2);
+            stub_store_delay(&f->store, 3);
+        }
+        assert_int_equal(authenticate(f, SVC_A), OAUTH_REFUSED_NONE);
+        stub_store_remove(&f->store, "client:svc-a");
+        assert_int_equal(writes(f), later ? 1 : 2);
+        if (later) {
+            assert_true(stub_store_answer_next(&f->store)); /* written */
+            assert_slice(last_use(f), S(NOW_S));
+            assert_int_equal(writes(f), 0); /* it is being taken back already */
+            assert_true(stub_store_answer_next(&f->store));
+        }
+        assert_true(slice_is_absent(last_use(f)));
+        assert_false(client_is_there(f));
+        assert_int_equal(writes(f), 0);
+    }
+}
+
+static void secret_that_was_rotated_away_leaves_nothing(void **state) {
+    struct oauth_fixture *f = *state;
     assert_int_equal(authenticate(f, SVC_A), OAUTH_REFUSED_NONE);
-    assert_int_equal(writes(f), 1);
+    assert_true(stub_store_remove_field(&f->store, "client:svc-a", "secret:1"));
+    assert_int_equal(writes(f), 2);
+    assert_true(slice_is_absent(last_use(f)));
+    assert_true(client_is_there(f));
+    assert_int_equal(writes(f), 0);
+}
+
+/* Done or not, what was not answered is taken back again. */
+static void taking_back_is_not_given_up(void **state) {
+    struct oauth_fixture *f = *state;
+    stub_store_fail(&f->store, 3, STORE_TROUBLE_TIMEOUT);
+    stub_store_lose_answer(&f->store, 4, STORE_TROUBLE_DISCONNECTED);
+    assert_int_equal(authenticate(f, SVC_A), OAUTH_REFUSED_NONE);
+    stub_store_remove(&f->store, "client:svc-a");
+    assert_int_equal(writes(f), 2);
     assert_slice(last_use(f), S(NOW_S));
+    assert_int_equal(writes(f), 1);
+    assert_int_equal(writes(f), 1);
+    assert_true(slice_is_absent(last_use(f)));
+    assert_int_equal(writes(f), 0);
 }
 
 /* What waits for its answer is not written twice. */
@@ -139,7 +195,10 @@ int main(void) {
         TEST(secret_that_was_used_is_the_one_written),
         TEST(use_within_the_minute_is_not_written),
         TEST(odd_notes_do_no_harm),
-        TEST(trouble_is_forgotten),
+        TEST(trouble_is_waited_out),
+        TEST(removed_client_is_not_made_again),
+        TEST(secret_that_was_rotated_away_leaves_nothing),
+        TEST(taking_back_is_not_given_up),
         TEST(write_under_way_is_left_alone),
         TEST(notes_are_bounded),
     };

@@ -9,7 +9,7 @@
     check_err(response, 400, "invalid_scope")
     check_bearer(response, 401, "invalid_token")
     check_unavailable(response)
-    ask.granted(…), ask.refused(…)               # fixture: mint on A, use on B; refused by both
+    ask.granted(…), ask.refused(…)               # fixture: mint on A, use on A and on B; refused by both
 """
 import datetime
 import hashlib
@@ -296,15 +296,19 @@ class Ask:
     def _keys(self):
         return set(self.redis.keys("mintd:token:*"))
 
-    def granted(self, endpoint, body, *fields, client="svc-a", scope="read", ttl=range(1, 3601)):
-        """A mints, one key comes of it, B lets the token in; the members of A's answer."""
+    def granted(self, endpoint, body, *fields, **more):
+        return self.granted_raw(endpoint, form_request(endpoint, body, fields), **more)
+
+    def granted_raw(self, endpoint, raw, client="svc-a", scope="read", ttl=range(1, 3601)):
+        """A mints, one key comes of it, A and B let the token in; the members of A's answer."""
         before = self._keys()
-        response = post(self.pair.a, endpoint, body, *fields)
+        response = self.pair.a.exchange(raw)
         token = check_tok(response, endpoint, scope, ttl)
         assert self._keys() - before == {token_key(token)}
         if endpoint == "/auth":
             assert response.json()["client"]["id"] == client
-        check_welcome(use(self.pair.b, token), client, scope)
+        for instance in self.pair:
+            check_welcome(use(instance, token), client, scope)
         return response.json()
 
     def refused(self, endpoint, body, *fields, status=400, error="invalid_request"):
@@ -312,10 +316,12 @@ class Ask:
         return self.refused_raw(form_request(endpoint, body, fields), status, error)
 
     def refused_raw(self, raw, status, error):
+        """error: the code, or those that are as good."""
         before = self._keys()
         answers = [instance.exchange(raw) for instance in self.pair]
         for answer in answers:
-            check_err(answer, status, error)
+            check_err(answer, status, error if isinstance(error, str) else answer.error)
+            assert answer.error == error or answer.error in error, answer
         assert answers[0].body == answers[1].body
         assert not self._keys() - before
         return answers[0]

@@ -35,7 +35,7 @@ async function revoke(task) {
 }
 
 async function use(task) {
-  const url = new URL(task.issuer + '/secret');
+  const url = new URL(task.issuer + task.path);
   const response = await oauth.protectedResourceRequest(
     task.token, 'GET', url, undefined, undefined, insecure);
   return response.json();

@@ -29,7 +29,7 @@ async function revoke(task) {
 }
 
 async function use(task) {
-  const url = new URL(task.issuer + '/secret');
+  const url = new URL(task.issuer + task.path);
   const response = await openid.fetchProtectedResource(await configure(task), task.token, url, 'GET');
   return response.json();
 }
