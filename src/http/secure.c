@@ -11,8 +11,7 @@
 #include "http/tls.h"
 #include "mintd/log.h"
 
-#define PROTOCOL_MAX (64u * 1024u) /* of records that are no answers, and not taken by the client  \
-                                    */
+#define PROTOCOL_MAX (64u * 1024u) /* of records that are no answers and wait to be sent */
 
 bool connection_secure(struct connection *c) {
     c->tls = tls_session_new(c->server->tls, &c->server->blocks);

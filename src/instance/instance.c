@@ -65,9 +65,10 @@ static void tell_listener(struct slice address, int fd, bool has_tls) {
     http_listener_name(fd, &name);
     log_info("listening", LOG_TEXT("address", buffer_slice(&name)));
     if (!http_address_is_local(address) && !has_tls) {
-        log_warning("this listener is reachable from other machines and has no TLS: put a proxy "
-                    "with TLS in front of it",
-                    LOG_TEXT("address", buffer_slice(&name)));
+        log_warning(
+            "this listener is reachable from other machines and has no TLS: give --tls-cert "
+            "and --tls-key (for those of --listen), or put a proxy with TLS in front of it",
+            LOG_TEXT("address", buffer_slice(&name)));
     }
 }
 
@@ -305,7 +306,8 @@ static void tell_start(const struct instance *instance) {
              LOG_TEXT("issuer", instance->issuer), LOG_NUMBER("workers", options->workers),
              LOG_STRING("store", options->store_in_memory ? "memory" : "redis"));
     if (slice_starts_with(instance->issuer, S("http://")) && !slice_is_absent(options->issuer)) {
-        log_warning("the issuer is http: put TLS in front, and give its https address as --issuer");
+        log_warning("the issuer is http: give --tls-cert and --tls-key, or put TLS in front, and "
+                    "the https address as --issuer");
     }
     if (options->tls != NULL) {
         certificate_tell(options->tls);
