@@ -67,7 +67,10 @@ int health_check(const char *text) {
     struct url url;
     char response[2048];
     if (!parse_url(text, &url)) {
-        fprintf(stderr, "mintctl: %s: it is http://host[:port]/path\n", text);
+        fprintf(stderr,
+                "mintctl: %s: it is http://host[:port]/path (where there is TLS, that of "
+                "--metrics-listen)\n",
+                text);
         return 2;
     }
     int fd = connect_to(&url);

@@ -50,7 +50,9 @@ static void print_man(void) {
     roff_section("ENVIRONMENT");
     roff_text(on_environment);
     roff_section("SIGNALS");
-    roff_text("SIGTERM and SIGINT drain and end it within 10 s; a second one ends it at once.");
+    roff_text(
+        "SIGTERM and SIGINT drain and end it within 10 s; a second one ends it at once. SIGHUP "
+        "reads certificate and key again.");
     roff_section("EXIT STATUS");
     roff_text("0 done, 1 it could not start, 2 a setting is wrong.");
     roff_section("SEE ALSO");

@@ -193,6 +193,24 @@ static bool apply_defaults(struct options *options) {
            redis_url_parse(S("redis://127.0.0.1:6379"), &instance->redis, &error);
 }
 
+/* Both files or neither. What is read here is served. */
+static bool load_tls(struct instance_options *instance) {
+    char storage[ERROR_MAX];
+    struct buffer error = buffer_of(storage, sizeof storage - 1);
+    if (slice_is_absent(instance->tls_certificate) && slice_is_absent(instance->tls_key)) {
+        return true;
+    }
+    if (slice_is_absent(instance->tls_key)) {
+        return wrong("--tls-cert", "give the file of its key too, with --tls-key");
+    }
+    if (slice_is_absent(instance->tls_certificate)) {
+        return wrong("--tls-key", "give the file of the certificate too, with --tls-cert");
+    }
+    instance->tls = http_tls_new(instance->tls_certificate, instance->tls_key, &error);
+    storage[error.size] = '\0';
+    return instance->tls != NULL || wrong("TLS", storage);
+}
+
 enum options_result options_init(struct options *options, int argc, char **argv) {
     struct command_line line = {.result = OPTIONS_RUN};
     memset(options, 0, sizeof *options);
@@ -212,7 +230,10 @@ enum options_result options_init(struct options *options, int argc, char **argv)
             return OPTIONS_WRONG;
         }
     }
-    return apply_defaults(options) ? line.result : OPTIONS_WRONG;
+    if (line.result == OPTIONS_SHOWN) {
+        return OPTIONS_SHOWN;
+    }
+    return apply_defaults(options) && load_tls(&options->instance) ? line.result : OPTIONS_WRONG;
 }
 
 void options_fini(struct options *options) {
@@ -220,5 +241,6 @@ void options_fini(struct options *options) {
         crypto_wipe(options->owned[i], FILE_STORAGE);
         free(options->owned[i]);
     }
+    http_tls_free(options->instance.tls);
     crypto_wipe(options, sizeof *options);
 }

@@ -55,6 +55,16 @@ static bool set_metrics_listen(struct options *o, struct slice value, struct buf
     return http_address_is_valid(value, error);
 }
 
+static bool set_tls_certificate(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.tls_certificate = value;
+    return value.size != 0 || complain(error, "it is the name of a file");
+}
+
+static bool set_tls_key(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.tls_key = value;
+    return value.size != 0 || complain(error, "it is the name of a file");
+}
+
 static bool set_redis(struct options *o, struct slice value, struct buffer *error) {
     o->instance.store_in_memory = slice_equal(value, S("memory:"));
     return o->instance.store_in_memory || redis_url_parse(value, &o->instance.redis, error);
@@ -158,6 +168,12 @@ const struct setting settings[] = {
     {"--metrics-listen", "MINTD_METRICS_LISTEN", "ADDRESS",
      "serve /metrics there and not on the main listeners", set_metrics_listen, false,
      SETTING_PUBLIC},
+    {"--tls-cert", "MINTD_TLS_CERT", "FILE",
+     "certificate and its chain, in PEM: every TCP address of --listen speaks TLS then; read\n"
+     "again at SIGHUP (no TLS)",
+     set_tls_certificate, false, SETTING_PUBLIC},
+    {"--tls-key", "MINTD_TLS_KEY", "FILE", "its key, in PEM, without a passphrase", set_tls_key,
+     false, SETTING_PUBLIC},
     {"--redis", "MINTD_REDIS", "URL",
      "redis://[user:password@]host[:port][/db], unix:///path[?db=N], or memory:\n"
      "(redis://127.0.0.1:6379)",
@@ -186,8 +202,8 @@ const struct setting settings[] = {
      "make this client at start, if there is none of that name", set_client, false,
      SETTING_IS_SECRET},
     {"--issuer", "MINTD_ISSUER", "URL",
-     "the issuer of all instances of a cluster (http:// and the first address)", set_issuer, false,
-     SETTING_PUBLIC},
+     "the issuer of all instances of a cluster (http:// or https:// and the first address)",
+     set_issuer, false, SETTING_PUBLIC},
     {"--name", "MINTD_NAME", "NAME", "name of this instance (host name and port)", set_name, false,
      SETTING_PUBLIC},
     {"--log-format", "MINTD_LOG_FORMAT", "text|json", "(text on a terminal, else json)",

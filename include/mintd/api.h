@@ -24,6 +24,7 @@ struct api_process {
     uint64_t started_ms;        /* epoch */
     const struct slice *listen; /* [listen_count]: the addresses, as they were given */
     unsigned listen_count;
+    bool tls; /* those of them that are TCP speak TLS */
     unsigned worker_count;
     /* [metrics_count]: one a worker, one more for the metrics listener */
     struct worker_metrics *metrics;

@@ -10,6 +10,7 @@
 #include "mintd/buffer.h"
 #include "mintd/counter.h"
 #include "mintd/http.h"
+#include "mintd/http_tls.h"
 
 struct uv_loop_s;
 struct http_server;
@@ -61,6 +62,7 @@ struct http_metrics {
     struct counter turned_away; /* closed at once: over max_connections, or no memory */
     struct counter open;        /* connections now */
     struct counter timeouts;    /* connections ended by a deadline */
+    struct counter handshakes_failed;
 };
 
 struct http_server_options {
@@ -69,7 +71,8 @@ struct http_server_options {
     struct http_metrics *metrics;
     unsigned max_connections;
     /* Deadlines in milliseconds; 0 takes the default. */
-    unsigned head_ms;  /* from a request's first byte to the end of its head: 408; 10,000 */
+    unsigned head_ms;  /* from a request's first byte to the end of its head: 408; 10,000. Also for
+                          the handshake of TLS: closed */
     unsigned body_ms;  /* from there to the end of its body: 408; 10,000 */
     unsigned idle_ms;  /* between requests, and before the first: closed silently; 75,000 */
     unsigned write_ms; /* without progress while a response is being written: reset; 10,000 */
@@ -81,6 +84,9 @@ struct http_server *http_server_new(struct uv_loop_s *loop,
 /* Takes over one listening socket of http_listen() (closed with the server, also on failure);
  * returns 0 or a libuv error. Once for each listener. */
 int http_server_add_listener(struct http_server *server, int fd);
+/* From now on what is accepted over TCP speaks TLS; what is open goes on as it is. Takes over the
+ * reference. False without memory, the first time alone. */
+bool http_server_use_tls(struct http_server *server, struct http_tls *tls);
 /* Goes on with the requests that wait behind answered ones, and writes all answers of this turn:
  * one write a connection. To be called before the loop blocks (uv_prepare), ahead of the store's
  * flush. */

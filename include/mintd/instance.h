@@ -2,6 +2,7 @@
 #ifndef MINTD_INSTANCE_H
 #define MINTD_INSTANCE_H
 
+#include "mintd/http_tls.h"
 #include "mintd/networks.h"
 #include "mintd/oauth.h"
 #include "mintd/redis_store.h"
@@ -16,10 +17,12 @@ struct instance_options {
     struct slice listen[INSTANCE_LISTENERS_MAX]; /* as http_listen() takes them */
     unsigned listen_count;                       /* 1 at least */
     struct slice metrics_listen;                 /* absent: /metrics is on the main listeners */
-    bool store_in_memory;                        /* else Redis: */
+    struct http_tls *tls;                        /* for TCP in `listen`; NULL: plain */
+    struct slice tls_certificate, tls_key; /* the files it was made of: read again at SIGHUP */
+    bool store_in_memory;                  /* else Redis: */
     struct redis_url redis;
     struct slice redis_prefix;
-    struct slice issuer; /* absent: the first listener's address */
+    struct slice issuer; /* absent: from the first listener's address */
     unsigned redis_timeout_ms;
     size_t cache_size; /* bytes, of the process; 0: each request asks Redis */
     unsigned workers;

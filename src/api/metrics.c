@@ -37,6 +37,8 @@ static void write_labelled(struct buffer *text, const char *name, const char *la
     X(http.open, "mintd_connections_open", "gauge", "Connections open now.")                       \
     X(http.timeouts, "mintd_connections_timed_out_total", "counter",                               \
       "Connections ended by a deadline.")                                                          \
+    X(http.handshakes_failed, "mintd_tls_handshakes_failed_total", "counter",                      \
+      "TLS handshakes that failed.")                                                               \
     X(oauth.minted, "mintd_tokens_minted_total", "counter",                                        \
       "Tokens minted and acknowledged by the store.")                                              \
     X(oauth.validated, "mintd_tokens_validated_total", "counter", "Tokens found good.")            \

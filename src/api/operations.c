@@ -52,7 +52,8 @@ static void write_heartbeat(const struct api *api, struct buffer *json) {
     buffer_append_number(json, process->started_ms / 1000);
     buffer_append(json, S(",\"seen\":"));
     buffer_append_number(json, api->options.wall_ms() / 1000);
-    buffer_append(json, S(",\"tls\":false,\"listen\":["));
+    buffer_append(json, process->tls ? S(",\"tls\":true") : S(",\"tls\":false"));
+    buffer_append(json, S(",\"listen\":["));
     for (unsigned i = 0; i < process->listen_count; i++) {
         buffer_append(json, i == 0 ? S("") : S(","));
         buffer_append_json(json, process->listen[i]);

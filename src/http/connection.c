@@ -5,6 +5,7 @@
  * the client, else connection_close(). If the endpoint has not responded by then, the connection
  * outlives its socket until it does. */
 #include "http/connection.h"
+#include "http/tls.h"
 #include "mintd/log.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ static const char *const reason_names[CLOSE_REASON_COUNT] = {
 #define TO(state) (1u << CONNECTION_##state)
 
 static const unsigned edges[CONNECTION_STATE_COUNT] = {
+    [CONNECTION_HANDSHAKE] = TO(IDLE) | TO(ENDING) | TO(CLOSING),
     [CONNECTION_IDLE] = TO(HEAD) | TO(ENDING) | TO(CLOSING),
     [CONNECTION_HEAD] = TO(HANDLING) | TO(ENDING) | TO(CLOSING),
     [CONNECTION_BODY] = TO(HANDLING) | TO(ENDING) | TO(CLOSING),
@@ -38,10 +40,10 @@ static const unsigned edges[CONNECTION_STATE_COUNT] = {
 
 void connection_start_deadline(struct connection *c) {
     static const enum wait waits[CONNECTION_STATE_COUNT] = {
-        [CONNECTION_IDLE] = WAIT_IDLE,        [CONNECTION_HEAD] = WAIT_HEAD,
-        [CONNECTION_BODY] = WAIT_BODY,        [CONNECTION_HANDLING] = WAIT_COUNT,
-        [CONNECTION_ENDING] = WAIT_COUNT,     [CONNECTION_CLOSING] = WAIT_COUNT,
-        [CONNECTION_LINGERING] = WAIT_LINGER,
+        [CONNECTION_HANDSHAKE] = WAIT_HEAD,   [CONNECTION_IDLE] = WAIT_IDLE,
+        [CONNECTION_HEAD] = WAIT_HEAD,        [CONNECTION_BODY] = WAIT_BODY,
+        [CONNECTION_HANDLING] = WAIT_COUNT,   [CONNECTION_ENDING] = WAIT_COUNT,
+        [CONNECTION_LINGERING] = WAIT_LINGER, [CONNECTION_CLOSING] = WAIT_COUNT,
     };
     enum wait wait = waits[c->state];
     if (wait == WAIT_COUNT) {
@@ -80,17 +82,22 @@ bool connection_open(struct http_server *server, int fd, const struct sockaddr *
     }
     c->server = server;
     c->id = server->next_connection_id++;
-    c->state = CONNECTION_IDLE;
     list_init(&c->dirty);
     deadline_init(&c->deadline);
     deadline_init(&c->write_deadline);
     c->peer = peer_of(peer);
+    bool is_secure = server->tls != NULL && c->peer.family != AF_UNIX;
+    c->state = is_secure ? CONNECTION_HANDSHAKE : CONNECTION_IDLE;
     list_append(&server->connections, &c->all);
     counter_set(&server->options.metrics->open, ++server->open_count);
     int error = open_handle(c, fd);
     c->handle.any.data = c;
     if (error != 0) {
         close(fd);
+        connection_close(c, CLOSE_NO_MEMORY);
+        return true;
+    }
+    if (is_secure && !connection_secure(c)) {
         connection_close(c, CLOSE_NO_MEMORY);
         return true;
     }
@@ -120,6 +127,8 @@ static void on_closed(uv_handle_t *handle) {
     block_give(&c->server->blocks, c->input);
     block_give(&c->server->blocks, c->output);
     c->input = c->output = NULL;
+    tls_session_free(c->tls);
+    c->tls = NULL;
     connection_maybe_free(c);
 }
 
@@ -136,6 +145,9 @@ void connection_close(struct connection *c, enum close_reason reason) {
     }
     if (c->state != CONNECTION_HANDLING) {
         give_exchange(c);
+    }
+    if (c->tls != NULL) {
+        connection_say_goodbye(c);
     }
     link_remove(&c->dirty);
     deadline_stop(&c->write_deadline);

@@ -1,5 +1,6 @@
 /* connection.h: one client's socket, from accept to close.
  *
+ *      HANDSHAKE -> IDLE                           with TLS
  *      IDLE -> HEAD -> HANDLING -> IDLE            a request without a body
  *              HEAD -> HANDLING -> BODY -> HANDLING    on_head wants the body
  *      any of these -> ENDING -> LINGERING -> CLOSING
@@ -7,7 +8,7 @@
  *
  * A connection owns its handle, its blocks and at most one exchange; it is freed in
  * connection_maybe_free(). connection.c has its life, receive.c the way in, send.c the way out,
- * timeouts.c what ends it from our side. */
+ * secure.c what TLS adds to both, timeouts.c what ends it from our side. */
 #ifndef MINTD_HTTP_CONNECTION_H
 #define MINTD_HTTP_CONNECTION_H
 
@@ -16,6 +17,7 @@
 #include "http/server.h"
 
 #define CONNECTION_STATES(X)                                                                       \
+    X(HANDSHAKE, "handshake") /* TLS alone: nothing but the handshake is here */                   \
     X(IDLE, "idle")           /* nothing of a request is here; no exchange */                      \
     X(HEAD, "head")           /* a head is coming in */                                            \
     X(BODY, "body")           /* a body is coming in */                                            \
@@ -42,6 +44,7 @@ enum connection_state {
     X(WRITE_TIMEOUT, "client does not read")                                                       \
     X(DRAINED, "server is draining")                                                               \
     X(SERVER_CLOSED, "server closed")                                                              \
+    X(TLS_FAILED, "TLS failed")                                                                    \
     X(NO_MEMORY, "out of memory")
 
 enum close_reason {
@@ -69,6 +72,7 @@ struct connection {
     struct block *input;            /* a request that is cut, or waits for its turn */
     struct block *output;           /* answers that have not been tried to write */
     struct block *writing;          /* answers that libuv is writing */
+    struct tls_session *tls;        /* NULL: plain */
 
     struct deadline deadline; /* of the state */
     struct deadline write_deadline;
@@ -113,14 +117,29 @@ void connection_serve_waiting(struct connection *c);
 /* Whether http_server_flush() could serve one. */
 bool connection_has_waiting(const struct connection *c);
 
+/* Bytes of requests have arrived: plaintext. */
+void connection_receive(struct connection *c, char *data, size_t size);
+/* The client has shut its side (UV_EOF), or is lost. */
+void connection_end_input(struct connection *c, ssize_t error);
+
 /* ---- send.c ---- */
 
 /* Puts the answer behind the others; false without memory. */
 bool connection_put_answer(struct connection *c, const struct http_response *response, bool closes);
 bool connection_put_continue(struct connection *c);
-/* Bytes of answers that the kernel has not taken. */
+/* Bytes of answers that the kernel has not taken (of those not sealed yet: as plaintext). */
 size_t connection_unsent(const struct connection *c);
 void connection_send(struct connection *c);
+
+/* ---- secure.c: of connections with TLS alone ---- */
+
+/* False without memory. */
+bool connection_secure(struct connection *c);
+void connection_receive_records(struct connection *c, char *data, size_t size);
+/* Makes records of the answers in the output block, ahead of a write. False: it is closed now. */
+bool connection_seal(struct connection *c);
+/* Tries to say that nothing follows, ahead of a close that no answer has announced. */
+void connection_say_goodbye(struct connection *c);
 
 /* ---- timeouts.c ---- */
 

@@ -153,7 +153,8 @@ static bool append_input(struct connection *c, const char *data, size_t size) {
 
 /* The client has shut its side: what is not whole by now never will be (and is not acted upon). */
 static void end_if_input_has_ended(struct connection *c) {
-    bool waits_for_input = (c->state == CONNECTION_IDLE && c->input == NULL) ||
+    bool waits_for_input = c->state == CONNECTION_HANDSHAKE ||
+                           (c->state == CONNECTION_IDLE && c->input == NULL) ||
                            c->state == CONNECTION_HEAD || c->state == CONNECTION_BODY;
     if (c->input_has_ended && waits_for_input) {
         connection_end(c, CLOSE_CLIENT_ENDED);
@@ -199,7 +200,7 @@ static void throw_away(struct connection *c, size_t size) {
     }
 }
 
-static void receive(struct connection *c, char *data, size_t size) {
+void connection_receive(struct connection *c, char *data, size_t size) {
     if (c->state == CONNECTION_ENDING || c->state == CONNECTION_LINGERING) {
         throw_away(c, size);
         return;
@@ -217,7 +218,7 @@ static void receive(struct connection *c, char *data, size_t size) {
     }
 }
 
-static void on_input_end(struct connection *c, ssize_t error) {
+void connection_end_input(struct connection *c, ssize_t error) {
     if (error != UV_EOF) {
         connection_close(c, CLOSE_CLIENT_LOST);
         return;
@@ -237,10 +238,14 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
         return;
     }
     if (count < 0) {
-        on_input_end(c, count);
+        connection_end_input(c, count);
         return;
     }
-    receive(c, buffer->base, (size_t)count);
+    if (c->tls == NULL) {
+        connection_receive(c, buffer->base, (size_t)count);
+    } else {
+        connection_receive_records(c, buffer->base, (size_t)count);
+    }
     explicit_bzero(buffer->base, (size_t)count);
     connection_adjust_reading(c);
 }

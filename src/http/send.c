@@ -80,7 +80,8 @@ static void write_rest(struct connection *c, struct block *block, size_t written
 }
 
 void connection_send(struct connection *c) {
-    if (c->state == CONNECTION_CLOSING || c->writing != NULL || c->output == NULL) {
+    if (c->state == CONNECTION_CLOSING || c->writing != NULL ||
+        (c->tls != NULL && !connection_seal(c)) || c->output == NULL) {
         return;
     }
     struct block *block = c->output;

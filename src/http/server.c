@@ -86,6 +86,19 @@ int http_server_add_listener(struct http_server *server, int fd) {
     return listener_open(server, fd);
 }
 
+bool http_server_use_tls(struct http_server *server, struct http_tls *tls) {
+    if (server->plain_buffer == NULL) {
+        server->plain_buffer = calloc(1, READ_SIZE);
+    }
+    if (server->plain_buffer == NULL) {
+        http_tls_free(tls);
+        return false;
+    }
+    http_tls_free(server->tls);
+    server->tls = tls;
+    return true;
+}
+
 void http_server_free(struct http_server *server) {
     if (server == NULL) {
         return;
@@ -95,6 +108,8 @@ void http_server_free(struct http_server *server) {
     }
     exchange_free_all(server);
     block_pool_fini(&server->blocks);
+    http_tls_free(server->tls);
+    free(server->plain_buffer);
     free(server->read_buffer);
     free(server);
 }

@@ -28,7 +28,9 @@ struct http_server {
     struct http_exchange *exchanges; /* those that nobody uses */
     unsigned exchange_count;
     struct block_pool blocks;
-    char *read_buffer; /* READ_SIZE; holds nothing between two callbacks */
+    char *read_buffer;    /* READ_SIZE; holds nothing between two callbacks */
+    struct http_tls *tls; /* of TCP connections accepted from now on; NULL: plain */
+    char *plain_buffer;   /* the same for what TLS records hold; NULL without TLS */
 
     char date[RESPONSE_DATE_SIZE];
     uint64_t date_second;

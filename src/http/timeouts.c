@@ -1,5 +1,6 @@
 /* What ends a connection that its client does not end: deadlines that pass, and the drain. */
 #include "http/connection.h"
+#include "http/tls.h"
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
@@ -43,6 +44,7 @@ void connection_on_deadline(struct connection *c) {
     case CONNECTION_IDLE:
         on_idle_too_long(c);
         return;
+    case CONNECTION_HANDSHAKE:
     case CONNECTION_HEAD:
     case CONNECTION_BODY:
         on_request_too_slow(c);
@@ -86,6 +88,9 @@ void connection_on_write_deadline(struct connection *c) {
 static bool has_unread_bytes(struct connection *c) {
     uv_os_fd_t fd;
     int count = 0;
+    if (c->tls != NULL && tls_has_unread(c->tls)) {
+        return true;
+    }
     return uv_fileno(&c->handle.any, &fd) == 0 && ioctl(fd, FIONREAD, &count) == 0 && count > 0;
 }
 
@@ -101,6 +106,10 @@ void connection_drain(struct connection *c) {
     if (c->state == CONNECTION_HEAD && !parser_has_begun(c->exchange->parser)) {
         connection_close(c, CLOSE_DRAINED);
         return;
+    }
+    if (c->state == CONNECTION_HANDSHAKE) {
+        deadline_start(&c->deadline, &c->server->waits[WAIT_LINGER], uv_now(c->server->loop));
+        return; /* it comes here again when that is done */
     }
     if (c->state != CONNECTION_IDLE || c->input != NULL) {
         return; /* its next answer says "close" */

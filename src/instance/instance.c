@@ -3,6 +3,7 @@
  *
  * Everything that can fail at start fails here, before a worker's thread runs. */
 #include "mintd/instance.h"
+#include "instance/certificate.h"
 #include "instance/worker.h"
 #include "mintd/clock.h"
 #include "mintd/log.h"
@@ -59,15 +60,16 @@ static bool listen_at(struct slice address, unsigned count, int *fds) {
     return false;
 }
 
-static void tell_listener(struct slice address, int fd) {
+static void tell_listener(struct slice address, int fd, bool has_tls) {
     char storage[HTTP_ADDRESS_MAX];
     struct buffer name = buffer_of(storage, sizeof storage);
     http_listener_name(fd, &name);
     log_info("listening", LOG_TEXT("address", buffer_slice(&name)));
-    if (!http_address_is_local(address)) {
-        log_warning("this listener is reachable from other machines and has no TLS: put a proxy "
-                    "with TLS in front of it",
-                    LOG_TEXT("address", buffer_slice(&name)));
+    if (!http_address_is_local(address) && !has_tls) {
+        log_warning(
+            "this listener is reachable from other machines and has no TLS: give --tls-cert "
+            "and --tls-key (for those of --listen), or put a proxy with TLS in front of it",
+            LOG_TEXT("address", buffer_slice(&name)));
     }
 }
 
@@ -98,10 +100,10 @@ static bool open_listeners(struct instance *instance) {
 static void tell_listeners(struct instance *instance) {
     const struct instance_options *options = instance->options;
     for (unsigned i = 0; i < options->listen_count; i++) {
-        tell_listener(options->listen[i], *fd_of(instance, 0, i));
+        tell_listener(options->listen[i], *fd_of(instance, 0, i), options->tls != NULL);
     }
     if (instance->metrics_fd >= 0) {
-        tell_listener(options->metrics_listen, instance->metrics_fd);
+        tell_listener(options->metrics_listen, instance->metrics_fd, false);
     }
 }
 
@@ -137,8 +139,8 @@ static void choose_name(struct instance *instance) {
     }
 }
 
-/* "http://" and the first listener's address; "localhost" stands for a unix socket and for all
- * interfaces. */
+/* "http://", or "https://" with TLS, and the first listener's address; "localhost" stands for a
+ * unix socket (that is plain) and for all interfaces. */
 static void choose_issuer(struct instance *instance) {
     struct slice address = instance->options->listen[0];
     char storage[HTTP_ADDRESS_MAX];
@@ -154,8 +156,10 @@ static void choose_issuer(struct instance *instance) {
         http_listener_name(*fd_of(instance, 0, 0), &real);
         address = buffer_slice(&real);
     }
-    buffer_append(&issuer, S("http://"));
-    if (slice_starts_with(address, S("unix:"))) {
+    bool is_unix = slice_starts_with(address, S("unix:"));
+    buffer_append(&issuer,
+                  instance->options->tls == NULL || is_unix ? S("http://") : S("https://"));
+    if (is_unix) {
         address = S("localhost");
     } else if (slice_starts_with(address, S(":"))) {
         buffer_append(&issuer, S("localhost"));
@@ -204,6 +208,7 @@ static bool open_workers(struct instance *instance) {
                              .instance = options,
                              .process = &instance->process,
                              .issuer = instance->issuer,
+                             .tls = options->tls,
                              .pool = instance->pool,
                              .memory = instance->memory,
                              .caches = instance->caches,
@@ -256,10 +261,19 @@ static void on_signal(uv_signal_t *handle, int signal_number) {
     instance->stopping = true;
 }
 
-/* There is nothing to reload yet, and a hang-up is no reason to end. */
+/* Certificate and key are read and checked here, on the main thread; each worker takes the result
+ * between two requests. */
 static void on_hangup(uv_signal_t *handle, int signal_number) {
-    (void)handle;
-    log_info("nothing to reload", LOG_NUMBER("signal", signal_number));
+    struct instance *instance = handle->data;
+    if (instance->options->tls == NULL) {
+        log_info("nothing to reload", LOG_NUMBER("signal", signal_number));
+        return;
+    }
+    struct http_tls *tls = certificate_reload(instance->options);
+    for (unsigned i = 0; i < instance->started && tls != NULL; i++) {
+        worker_use_tls(&instance->workers[i], http_tls_share(tls));
+    }
+    http_tls_free(tls);
 }
 
 static void end_main_loop(struct instance *instance) {
@@ -281,6 +295,7 @@ static bool open_main_loop(struct instance *instance) {
     }
     instance->on_term.data = instance;
     instance->on_int.data = instance;
+    instance->on_hup.data = instance;
     instance->workers_ended.data = instance;
     return uv_async_init(&instance->loop, &instance->workers_ended, on_workers_ended) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_term) == 0 &&
@@ -297,7 +312,11 @@ static void tell_start(const struct instance *instance) {
              LOG_TEXT("issuer", instance->issuer), LOG_NUMBER("workers", options->workers),
              LOG_STRING("store", options->store_in_memory ? "memory" : "redis"));
     if (slice_starts_with(instance->issuer, S("http://")) && !slice_is_absent(options->issuer)) {
-        log_warning("the issuer is http: put TLS in front, and give its https address as --issuer");
+        log_warning("the issuer is http: give --tls-cert and --tls-key, or put TLS in front, and "
+                    "the https address as --issuer");
+    }
+    if (options->tls != NULL) {
+        certificate_tell(options->tls);
     }
     if (options->store_in_memory) {
         log_warning("the store is memory: tokens and clients are this process's alone and gone at "
@@ -386,6 +405,7 @@ int instance_run(const struct instance_options *options) {
     instance->process.starting = options->seed != NULL;
     instance->process.listen = options->listen;
     instance->process.listen_count = options->listen_count;
+    instance->process.tls = options->tls != NULL;
     hold_signals(true);
     bool ok = open_instance(instance) && run(instance);
     free_instance(instance);

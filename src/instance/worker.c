@@ -185,12 +185,20 @@ static void on_turn_end(uv_prepare_t *prepare) {
     }
 }
 
+static void take_next_tls(struct worker *worker) {
+    struct http_tls *tls = atomic_exchange(&worker->next_tls, NULL);
+    if (tls != NULL) {
+        http_server_use_tls(worker->servers[0], tls); /* not the first: it cannot fail */
+    }
+}
+
 static void on_wake(uv_async_t *wake) {
     struct worker *worker = wake->data;
     password_inbox_drain(worker->inbox);
     if (worker->options.memory == NULL) {
         redis_store_woken(worker->store);
     }
+    take_next_tls(worker);
     int wish = atomic_load(&worker->wish);
     if (wish != WISH_RUN && !worker->closing) {
         begin_drain(worker);
@@ -283,7 +291,7 @@ static void close_listeners(const int *fds, unsigned count) {
 
 /* A server, its endpoints and its listeners; the listeners are taken over in any case. */
 static bool open_server(struct worker *worker, enum api_paths paths, unsigned metrics_index,
-                        const int *listeners, unsigned listener_count) {
+                        struct http_tls *tls, const int *listeners, unsigned listener_count) {
     const struct instance_options *instance = worker->options.instance;
     struct api *api = api_new(&(struct api_options){
         .issuer = worker->options.issuer,
@@ -308,6 +316,10 @@ static bool open_server(struct worker *worker, enum api_paths paths, unsigned me
     }
     worker->apis[worker->server_count] = api;
     worker->servers[worker->server_count++] = server;
+    if (tls != NULL && !http_server_use_tls(server, http_tls_share(tls))) {
+        close_listeners(listeners, listener_count);
+        return false;
+    }
     for (unsigned i = 0; i < listener_count; i++) {
         if (http_server_add_listener(server, listeners[i]) != 0) {
             close_listeners(listeners + i + 1, listener_count - i - 1);
@@ -321,11 +333,11 @@ static bool open_servers(struct worker *worker) {
     const struct worker_options *options = &worker->options;
     bool apart = !slice_is_absent(options->instance->metrics_listen);
     bool main_open = open_server(worker, apart ? API_WITHOUT_METRICS : API_ALL, options->index,
-                                 options->listeners, options->listener_count);
+                                 options->tls, options->listeners, options->listener_count);
     if (options->metrics_listener < 0) {
         return main_open;
     }
-    return open_server(worker, API_METRICS_ONLY, options->process->metrics_count - 1,
+    return open_server(worker, API_METRICS_ONLY, options->process->metrics_count - 1, NULL,
                        &options->metrics_listener, 1) &&
            main_open;
 }
@@ -368,6 +380,11 @@ void worker_drain(struct worker *worker, bool now) {
     uv_async_send(&worker->wake);
 }
 
+void worker_use_tls(struct worker *worker, struct http_tls *tls) {
+    http_tls_free(atomic_exchange(&worker->next_tls, tls));
+    uv_async_send(&worker->wake);
+}
+
 void worker_end(struct worker *worker) {
     if (worker->thread_runs) {
         pthread_join(worker->thread, NULL);
@@ -396,6 +413,7 @@ void worker_free(struct worker *worker) {
         http_server_free(worker->servers[i]);
         api_free(worker->apis[i]);
     }
+    http_tls_free(atomic_exchange(&worker->next_tls, NULL));
     oauth_free(worker->oauth);
     crypto_free(worker->crypto);
     if (worker->store != NULL) {

@@ -21,6 +21,7 @@ struct worker_options {
     const struct instance_options *instance;
     struct api_process *process;
     struct slice issuer;
+    struct http_tls *tls; /* of the main server; NULL: plain */
     struct password_pool *pool;
     struct memory_data *memory; /* NULL: Redis */
     struct cache_group *caches; /* of all workers; NULL: there is one alone */
@@ -40,7 +41,8 @@ struct worker {
     uv_prepare_t prepare;
     uv_timer_t tick;
     uv_async_t wake;
-    _Atomic int wish; /* enum worker_wish */
+    _Atomic int wish;                    /* enum worker_wish */
+    _Atomic(struct http_tls *) next_tls; /* given and not taken yet; NULL: none */
     struct store *store;
     struct crypto *crypto;
     struct password_inbox *inbox;
@@ -66,6 +68,9 @@ bool worker_open(struct worker *worker, const struct worker_options *options);
 bool worker_start(struct worker *worker);
 /* From any thread: finish what is open, then end; with `now`, without waiting for anybody. */
 void worker_drain(struct worker *worker, bool now);
+/* From any thread, for a worker that was opened with TLS: new connections use this. Takes over the
+ * reference. */
+void worker_use_tls(struct worker *worker, struct http_tls *tls);
 /* Waits for the thread to end; a worker that was never started is ended on this thread. */
 void worker_end(struct worker *worker);
 /* After worker_end(), and after the password pool is gone. */

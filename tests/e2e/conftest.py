@@ -7,6 +7,7 @@ A tour of support/
     mintd.py         Mintd: the child, its log as events, stop() that asserts a clean end; run()
     http.py          Connection, exchange(), request_bytes(), form_request(), check_common(), curl()
     clients.py       SVC_A, SVC_B, NOGRANT, RS_1, CODECADEMY; mint(), token_of(), basic(), bearer()
+    tls.py           Certificate: made by openssl; contexts of clients; s_client(), sslscan()
     fragments.py     one request in every way that TCP may cut it
     prometheus.py    a strict reader of /metrics
 
@@ -17,6 +18,7 @@ Fixtures
     mintd        pair.a
     own_redis    a Redis of this test alone, clients installed: kill it, pause it, break it
     own_mintd    one instance on own_redis, store up; stopped and checked at the end if it still runs
+    secure       one instance that speaks TLS with `certificate`, on the shared Redis
     start_mintd  start_mintd(*arguments, redis=…, …) -> Mintd, as many as wanted, likewise ended
 
 After each test that used the shared instances both must be alive, answer /healthz on a new
@@ -32,6 +34,7 @@ from support.clients import install_clients, mint
 from support.mintd import Mintd, binary
 from support.oauth import wait_until
 from support.redis_server import RedisServer
+from support.tls import Certificate
 
 ISSUER = "https://mintd.example"
 
@@ -148,5 +151,23 @@ def start_mintd():
 @pytest.fixture
 def own_mintd(start_mintd, own_redis):
     instance = start_mintd("--issuer", ISSUER, redis=own_redis)
+    instance.wait_for_store()
+    return instance
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """For certificates."""
+    return str(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def certificate(folder):
+    return Certificate(folder, "first")
+
+
+@pytest.fixture
+def secure(start_mintd, redis, certificate):
+    instance = start_mintd(redis=redis, certificate=certificate)
     instance.wait_for_store()
     return instance

@@ -19,7 +19,7 @@ from support.oauth import (check_tok, check_unavailable, check_welcome, minted, 
 from support.redis_server import RedisServer
 
 FLAGS = ["--listen", "--redis", "--redis-prefix", "--redis-timeout", "--workers", "--token-ttl", "--client",
-         "--max-connections", "--metrics-listen", "--issuer", "--name", "--log-format", "--log-level",
+         "--max-connections", "--metrics-listen", "--tls-cert", "--tls-key", "--issuer", "--name", "--log-format", "--log-level",
          "--check",
          "--help", "--version"]
 # A Redis that nobody asks: nothing listens on port 1.

@@ -1,6 +1,9 @@
-/* Requests and answers over real sockets: order, bodies, closing, and clients that vanish. */
+/* Requests and answers over real sockets: order, bodies, closing, and clients that vanish. With the
+ * argument "tls" all of it over TLS: nothing may differ. */
 #include "http/connection.h"
 #include "http/exchange.h"
+#include "support/certificate.h"
+#include "support/client_tls.h"
 #include "support/http_fixture.h"
 #include "unit/unit.h"
 
@@ -546,6 +549,7 @@ static void test_what_was_read_is_wiped(void **state) {
     ask(f, &client, "GET /scratch HTTP/1.1\r\n" H "Authorization: Basic c2VjcmV0\r\n\r\n");
     http_fixture_expect(f, &client, 200);
     assert_true(is_zero(f->server->read_buffer, READ_SIZE));
+    assert_true(f->server->plain_buffer == NULL || is_zero(f->server->plain_buffer, READ_SIZE));
     assert_non_null(f->server->exchanges);
     assert_true(is_zero(f->server->exchanges->scratch, 1000));
 
@@ -565,9 +569,35 @@ static void test_what_was_read_is_wiped(void **state) {
     client_close(&client);
 }
 
+/* ---- TLS ---- */
+
+static struct certificate certificate;
+
+static int start_tls(void **state) {
+    (void)state;
+    char message[256];
+    struct buffer error = buffer_of(message, sizeof message);
+    certificate_make(&certificate, "test");
+    struct http_tls *tls = http_tls_new(slice_of_string(certificate.file),
+                                        slice_of_string(certificate.key_file), &error);
+    assert_non_null(tls);
+    http_fixture_use_tls(tls);
+    client_tls_start(certificate.file);
+    return 0;
+}
+
+static int stop_tls(void **state) {
+    (void)state;
+    http_fixture_use_tls(NULL);
+    client_tls_stop();
+    certificate_remove(&certificate);
+    return 0;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-int main(void) {
+int main(int argc, char **argv) {
+    bool with_tls = argc == 2 && strcmp(argv[1], "tls") == 0;
     signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         TEST(test_an_answer_on_the_spot),
@@ -598,5 +628,6 @@ int main(void) {
         TEST(test_the_handler_closes_the_server_without_body),
         TEST(test_what_was_read_is_wiped),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return with_tls ? cmocka_run_group_tests(tests, start_tls, stop_tls)
+                    : cmocka_run_group_tests(tests, NULL, NULL);
 }

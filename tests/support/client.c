@@ -1,4 +1,5 @@
 #include "support/client.h"
+#include "support/client_tls.h"
 #include "unit/unit.h"
 
 #include <arpa/inet.h>
@@ -48,7 +49,7 @@ static socklen_t to_socket_address(struct slice text, union socket_address *addr
     return sizeof address->v4;
 }
 
-void client_connect(struct client *client, struct slice address) {
+void client_connect_plain(struct client *client, struct slice address) {
     union socket_address to;
     socklen_t size = to_socket_address(address, &to);
     memset(client, 0, sizeof *client);
@@ -64,11 +65,20 @@ void client_connect(struct client *client, struct slice address) {
     }
 }
 
+void client_connect(struct client *client, struct slice address) {
+    client_connect_plain(client, address);
+    if (!slice_starts_with(address, S("unix:")) && client_tls_is_on()) {
+        client_tls_open(client);
+        client_tls_wait(address, client_tls_is_ready, client);
+    }
+}
+
 void client_close(struct client *client) {
     if (client->fd >= 0) {
         close(client->fd);
     }
     client->fd = -1;
+    client_tls_close(client);
     free(client->data);
     client->data = NULL;
     client->size = client->capacity = client->taken = 0;
@@ -81,6 +91,9 @@ void client_reset(struct client *client) {
 }
 
 void client_shut(struct client *client) {
+    if (client->tls != NULL) {
+        client_tls_shut(client);
+    }
     assert_int_equal(shutdown(client->fd, SHUT_WR), 0);
 }
 
@@ -88,6 +101,9 @@ void client_shut(struct client *client) {
 
 size_t client_push(struct client *client, struct slice bytes) {
     size_t sent = 0;
+    if (client->tls != NULL) {
+        return client_tls_push(client, bytes);
+    }
     while (sent < bytes.size) {
         ssize_t count = send(client->fd, bytes.data + sent, bytes.size - sent, MSG_NOSIGNAL);
         if (count < 0) {
@@ -103,7 +119,27 @@ void client_send(struct client *client, struct slice bytes) {
     assert_int_equal(client_push(client, bytes), bytes.size);
 }
 
+static void receive_records(struct client *client, size_t most) {
+    static char records[RECEIVE_SIZE];
+    while (!client->ended && client->fd >= 0 && most != 0) {
+        size_t wanted = most < RECEIVE_SIZE ? most : RECEIVE_SIZE;
+        ssize_t count = recv(client->fd, records, wanted, 0);
+        int error = count < 0 ? errno : 0;
+        client_tls_take(client, records, count > 0 ? (size_t)count : 0);
+        if (error == EAGAIN) {
+            return;
+        }
+        client->ended = count <= 0;
+        client->error = error != 0 ? error : client->error;
+        most -= count > 0 ? (size_t)count : 0;
+    }
+}
+
 void client_receive_some(struct client *client, size_t most) {
+    if (client->tls != NULL) {
+        receive_records(client, most);
+        return;
+    }
     while (!client->ended && client->fd >= 0 && most != 0) {
         if (client->capacity - client->size < RECEIVE_SIZE) {
             client->capacity = 2 * client->capacity + RECEIVE_SIZE;

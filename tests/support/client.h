@@ -6,9 +6,12 @@
 
 #include "mintd/slice.h"
 
+struct client_tls;
+
 struct client {
     int fd;
-    char *data; /* received; data[0 .. taken) has been handed out */
+    struct client_tls *tls; /* NULL: plain; see client_tls.h */
+    char *data;             /* received; data[0 .. taken) has been handed out */
     size_t size, capacity, taken;
     bool ended; /* the server has closed its side, or all of it */
     int error;  /* an errno value, where it was not closed in good order */
@@ -23,14 +26,16 @@ struct client_response {
 
 /* "127.0.0.1:4001", "[::1]:4001" or "unix:/path". Fails the test where that fails. */
 void client_connect(struct client *client, struct slice address);
+/* The same, and never with TLS. */
+void client_connect_plain(struct client *client, struct slice address);
 /* Sends all of it; fails the test where the socket does not take it at once. */
 void client_send(struct client *client, struct slice bytes);
 /* Sends what the socket takes; returns how much that is. */
 size_t client_push(struct client *client, struct slice bytes);
 void client_receive(struct client *client);
-/* The same, of so many bytes at most. */
+/* The same, of so many bytes at most (of records, with TLS). */
 void client_receive_some(struct client *client, size_t most);
-/* Closes the sending half. */
+/* Closes the sending half (with TLS: says so there, too). */
 void client_shut(struct client *client);
 /* Twice is fine. */
 void client_close(struct client *client);

@@ -1,5 +1,6 @@
 #include "support/http_fixture.h"
 #include "mintd/clock.h"
+#include "support/client_tls.h"
 #include "unit/unit.h"
 
 #include <stdlib.h>
@@ -123,9 +124,48 @@ static void on_tick(uv_timer_t *timer) {
     }
 }
 
+static struct http_tls *tls;
+static struct http_fixture *fixtures;
+
+static struct slice port_of(struct slice address) {
+    struct slice port = address;
+    while (slice_split(&address, ':', &port)) {
+    }
+    return port;
+}
+
+static void wait_with_loop(struct slice address, bool (*is_so)(void *client),
+                           struct client *client) {
+    struct http_fixture *f = fixtures;
+    while (f != NULL && !slice_equal(port_of(f->address), port_of(address))) {
+        f = f->next;
+    }
+    assert_non_null(f);
+    assert_true(test_loop_run_until(&f->loop, is_so, client, FIXTURE_WAIT_MS));
+}
+
+void http_fixture_use_tls(struct http_tls *reference) {
+    http_tls_free(tls);
+    tls = reference;
+    client_tls_wait = wait_with_loop;
+}
+
+static void forget(const struct http_fixture *f) {
+    struct http_fixture **at = &fixtures;
+    while (*at != NULL && *at != f) {
+        at = &(*at)->next;
+    }
+    if (*at != NULL) {
+        *at = f->next;
+    }
+}
+
 void http_fixture_open(struct http_fixture *f, const char *listen,
                        const struct http_server_options *options) {
+    forget(f); /* a test that failed left it open */
     memset(f, 0, sizeof *f);
+    f->next = fixtures;
+    fixtures = f;
     test_loop_open(&f->loop);
     f->loop.on_turn = on_turn;
     f->loop.on_turn_context = f;
@@ -144,6 +184,7 @@ void http_fixture_open(struct http_fixture *f, const char *listen,
     }
     f->server = http_server_new(&f->loop.loop, &f->options);
     assert_non_null(f->server);
+    assert_true(tls == NULL || http_server_use_tls(f->server, http_tls_share(tls)));
 
     char message[256];
     struct buffer error = buffer_of(message, sizeof message);
@@ -176,6 +217,7 @@ void http_fixture_close(struct http_fixture *f) {
         http_fixture_answer(f, 0);
     }
     http_fixture_expect_closed(f);
+    forget(f);
     assert_int_equal(counter_read(&f->metrics.open), 0);
     uv_close((uv_handle_t *)&f->tick, NULL);
     test_loop_close(&f->loop);

@@ -20,6 +20,7 @@
 #define FIXTURE_ENDPOINT 3u   /* what the stub calls itself */
 
 struct http_fixture {
+    struct http_fixture *next; /* of those that are open */
     struct test_loop loop;
     uv_timer_t tick;
     struct http_server *server;
@@ -34,6 +35,8 @@ struct http_fixture {
     bool closing, closed;
 };
 
+/* Servers that are opened from now on speak TLS, with this reference; NULL: no more. */
+void http_fixture_use_tls(struct http_tls *tls);
 /* options: deadlines and max_connections (0: 100); NULL takes the defaults. */
 void http_fixture_open(struct http_fixture *f, const char *listen,
                        const struct http_server_options *options);

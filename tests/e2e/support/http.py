@@ -130,9 +130,10 @@ def check_common(response):
 
 class Connection:
     """One connection. `address`: ("127.0.0.1", 4001) or the path of a unix socket. `source`: the
-    address of ours that it comes from ("127.0.0.2")."""
+    address of ours that it comes from ("127.0.0.2"). `tls`: an ssl.SSLContext; an end without
+    close_notify is an error then."""
 
-    def __init__(self, address, timeout=5.0, receive_buffer=None, source=None):
+    def __init__(self, address, timeout=5.0, receive_buffer=None, source=None, tls=None):
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family)
         if source:
@@ -144,6 +145,9 @@ class Connection:
         self.socket.connect(address)
         if family == socket.AF_INET:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls and family == socket.AF_INET:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost",
+                                          suppress_ragged_eofs=False)
         self._buffer = b""
 
     # ---- out ----
@@ -315,10 +319,10 @@ def form_request(target, body, fields=(), **more):
     return request_bytes("POST", target, [FORM, *fields], body, **more)
 
 
-def exchange(address, raw, head=False, timeout=5.0, source=None):
+def exchange(address, raw, head=False, timeout=5.0, source=None, tls=None):
     """One request on a connection of its own: its one response. Nothing may follow it: where it
     says close, the end comes within a second; else the next request gets its own answer."""
-    with Connection(address, timeout, source=source) as connection:
+    with Connection(address, timeout, source=source, tls=tls) as connection:
         connection.send(raw)
         response = connection.read_response(head)
         if response.says_close:

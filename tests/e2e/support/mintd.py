@@ -63,9 +63,10 @@ def run(*arguments, env=None, timeout=10):
 
 class Mintd:
     def __init__(self, *arguments, redis=None, env=None, listen=("127.0.0.1:0",), workers=1,
-                 name=None, wait=True):
+                 name=None, wait=True, certificate=None):
         """arguments: more of the command line, as it is. redis: a RedisServer or a URL; None leaves
-        --redis out. wait: until every listener is open."""
+        --redis out. wait: until every listener is open. certificate: a tls.Certificate; what speaks
+        to this instance speaks TLS then."""
         parts = ["--log-format", "json", "--workers", str(workers)]
         for address in listen:
             parts += ["--listen", address]
@@ -73,6 +74,9 @@ class Mintd:
             parts += ["--redis", getattr(redis, "url", redis)]
         if name is not None:
             parts += ["--name", name]
+        self.tls = certificate.trusting() if certificate else None
+        if certificate is not None:
+            parts += ["--tls-cert", certificate.file, "--tls-key", certificate.key]
         self._changed = threading.Condition()
         self._lines = []  # parsed objects
         self._foreign = []  # lines that are not JSON
@@ -201,7 +205,7 @@ class Mintd:
     @property
     def url(self):
         """http://127.0.0.1:port, for curl."""
-        return "http://%s:%d" % self.address
+        return "%s://%s:%d" % ("https" if self.tls else "http", *self.address)
 
     @property
     def pid(self):
@@ -212,11 +216,11 @@ class Mintd:
         return self._process.poll() is None
 
     def connect(self, timeout=5.0, **more):
-        return http.Connection(self.address, timeout, **more)
+        return http.Connection(self.address, timeout, **{"tls": self.tls, **more})
 
     def exchange(self, raw, head=False, timeout=5.0):
         """One request, as bytes, on a connection of its own: see http.exchange()."""
-        return http.exchange(self.address, raw, head, timeout)
+        return http.exchange(self.address, raw, head, timeout, tls=self.tls)
 
     def request(self, method, target, fields=(), body=None, **more):
         """The same from its parts: see http.request_bytes()."""

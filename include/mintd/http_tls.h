@@ -1,0 +1,23 @@
+/* http_tls.h: certificate, key and the rules of TLS, made once and shared by all workers.
+ *
+ * TLS 1.2 and 1.3; suites with forward secrecy and AEAD alone; ALPN "http/1.1"; one ticket, and no
+ * renegotiation, compression or early data. A struct http_tls never changes: a new certificate is a
+ * new one. */
+#ifndef MINTD_HTTP_TLS_H
+#define MINTD_HTTP_TLS_H
+
+#include "mintd/buffer.h"
+
+struct http_tls;
+
+/* Reads PEM files (blocking): the certificate with its chain, and its key, not encrypted. NULL
+ * where they cannot be used; error then has one line that says what is wrong and what may help. */
+struct http_tls *http_tls_new(struct slice certificate_file, struct slice key_file,
+                              struct buffer *error);
+/* Another reference to the same; each is given back with http_tls_free(), on any thread. */
+struct http_tls *http_tls_share(struct http_tls *tls);
+void http_tls_free(struct http_tls *tls); /* NULL is fine */
+/* Seconds until the certificate expires; negative where it has. */
+long long http_tls_seconds_left(const struct http_tls *tls);
+
+#endif
