@@ -352,7 +352,9 @@ def test_sane_request_id_is_echoed(mintd, sent):
     pytest.param("a b", id="H-46-id-space"), pytest.param("a" * 65, id="H-46-id-too-long"),
     pytest.param("", id="H-46-id-empty"), pytest.param("a;b", id="H-46-id-semicolon"),
     pytest.param(b"\xc3\xa9", id="H-46-id-utf-8"), pytest.param('a"b', id="H-46-id-quote"),
-    pytest.param("a\tb", id="H-46-id-tab"), pytest.param("a/b", id="H-46-id-slash")])
+    pytest.param("a\tb", id="H-46-id-tab"), pytest.param("a/b", id="H-46-id-slash"),
+    pytest.param("mtd_" + "a" * 49, id="H-46-id-token"),
+    pytest.param("a-mts_" + "b" * 49, id="H-46-id-secret")])
 def test_other_request_id_is_replaced(mintd, sent):
     """read_response() has looked at its form."""
     first = mintd.request("GET", "/nope", [("X-Request-Id", sent)]).get("X-Request-Id")

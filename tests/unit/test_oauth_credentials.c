@@ -1,4 +1,5 @@
 /* What a request offers as its client's name and secret (RFC 7617, RFC 6749 2.3.1). */
+#include "oauth/token.h"
 #include "support/oauth_fixture.h"
 #include <stdlib.h>
 
@@ -223,6 +224,24 @@ static void ids_have_their_alphabet(void **state) {
     assert_malformed_pair(S("caf\xc3\xa9:x"));
 }
 
+/* What is no id is not logged as one. */
+static void ids_hold_no_token_and_no_secret(void **state) {
+    struct crypto *crypto = crypto_new();
+    char id[3 + OAUTH_TOKEN_SIZE + 3];
+    (void)state;
+    assert_non_null(crypto);
+    memset(id, 'i', sizeof id);
+    for (size_t start = 0; start <= 6; start++) {
+        memset(id, 'i', sizeof id);
+        assert_true(oauth_client_id_is_valid(slice_of(id, sizeof id)));
+        assert_true(token_text_make(crypto, start % 2 ? S("mts_") : S("mtd_"), id + start));
+        assert_false(oauth_client_id_is_valid(slice_of(id, sizeof id)));
+        id[start + 20] = id[start + 20] == 'x' ? 'y' : 'x';
+        assert_true(oauth_client_id_is_valid(slice_of(id, sizeof id)));
+    }
+    crypto_free(crypto);
+}
+
 /* ---- sizes (T-40, C-14) ---- */
 
 /* id_size times 'i', a colon, count times `piece`. */
@@ -353,6 +372,7 @@ int main(void) {
         cmocka_unit_test(control_bytes_are_no_reading),
         cmocka_unit_test(empty_parts_are_refused),
         cmocka_unit_test(ids_have_their_alphabet),
+        cmocka_unit_test(ids_hold_no_token_and_no_secret),
         cmocka_unit_test(longest_id_and_secret_are_taken),
         cmocka_unit_test(longest_secret_may_be_encoded),
         cmocka_unit_test(body_credentials_have_one_reading),

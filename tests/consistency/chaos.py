@@ -1,0 +1,134 @@
+"""What befalls clients, and what befalls Redis: each on its own, one after the other."""
+import asyncio
+import hashlib
+import time
+
+from history import EVERYBODY, Change, Fault
+from traffic import CLIENTS, INSPECTOR, secret_of
+from wire import Lost
+
+PROXIED = 2  # the instance behind the proxy
+
+
+def client_fields(client, generation):
+    stored = "$sha256$" + hashlib.sha256(secret_of(client).encode()).hexdigest()
+    more = ["permissions", "introspect"] if client == INSPECTOR else []
+    return ["secret:1", stored, "scope", "read", "gen", str(generation), *more]
+
+
+class Changes:
+    def __init__(self, redis, history, random):
+        self.redis, self.history, self.random = redis, history, random
+        self.counts = {}
+
+    async def _change(self, kind, client, *command):
+        """Until Redis has acknowledged it."""
+        start = time.monotonic()
+        while True:
+            try:
+                await self.redis(*command)
+                break
+            except Lost:
+                await asyncio.sleep(0.05)
+        self.history.changes.append(Change(kind, EVERYBODY, "", client, start, time.monotonic()))
+
+    async def create(self, client):
+        fields = client_fields(client, self.random.randrange(1 << 31))
+        await self._change("create", client, "HSET", "mintd:client:" + client, *fields)
+
+    async def _disable(self):
+        client = self.random.choice(CLIENTS)
+        key = "mintd:client:" + client
+        await self._change("disable", client, "HSET", key, "disabled", "1")
+        await asyncio.sleep(self.random.uniform(0.01, 0.5))
+        await self._change("enable", client, "HSET", key, "disabled", "0")
+
+    async def _bump(self):
+        client = self.random.choice(CLIENTS)
+        await self._change("bump", client, "HINCRBY", "mintd:client:" + client, "gen", 1)
+
+    async def _everybody(self):
+        await self._change("everybody", "", "INCR", "mintd:generation")
+
+    async def _remove(self):
+        client = self.random.choice(CLIENTS)
+        await self._change("remove", client, "DEL", "mintd:client:" + client)
+        await asyncio.sleep(self.random.uniform(0.01, 0.3))
+        await self.create(client)
+
+    async def _flush(self):
+        await self._change("flush", "", "FLUSHALL")
+        await asyncio.sleep(self.random.uniform(0.01, 0.2))
+        for client in (INSPECTOR, *CLIENTS):
+            await self.create(client)
+
+    async def run(self, until):
+        weights = {self._disable: 8, self._bump: 5, self._remove: 4, self._everybody: 1, self._flush: 1}
+        while time.monotonic() < until:
+            await asyncio.sleep(self.random.uniform(0.1, 0.8))
+            change = self.random.choices(list(weights), list(weights.values()))[0]
+            self.counts[change.__name__[1:]] = self.counts.get(change.__name__[1:], 0) + 1
+            await change()
+
+
+class Faults:
+    """server: a RedisServer; blocking: runs a function of it elsewhere."""
+
+    def __init__(self, server, redis, proxy, blocking, history, random):
+        self.server, self.redis, self.proxy, self.blocking = server, redis, proxy, blocking
+        self.history, self.random = history, random
+
+    async def _fault(self, kind, instance, silent, cause, end, seconds):
+        # Noted at once, so that one which does not end is not forgotten.
+        start = time.monotonic()
+        fault = Fault(kind, instance, silent, start, start, float("inf"))
+        self.history.faults.append(fault)
+        await cause()
+        fault.began = time.monotonic()
+        await asyncio.sleep(seconds)
+        await end()
+        fault.end = time.monotonic()
+
+    async def _stop(self):
+        await self._fault("stop", EVERYBODY, False, lambda: self.blocking(self.server.stop),
+                          lambda: self.blocking(self.server.start), self.random.uniform(0, 0.5))
+
+    async def _kill(self):
+        await self._fault("kill -9", EVERYBODY, False, lambda: self.blocking(self.server.kill),
+                          lambda: self.blocking(self.server.start), self.random.uniform(0, 0.5))
+
+    async def _pause(self):
+        await self._fault("SIGSTOP", EVERYBODY, True, lambda: self.blocking(self.server.pause),
+                          lambda: self.blocking(self.server.resume), self.random.uniform(1, 3))
+
+    async def _kill_clients(self):
+        async def kill():
+            try:
+                await self.redis("CLIENT", "KILL", "TYPE", "normal")
+            except Lost:
+                pass
+
+        async def nothing():
+            pass
+
+        await self._fault("CLIENT KILL", EVERYBODY, False, kill, nothing, 0)
+
+    async def _silence(self):
+        async def clear():
+            self.proxy.flows.clear()
+
+        async def flow():
+            self.proxy.flows.set()
+
+        await self._fault("silence", PROXIED, True, clear, flow, self.random.uniform(0.5, 4))
+
+    async def run(self, until):
+        kinds = [self._silence, self._silence, self._stop, self._kill, self._pause, self._kill_clients]
+        count = 0
+        while time.monotonic() < until:
+            # Long enough that there are times without any fault, recovery and silence included.
+            await asyncio.sleep(self.random.uniform(1.5, 4.5))
+            if count % len(kinds) == 0:
+                self.random.shuffle(kinds)
+            await kinds[count % len(kinds)]()
+            count += 1

@@ -1,0 +1,53 @@
+"""mintd with its log in a file: reading it line by line would cost the checker the time it measures with."""
+import os
+import re
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+
+from support.mintd import TOKEN, command_line, environment
+from support.process import die_with_parent
+from support.redis_server import free_port
+
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Instance:
+    def __init__(self, *arguments):
+        self.port = free_port()
+        self._log = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(
+            command_line("--listen", "127.0.0.1:%d" % self.port, "--log-format", "json", *arguments),
+            env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._log,
+            preexec_fn=die_with_parent)
+        self.pid = self._process.pid
+
+    def has_links(self, count):
+        """Whether so many workers are connected with Redis."""
+        if self._process.poll() is not None:
+            raise RuntimeError("mintd ended:\n" + self.log())
+        try:
+            with _OPENER.open("http://127.0.0.1:%d/metrics" % self.port, timeout=5) as answer:
+                return b"\nmintd_store_links_up %d\n" % count in answer.read()
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def log(self):
+        return os.pread(self._log.fileno(), 1 << 28, 0).decode("utf-8", "replace")
+
+    def stop(self):
+        """SIGTERM, and an end in order; what was not in order, or nothing."""
+        self._process.terminate()
+        status = self._process.wait(15)
+        log = self.log()
+        foreign = [line for line in log.splitlines() if not re.fullmatch(r"\{.*\}", line)]
+        if status != 0 or foreign or TOKEN.search(log):
+            return "mintd ended with status %d; the end of its log:\n%s" % (status, log[-3000:])
+        return None
+
+    def kill(self):
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._log.close()

@@ -1,0 +1,58 @@
+"""How long each process waited for a core: /proc/PID/task/*/schedstat, read every 20 ms by a thread."""
+import bisect
+import os
+import threading
+import time
+
+PERIOD = 0.020
+
+
+class Machine:
+    """names: a function that gives the pid of each process now, by name. A process that is started
+    anew goes on under its name."""
+
+    def __init__(self, pids):
+        self._pids = pids
+        self._last = {}  # (pid, thread): nanoseconds
+        self._times = []
+        self._totals = {}  # name: seconds up to each time
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _read(self, pid):
+        """The longest wait of one of its threads since the last time."""
+        longest = 0
+        try:
+            for task in os.listdir("/proc/%d/task" % pid):
+                with open("/proc/%d/task/%s/schedstat" % (pid, task), encoding="ascii") as file:
+                    waits = int(file.read().split()[1])
+                longest = max(longest, waits - self._last.get((pid, task), waits))
+                self._last[pid, task] = waits
+        except (OSError, IndexError):
+            pass  # it has just ended
+        return longest / 1e9
+
+    def _run(self):
+        while not self._ended.wait(PERIOD):
+            new = {name: self._read(pid) for name, pid in self._pids().items()}
+            for name, seconds in new.items():
+                totals = self._totals.setdefault(name, [0.0] * len(self._times))
+                totals += [totals[-1] if totals else 0.0] * (len(self._times) - len(totals))
+                totals.append((totals[-1] if totals else 0.0) + seconds)
+            self._times.append(time.monotonic())
+
+    def end(self):
+        self._ended.set()
+        self._thread.join()
+
+    def waited(self, name, start, end):
+        totals = self._totals.get(name, [])
+        if not totals:
+            return 0.0
+        first = max(0, bisect.bisect_left(self._times, start) - 1)
+        last = min(len(totals) - 1, bisect.bisect_right(self._times, end) + 1)
+        return totals[last] - totals[min(first, last)]
+
+    def total(self, name):
+        return (self._totals.get(name) or [0.0])[-1]

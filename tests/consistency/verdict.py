@@ -1,0 +1,210 @@
+"""Judges a history. The rules:
+
+stale     no token is accepted, and no client, by a request that started later than the acknowledgement of
+          what ended it, and a bound. The bound is 50 ms; at the instance that answered the /revoke itself it
+          is 0. An instance that hears nothing (a silent fault) may go on for 2 s after the fault began.
+lost      no good token and no good client is refused: minted, acknowledged, and nothing that could end it
+          had begun.
+down      503 comes while a fault is on and for 1 s after, and never else.
+forged    what was never issued is not accepted.
+answered  each request gets one answer, of a kind that is known.
+
+Only what is certain is judged: what overlaps counts for the instance. To each bound but the 0 comes the slack:
+20 ms, and the time in which Redis or that instance was ready to run while others had the cores, as the kernel
+counts it (machine.py): an invalidation goes through both.
+"""
+import collections
+import dataclasses
+
+from history import EVERYBODY
+
+BOUND = 0.050
+SILENCE = 2.0
+RECOVERY = 1.0
+SLACK = 0.020
+REDIS_TIMEOUT = 1.0  # of the instances: script/consistency starts them so
+OFF, ON = ("disable", "remove", "flush"), ("enable", "create")
+LONG = 10.0  # later than this nothing excuses anything
+FOREVER = float("inf")
+
+
+@dataclasses.dataclass
+class Period:
+    """A client is away: from change `off` to change `on`, which may not be there yet."""
+
+    off: object
+    on: object
+
+
+class Verdict:
+    def __init__(self, history, waited=lambda instance, start, end: 0.0):
+        """waited: the seconds between two times that Redis and an instance waited for a core."""
+        self.history, self.waited = history, waited
+        self.checks = collections.Counter()
+        self.offences = []  # (rule, ask, why)
+        self.stood_still = 0  # 503s while the whole machine did
+        self.staleness = {}  # (kind, instance, id of the change): seconds
+        self.excused = 0.0  # the most that silence or slack allowed beyond the bound
+        self._sort_changes()
+        self._mints = {a.token: a for a in history.asks if a.op == "mint" and a.answer == "yes"}
+        self._ends = {}
+        for ask in history.asks:
+            self._judge(ask)
+
+    # ---- what ended what ----
+
+    def _sort_changes(self):
+        by_client, self._of_token = collections.defaultdict(list), collections.defaultdict(list)
+        for change in sorted(self.history.changes, key=lambda c: c.start):
+            (self._of_token[change.token] if change.token else by_client[change.client]).append(change)
+        common = by_client.pop("", [])
+        names = {*by_client, *(a.client for a in self.history.asks)}
+        self._of_client = {name: sorted(by_client.get(name, []) + common, key=lambda c: c.start)
+                           for name in names}
+        self._away = {name: list(self._periods(changes)) for name, changes in self._of_client.items()}
+
+    @staticmethod
+    def _periods(changes):
+        for position, off in enumerate(changes):
+            if off.kind in OFF:
+                # Who was removed is back when made anew, and not before.
+                back = ON if off.kind == "disable" else ("create",)
+                yield Period(off, next((c for c in changes[position:] if c.kind in back), None))
+
+    def _ends_of(self, mint):
+        """What ended a token for good: all that may have, and those that did for certain."""
+        if mint.token not in self._ends:
+            found = self._of_token.get(mint.token, []) + [
+                c for c in self._of_client[mint.client]
+                if c.kind in ("bump", "everybody", "remove", "flush")
+                # Long before the token: it was minted with what the change left behind.
+                and self._limit(c.end, mint.instance, mint.start) >= mint.start]
+            certain = [c for c in found if c.acknowledged and c.start > mint.end]
+            self._ends[mint.token] = found, certain
+        return self._ends[mint.token]
+
+    # ---- bounds ----
+
+    def _limit(self, end, instance, at):
+        """Until when an instance may not know of a change that was acknowledged at `end`; it is asked at
+        `at`."""
+        limit = end + BOUND
+        if at > limit + LONG:
+            return limit
+        for fault in self.history.faults:
+            if fault.silent and fault.instance in (EVERYBODY, instance) and fault.start < at:
+                limit = max(limit, fault.began + SILENCE)
+        return limit if limit >= at else self._stretched(instance, end, limit + SLACK, at)
+
+    def _stretched(self, instance, start, limit, at):
+        """A limit that is later by what was waited for a core before it (and before `at`)."""
+        later = limit
+        while later < at:
+            stretched = limit + self.waited(instance, start, later)
+            if stretched <= later + 0.001:
+                break
+            later = stretched
+        return later
+
+    # ---- rules ----
+
+    def _offend(self, rule, ask, why):
+        self.offences.append((rule, ask, why))
+
+    def _judge(self, ask):
+        self.checks["answered"] += 1
+        if ask.answer not in ("yes", "no", "unavailable"):
+            self._offend("answered", ask, "answer: " + ask.answer)
+        elif ask.answer == "unavailable":
+            self._judge_down(ask)
+        elif ask.op in ("mint", "authenticate"):
+            self._judge_client(ask)
+        elif ask.token in self._mints:
+            self._judge_token(ask, self._mints[ask.token])
+        else:
+            self.checks["forged"] += 1
+            if ask.answer == "yes":
+                self._offend("forged", ask, "was never issued")
+
+    def _judge_down(self, ask):
+        self.checks["down"] += 1
+        for fault in self.history.faults:
+            if fault.instance in (EVERYBODY, ask.instance) and fault.start <= ask.end:
+                limit = fault.end + RECOVERY
+                if ask.start <= self._stretched(ask.instance, fault.end, limit, ask.start):
+                    return
+        if self.waited(ask.instance, ask.start, ask.end) > REDIS_TIMEOUT / 2:
+            self.stood_still += 1
+            return
+        self._offend("down", ask, "there was no fault")
+
+    def _judge_stale(self, ask, change, until=FOREVER):
+        """The change is in force until something that began at `until`."""
+        if ask.start <= change.end or ask.end >= until:
+            return
+        own = change.kind == "revoke" and change.instance == ask.instance
+        kind = "revoke, same instance" if own else change.kind
+        self.checks["stale: " + kind] += 1
+        key = kind, ask.instance, id(change)
+        late = ask.start - change.end if ask.answer == "yes" else 0.0
+        self.staleness[key] = max(late, self.staleness.get(key, 0.0))
+        if late and (own or ask.start > self._limit(change.end, ask.instance, ask.start)):
+            self._offend("stale", ask, "%.1f ms after %s" % (late * 1000, kind))
+        elif late > BOUND:
+            self.excused = max(self.excused, late - BOUND)
+
+    def _judge_away(self, ask):
+        """Of the client; whether it may have been away for this instance."""
+        doubt = False
+        for period in self._away.get(ask.client, ()):
+            on = period.on.start if period.on else FOREVER
+            if period.off.acknowledged:
+                self._judge_stale(ask, period.off, on)
+            doubt = doubt or (period.off.start <= ask.end and (
+                not period.on or ask.start <= self._limit(period.on.end, ask.instance, ask.start)))
+        return doubt
+
+    def _judge_client(self, ask):
+        doubt = self._judge_away(ask)
+        if not doubt:
+            self.checks["lost: client"] += 1
+            if ask.answer == "no":
+                self._offend("lost", ask, "a good client was refused")
+
+    def _judge_token(self, ask, mint):
+        found, certain = self._ends_of(mint)
+        if certain:
+            first = min(certain, key=lambda c: c.end)
+            own = [c for c in certain if c.kind == "revoke" and c.instance == ask.instance and c is not first]
+            for change in (first, *own):
+                self._judge_stale(ask, change)
+        doubt = self._judge_away(ask) or any(c.start <= ask.end for c in found)
+        if not doubt and mint.end <= ask.start:
+            self.checks["lost: token"] += 1
+            if ask.answer == "no":
+                self._offend("lost", ask, "a good token was refused")
+
+    # ---- telling ----
+
+    @property
+    def is_good(self):
+        return not self.offences
+
+    def report(self):
+        lines = ["checks:"]
+        lines += ["  %-32s %8d" % pair for pair in sorted(self.checks.items())]
+        lines.append("staleness (last yes after the acknowledgement, for each change and instance), ms:")
+        by_kind = collections.defaultdict(list)
+        for (kind, _, _), seconds in self.staleness.items():
+            by_kind[kind].append(seconds * 1000)
+        for kind, values in sorted(by_kind.items()):
+            values.sort()
+            lines.append("  %-32s n %6d  p50 %7.1f  p99 %7.1f  max %7.1f" % (
+                kind, len(values), values[len(values) // 2], values[len(values) * 99 // 100], values[-1]))
+        lines.append("503 while the machine stood still: %d; allowed beyond the bound for silence or slack: "
+                     "%.1f ms at most" % (self.stood_still, self.excused * 1000))
+        for rule, ask, why in self.offences[:10]:
+            lines.append("OFFENCE against %r: %s" % (rule, why))
+            lines += ["  " + text for text in self.history.about(ask)]
+        lines.append("%d offences" % len(self.offences))
+        return "\n".join(lines)

@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+"""run.py [--samples N] [--seed N] [--pinned]: does time tell why a client was refused?
+
+A release build with one worker, a Redis of its own, and the sampler (sampler.c says how it measures and
+judges). First two controls: that a good secret is told from a wrong one, and that a class is not told from
+itself. Then an unknown client, a wrong secret, and a disabled client with its own secret and with a wrong
+one, each against each other. MINTD_BINARY and SAMPLER name the programs.
+
+--pinned: mintd has the first core, the sampler and Redis share the second.
+"""
+import argparse
+import base64
+import hashlib
+import os
+import random
+import subprocess
+import sys
+import time
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+from support.process import die_with_parent  # noqa: E402
+from support.redis_server import RedisServer, free_port  # noqa: E402
+
+MINTD, SAMPLER = os.environ["MINTD_BINARY"], os.environ["SAMPLER"]
+CLIENTS = 8  # of each kind: what is one client's alone evens out
+CONTROL_SAMPLES = 20000
+
+
+def install(redis, draw):
+    """Clients that are there and that are not; requests by class: [(id, secret), …]."""
+    def word(prefix, size):
+        return prefix + "".join(draw.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=size))
+
+    kinds = {kind: [(word("client-", 12), word("mts_", 49)) for _ in range(CLIENTS)]
+             for kind in ("there", "disabled", "unknown")}
+    for kind in ("there", "disabled"):
+        for name, secret in kinds[kind]:
+            stored = "$sha256$" + hashlib.sha256(secret.encode()).hexdigest()
+            redis.cli("HSET", "mintd:client:" + name, "secret:1", stored, "scope", "read write",
+                      "disabled", "1" if kind == "disabled" else "0")
+    wrong = {kind: [(name, word("mts_", 49)) for name, _ in kinds[kind]] for kind in kinds}
+    return {"good": kinds["there"], "wrong-secret": wrong["there"], "unknown": wrong["unknown"],
+            "disabled": kinds["disabled"], "disabled,wrong-secret": wrong["disabled"]}
+
+
+def start_mintd(redis, pinned):
+    port = free_port()
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MINTD_")}
+    # All as it is by default but the limit of failures, and patience where the whole machine stands
+    # still; what is logged goes nowhere.
+    process = subprocess.Popen(
+        [*(["taskset", "-c", "0"] if pinned else []), MINTD, "--workers", "1", "--failure-limit", "0",
+         "--redis-timeout", "10000", "--listen", "127.0.0.1:%d" % port, "--redis", redis.url], env=env, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for _ in range(200):
+        try:
+            opener.open("http://127.0.0.1:%d/readyz" % port, timeout=5).close()
+            return process, port
+        except OSError:
+            time.sleep(0.05)
+    process.kill()
+    sys.exit("timing: mintd does not become ready")
+
+
+def sample(port, samples, seed, expected, classes):
+    """Whether the sampler found what was expected."""
+    lines = ["%s %s" % (name, base64.b64encode(("%s:%s" % pair).encode()).decode())
+             for name, pairs in classes for pair in pairs]
+    done = subprocess.run([SAMPLER, str(port), str(samples), str(seed), expected], text=True, check=False,
+                          input="\n".join(lines) + "\n", timeout=600, preexec_fn=die_with_parent)
+    if done.returncode not in (0, 1):
+        sys.exit("timing: the sampler could not measure")
+    return done.returncode == 0
+
+
+def judge(port, requests, samples, seed):
+    """What was not as it should be."""
+    problems = []
+
+    def expect(expected, count, *classes, problem):
+        sys.stdout.flush()
+        if not sample(port, count, seed, expected, classes):
+            problems.append(problem)
+
+    print("# control: a good secret and a wrong one differ")
+    expect("different", CONTROL_SAMPLES, ("good", requests["good"]),
+           ("wrong-secret", requests["wrong-secret"]), problem="the sampler sees no difference where there is one")
+    print("# control: the same requests twice do not")
+    expect("same", CONTROL_SAMPLES, ("wrong-secret", requests["wrong-secret"]),
+           ("the-same", requests["wrong-secret"]), problem="the sampler sees a difference where there is none")
+    print("# refusals")
+    names = ("unknown", "wrong-secret", "disabled", "disabled,wrong-secret")
+    expect("same", samples, *((name, requests[name]) for name in names),
+           problem="the refusals are told apart")
+    return problems
+
+
+def run(options):
+    print("#### %s, %d samples a class, seed %d"
+          % ("pinned" if options.pinned else "not pinned", options.samples, options.seed))
+    free = os.sched_getaffinity(0)
+    if options.pinned:
+        os.sched_setaffinity(0, {1})  # for what is started here: Redis, the sampler
+    process = None
+    try:
+        with RedisServer() as redis:
+            requests = install(redis, random.Random(options.seed))
+            process, port = start_mintd(redis, options.pinned)
+            problems = judge(port, requests, options.samples, options.seed)
+            process.terminate()
+            if process.wait(15) != 0:
+                problems.append("mintd ended with status %d" % process.returncode)
+    finally:
+        if process is not None and process.poll() is None:
+            process.kill()
+        os.sched_setaffinity(0, free)
+    return problems
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="timing")
+    parser.add_argument("--samples", type=int, default=100000, help="of each class")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--pinned", action="store_true")
+    options = parser.parse_args()
+    if options.pinned and not {0, 1} <= os.sched_getaffinity(0):
+        parser.error("--pinned needs two cores")
+    problems = run(options)
+    for problem in problems:
+        print("FAILED: " + problem)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
