@@ -44,9 +44,15 @@ static struct slice fast_secret_or_decoy(const struct oauth_authentication *a, u
     return slice_starts_with(stored, S("$sha256$")) ? stored : password_fast_decoy;
 }
 
+/* Nothing more is compared. A disabled client goes on as if its secret were wrong: it is refused
+ * all the same. */
+static bool is_settled(const struct oauth_authentication *a) {
+    return a->matched && !a->client.disabled;
+}
+
 static void check_fast_secrets(struct oauth_authentication *a) {
     for (unsigned i = 0; i < a->credentials.secret_count; i++) {
-        for (unsigned s = 0; s < OAUTH_SECRETS_MAX && !a->matched; s++) {
+        for (unsigned s = 0; s < OAUTH_SECRETS_MAX && !is_settled(a); s++) {
             if (password_verify_fast(a->oauth->options.crypto, fast_secret_or_decoy(a, s),
                                      offered_secret(a, i))) {
                 note_match(a, s);
@@ -104,7 +110,7 @@ static enum progress take_slow_result(struct flow *flow) {
 static enum progress check_next_slow_secret(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
     struct oauth *oauth = a->oauth;
-    for (; a->pair < PAIRS && !a->matched; a->pair++) {
+    for (; a->pair < PAIRS && !is_settled(a); a->pair++) {
         struct slice stored = a->client.secrets[a->pair / 2].stored;
         unsigned offer = a->pair % 2;
         if (offer >= a->credentials.secret_count || slice_is_absent(stored) ||
