@@ -13,8 +13,8 @@ from processes import ALL_CORES, BenchError, LOAD_CORES, on_cores
 WARM_UP_SECONDS = 1
 # A slow answer counts as slow; only one that never comes counts as a failure.
 TIMEOUT = "20s"
-# Opening so many takes a second, in which wrk counts already.
-CONNECTIONS_A_SECOND = 2500
+# wrk counts from the first connection on, and opening so many takes a while.
+MANY_CONNECTIONS, MANY_SECONDS = 1000, 4
 
 
 @dataclasses.dataclass
@@ -43,7 +43,8 @@ class Target:
 
     def load(self, seconds):
         """Requests for so long, longer where there are many connections, with wrk; what wrk counted."""
-        seconds = max(seconds, self.connections // CONNECTIONS_A_SECOND)
+        if self.connections >= MANY_CONNECTIONS:
+            seconds = max(seconds, MANY_SECONDS)
         request = self.request
         command = ["wrk", "-t1", "-c%d" % self.connections, "-d%ds" % seconds]
         for field in request.headers:

@@ -60,17 +60,26 @@ def token_in_redis(plan):
         return row
 
 
-def measure_tokens(redis, count, batch=10**6):
+# Tokens by their keys alone: nobody asks with these, and millions are made faster inside Redis.
+_WRITE_MANY = """
+    local last
+    for number = ARGV[1], ARGV[2] do
+        last = 'mintd:token:' .. redis.sha1hex(number):sub(1, 32)
+        redis.call('SETEX', last, ARGV[3], ARGV[4])
+    end
+    return last"""
+_BATCH = 10**4
+
+
+def measure_tokens(redis, count):
     """Redis' memory for each of so many tokens; MEMORY USAGE of one, which leaves the tables out."""
     before = int(redis.info("memory")["used_memory"])
-    texts = []
-    for at in range(0, count, batch):
-        texts = tokens.make(min(batch, count - at))
-        tokens.write(redis, texts)
+    record = tokens.record(int(time.time()))
+    for first in range(1, count + 1, _BATCH):
+        last = redis.cli("EVAL", _WRITE_MANY, 0, first, min(first + _BATCH - 1, count), tokens.LIFE, record)
     used = int(redis.info("memory")["used_memory"]) - before
-    return {"tokens": count, "bytes": used / count,
-            "memory_usage": redis.cli("MEMORY", "USAGE", tokens.key_of(texts[-1])),
-            "resident": redis.resident_bytes()}
+    return {"tokens": redis.cli("DBSIZE"), "bytes": used / count,
+            "memory_usage": redis.cli("MEMORY", "USAGE", last), "resident": redis.resident_bytes()}
 
 
 def measure_tracking(redis, count, trackers):

@@ -11,7 +11,7 @@ from processes import ALL_CORES, BenchError, SERVER_CORES
 
 SECRET_ANSWER = '{"message":"Welcome to the secret area!","client":{"id":"%s"}' % tokens.CLIENT
 MINT_BODY = "grant_type=client_credentials"
-VALUE = "v" * 180  # as long as a token's record
+VALUE = "v" * 180
 PIPELINE = 16
 REDIS_QUEUE = 4096
 # Under load a slow answer shall be seen as one, and not as a 503 after the 250 ms of the default.

@@ -71,7 +71,7 @@ def _round_ticks(high):
 
 
 def _number(value):
-    return "%g" % value if value < 10000 else "{:,.0f}".format(value)
+    return "%g" % value if value < 1000 else "{:,.0f}".format(value)
 
 
 def bars(path, title, items):
@@ -88,7 +88,7 @@ def bars(path, title, items):
 
 def lines(path, title, x_title, y_title, series, log_x=False, log_y=False, dots=True):
     """series: name to points; a name that ends in " p99" is dashed, in the colour of the one before."""
-    legend = (len(series) + 1) // 2 * 18
+    legend = (len(series) + 1) // 2 * 18 + 16  # and the title of the axis
     top, height = TOP + legend, TOP + legend + PLOT_HEIGHT + BOTTOM
     drawing = _Drawing(height, title)
     points = [point for each in series.values() for point in each]
