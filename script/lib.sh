@@ -49,3 +49,41 @@ end() {
         kill -KILL "$pid" 2>/dev/null || :
     done
 }
+
+# install_without_starting SET PROGRAM...: the packages of this set, in Debian's way to install a service
+# without starting it, where one of these programs is missing.
+install_without_starting() {
+    set_of_packages=$1
+    shift
+    policy=/usr/sbin/policy-rc.d
+    missing=
+    for program in "$@"; do
+        command -v "$program" >/dev/null || missing=$program
+    done
+    if [ -z "$missing" ] || [ -e "$policy" ] || [ ! -d /var/lib/dpkg ]; then
+        script/packages "$set_of_packages"
+        return
+    fi
+    as_root=
+    [ "$(id -u)" = 0 ] || as_root=sudo
+    trap remove_policy EXIT
+    trap 'exit 1' HUP INT TERM
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+    $as_root chmod 755 "$policy"
+    script/packages "$set_of_packages"
+    trap - EXIT HUP INT TERM
+    remove_policy
+}
+remove_policy() { $as_root rm -f "$policy"; }
+
+# install_npm_packages FOLDER: what its package-lock.json names; does nothing where that is installed.
+install_npm_packages() {
+    if ! cmp -s "$1/package-lock.json" "$1/node_modules/.installed-lock.json"; then
+        say "installing npm packages in $1/"
+        npm --prefix "$1" ci --ignore-scripts >"$1/npm.log" 2>&1 || {
+            cat "$1/npm.log" >&2
+            die "npm could not install them"
+        }
+        cp "$1/package-lock.json" "$1/node_modules/.installed-lock.json"
+    fi
+}

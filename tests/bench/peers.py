@@ -1,0 +1,186 @@
+"""The servers that are measured: mintd and its peers, each with a private folder and a free port."""
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+BENCH = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(BENCH))
+sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
+
+from support.redis_server import RedisError, RedisServer, RespConnection, free_port  # noqa: E402,F401
+
+import exchange  # noqa: E402
+import tokens  # noqa: E402
+from processes import (BenchError, Child, LOAD_CORES, SERVER_CORES, cpu_seconds,  # noqa: E402
+                       move, resident_bytes)
+
+MINTD = os.path.join(ROOT, "build-release", "bin", "mintd")
+START_SECONDS = 10
+
+
+class Server:
+    """A server on a port of 127.0.0.1. start() makes self.child; stop() ends it and removes its folder."""
+
+    name = ""
+    ready_path = "/"
+    ready_status = (200,)
+
+    def __init__(self, redis=None, workers=1, cores=frozenset(SERVER_CORES)):
+        self.redis = redis
+        self.workers = workers
+        self.cores = cores
+        self.port = free_port()
+        self.folder = tempfile.mkdtemp(prefix="mintd-bench-")
+        # nginx' workers run as nobody, and want to pass.
+        os.chmod(self.folder, 0o755)
+        try:
+            self.child = Child(self.name, self.arguments(), self.path("log"), cores, self.environment())
+            self._wait()
+        except BaseException:
+            self.stop()
+            raise
+
+    def arguments(self):
+        raise NotImplementedError
+
+    def environment(self):
+        return {}
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return self.path(name)
+
+    def _wait(self):
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            self.child.check_alive()
+            status = exchange.status_or_none(self.port, self.ready_path)
+            if status in self.ready_status:
+                return
+            if time.monotonic() > deadline:
+                raise BenchError("%s did not get ready: status %s" % (self.name, status))
+            time.sleep(0.02)
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def cpu_seconds(self):
+        return cpu_seconds(self.pid)
+
+    def resident_bytes(self):
+        return resident_bytes(self.pid)
+
+    def stop(self):
+        if hasattr(self, "child"):
+            self.child.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Mintd(Server):
+    name = "mintd"
+    ready_path = "/readyz"
+
+    def __init__(self, redis, *options, workers=1, **more):
+        self._options = options
+        super().__init__(redis, workers, **more)
+
+    def arguments(self):
+        return [MINTD, "--listen", "127.0.0.1:%d" % self.port, "--redis", self.redis.url,
+                "--workers", str(self.workers), "--max-connections", "12000",
+                "--log-level", "warning", "--log-format", "json", *self._options]
+
+
+class Nginx(Server):
+    """Answers every request with the same 200 and body."""
+
+    name = "nginx"
+
+    def __init__(self, body, **more):
+        self._body = body
+        super().__init__(**more)
+
+    def arguments(self):
+        configuration = """
+            daemon off;
+            worker_processes %d;
+            worker_rlimit_nofile 16384;
+            pid nginx.pid;
+            error_log error.log;
+            events { worker_connections 12000; }
+            http {
+                access_log off;
+                client_body_temp_path body;
+                proxy_temp_path proxy;
+                fastcgi_temp_path fastcgi;
+                uwsgi_temp_path uwsgi;
+                scgi_temp_path scgi;
+                keepalive_requests 1000000000;
+                server {
+                    listen 127.0.0.1:%d backlog=4096%s;
+                    default_type application/json;
+                    location / { return 200 '%s'; }
+                }
+            }
+            """ % (self.workers, self.port, " reuseport" if self.workers > 1 else "", self._body)
+        return ["nginx", "-p", self.folder, "-e", self.path("error.log"),
+                "-c", self.write("nginx.conf", configuration)]
+
+
+class Webdis(Server):
+    name = "webdis"
+    ready_path = "/PING"
+
+    def arguments(self):
+        configuration = """{
+            "redis_host": "127.0.0.1", "redis_port": %d, "http_host": "127.0.0.1", "http_port": %d,
+            "threads": %d, "daemonize": false, "database": 0, "acl": [], "verbosity": 0,
+            "logfile": "%s"}""" % (self.redis.port, self.port, self.workers, self.path("webdis.log"))
+        return ["webdis", self.write("webdis.json", configuration)]
+
+
+class Express(Server):
+    """The tutorial's server: see node/server.js."""
+
+    name = "Express"
+    ready_path = "/secret"
+    ready_status = (401,)
+
+    def arguments(self):
+        return ["node", os.path.join(BENCH, "node", "server.js"), str(self.port), self.redis.url]
+
+    def environment(self):
+        return {"NODE_ENV": "production", "BENCH_SECRET": tokens.SECRET}
+
+
+class Redis(RedisServer):
+    """A Redis of the bench's own, with the client installed."""
+
+    name = "Redis"
+
+    def __init__(self, cores=frozenset(LOAD_CORES)):
+        super().__init__()
+        self.cores = cores
+        self.pid = int(self.info("server")["process_id"])
+        move(self.pid, cores)
+        tokens.install_client(self)
+
+    def info(self, section):
+        lines = self.cli("INFO", section).splitlines()
+        return dict(line.split(":", 1) for line in lines if ":" in line)
+
+    def cpu_seconds(self):
+        return cpu_seconds(self.pid)
+
+    def resident_bytes(self):
+        return resident_bytes(self.pid)
+
+    def commands(self):
+        """The commands that it has processed so far, without this one."""
+        return int(self.info("stats")["total_commands_processed"])

@@ -1,0 +1,98 @@
+"""docs/performance.md: the part between the two markers is written by a run; all else by hand."""
+import json
+import os
+import re
+
+import plots
+from goals import goals
+from peers import ROOT
+from plan import mintd_has_cache
+
+PAGE = os.path.join(ROOT, "docs", "performance.md")
+PLOTS = os.path.join(ROOT, "docs", "performance")
+RAW = os.path.join(ROOT, "build-release", "bench.json")
+BEGIN = "<!-- script/bench writes from here -->"
+END = "<!-- script/bench writes to here -->"
+
+_LOADS = (("cached", "Validating, and introspecting, from memory"),
+          ("uncached", "Validating without a cache"),
+          ("mint", "Minting"),
+          ("two-workers", "Two workers; servers, load and Redis share both cores"),
+          ("connections", "Many connections, all of them busy"),
+          ("pipelined", "Pipelining"),
+          ("tokens", "Many live tokens, each used in its turn"))
+_HEAD = ("| | requests/s | p50 ms | p99 ms | CPU µs a request | core in use | Redis: CPU µs a request "
+         "| Redis: commands a request | resident MiB |\n|---|---|---|---|---|---|---|---|---|")
+
+
+def save_raw(run):
+    with open(RAW, "w", encoding="utf-8") as file:
+        json.dump(run, file, indent=1)
+
+
+def write_page(run):
+    with open(PAGE, encoding="utf-8") as file:
+        page = file.read()
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
+        raise SystemExit("docs/performance.md has lost its markers")
+    before, rest = page.split(BEGIN)
+    after = rest.split(END)[1]
+    with open(PAGE, "w", encoding="utf-8") as file:
+        file.write(before + BEGIN + "\n\n" + text(run, with_plots=True) + "\n" + END + after)
+    plots.draw(run["results"], PLOTS)
+
+
+def text(run, with_plots=False):
+    results = run["results"]
+    parts = [_about(run), _goals(results)]
+    if with_plots:
+        parts.append("\n\n".join("![%s](performance/%s.svg)" % pair for pair in (
+            ("CPU a request, by server", "cpu"), ("CPU a request against live tokens", "tokens"),
+            ("latency against connections", "latency"), ("latency of revocations", "revocation"))))
+    for name, title in _LOADS:
+        if name in results:
+            parts.append("### %s\n\n%s" % (title, _table(results[name])))
+    parts += [_revocations(results["revocation"])] if "revocation" in results else []
+    return "\n\n".join(parts) + "\n"
+
+
+def _about(run):
+    machine = run["machine"]
+    programs = ", ".join("%s %s" % (name, machine[name]) for name in list(machine)[5:])
+    lines = ["%s, `%s`: %d rounds of %d s." % (run["date"], run["command"], run["rounds"], run["seconds"]),
+             "%(CPU)s, %(cores)d cores, kernel %(kernel)s, %(system)s." % machine, programs + "."]
+    if run["quick"]:
+        lines.append("**A quick run: the tool's check of itself, not a measurement.**")
+    if not mintd_has_cache():
+        lines.append("**This build of mintd has no cache: what is called cached asks Redis each time, and 10,000 "
+                     "connections are left out.**")
+    return "  \n".join(lines)
+
+
+def _goals(results):
+    lines = ["| goal | allowed | measured | reached |", "|---|---|---|---|"]
+    for goal in goals(results):
+        lines.append("| %s | %s | %s | %s |" % (goal.text, goal.bound_text, goal.measured_text,
+                                               "yes" if goal.is_reached else "**no**"))
+    return "\n".join(lines)
+
+
+def _table(rows):
+    lines = [_HEAD]
+    for title, row in rows.items():
+        cells = ["{:,.0f}".format(row["rate"]), "%.2f" % (row["p50"] / 1000), "%.2f" % (row["p99"] / 1000),
+                 "%.2f" % row["cpu"], "%.0f %%" % (row["busy"] * 100),
+                 "%.2f" % row["redis_cpu"] if "redis_cpu" in row else "",
+                 "%.2f" % row["redis_commands"] if "redis_commands" in row else "",
+                 "%.1f" % (row["resident"] / 2**20)]
+        lines.append("| %s | %s |" % (re.sub(r"(?<=\d)(?=(\d{3})+(?!\d))", ",", title), " | ".join(cells)))
+    return "\n".join(lines)
+
+
+def _revocations(rows):
+    lines = ["### Revocation, seen on another instance\n", "| | p50 ms | p99 ms | longest ms | revocations |",
+             "|---|---|---|---|---|"]
+    for title, row in rows.items():
+        lines.append("| %s | %.2f | %.2f | %.2f | %d |" % (title, row["p50"] * 1e3, row["p99"] * 1e3,
+                                                          row["max"] * 1e3, row["count"]))
+    return "\n".join(lines)

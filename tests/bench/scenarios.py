@@ -1,0 +1,195 @@
+"""Scenarios of load: each starts its servers, lets them take turns, and gives rows by title."""
+import os
+
+import exchange
+import tokens
+from exchange import Request, bearer, form
+from load import RedisTarget, Target
+from peers import Express, Mintd, Nginx, Webdis
+from plan import Stage, cache_options, mintd_has_cache
+from processes import ALL_CORES, BenchError, SERVER_CORES
+
+SECRET_ANSWER = '{"message":"Welcome to the secret area!","client":{"id":"%s"}' % tokens.CLIENT
+MINT_BODY = "grant_type=client_credentials"
+VALUE = "v" * 180
+PIPELINE = 16
+REDIS_QUEUE = 4096
+# Under load a slow answer shall be seen as one, and not as a 503 after the 250 ms of the default.
+PATIENT = ("--redis-timeout", "10000")
+WARM_UP_PIPELINE = 16
+REDIS_QUEUE = 4096
+# Under load a slow answer shall be seen as one, and not as a 503 after the 250 ms of the default.
+PATIENT = ("--redis-timeout", "10000")
+
+
+def live_token(redis):
+    token = tokens.make(1)[0]
+    tokens.write(redis, [token])
+    return token
+
+
+def secret(token):
+    return bearer("/secret", token, SECRET_ANSWER)
+
+
+def verify(token):
+    return bearer("/verify", token, "X-Auth-Client-Id: " + tokens.CLIENT)
+
+
+def introspect(token):
+    return form("/introspect", "token=" + token.decode(), '"active":true')
+
+
+def mint():
+    return form("/auth", MINT_BODY, '"access_token":"mtd_')
+
+
+def constant(stage, mintd, token, **more):
+    """nginx with the very body that mintd answers /secret with."""
+    body = exchange.ask(mintd.port, secret(token))[1].partition(b"\r\n\r\n")[2].decode()
+    return stage.start(Nginx, body, **more)
+
+
+def cached(plan):
+    with Stage() as stage:
+        redis = stage.redis()
+        token = live_token(redis)
+        mintd = stage.start(Mintd, redis, *PATIENT)
+        nginx = constant(stage, mintd, token)
+        return plan.take_turns([
+            Target("nginx, constant answer", nginx, secret(token)),
+            Target("mintd /secret", mintd, secret(token), redis),
+            Target("mintd /verify", mintd, verify(token), redis),
+            Target("mintd /introspect", mintd, introspect(token), redis)])
+
+
+def express_token(express):
+    """One that it has minted itself."""
+    answer = exchange.ask(express.port, form("/auth", MINT_BODY, ""))[1].decode()
+    _, found, rest = answer.partition('"accessToken":"')
+    if not found:
+        raise BenchError("Express minted no token: " + answer[:300])
+    return rest.partition('"')[0].encode()
+
+
+def uncached(plan):
+    with Stage() as stage:
+        redis, alone = stage.redis(), stage.redis(cores=SERVER_CORES)
+        for each in (redis, alone):
+            each.cli("SET", "bench:value", VALUE)
+        token = live_token(redis)
+        mintd = stage.start(Mintd, redis, *PATIENT, *cache_options("0"))
+        webdis, express = stage.start(Webdis, redis), stage.start(Express, redis)
+        return plan.take_turns([
+            RedisTarget("Redis alone, GET", alone, ("GET", "bench:value")),
+            Target("webdis GET", webdis, Request("/GET/bench:value.txt", expected=VALUE), redis),
+            Target("mintd /secret, no cache", mintd, secret(token), redis),
+            Target("mintd /verify, no cache", mintd, verify(token), redis),
+            Target("Express /secret", express,
+                   bearer("/secret", express_token(express), "Welcome to the secret area!"), redis)])
+
+
+def minting(plan):
+    with Stage() as stage:
+        redis, alone = stage.redis(), stage.redis(cores=SERVER_CORES)
+        mintd = stage.start(Mintd, redis, *PATIENT)
+        webdis, express = stage.start(Webdis, redis), stage.start(Express, redis)
+        setex = "/SETEX/%s/%d/" + VALUE
+        return plan.take_turns([
+            RedisTarget("Redis alone, SETEX", alone,
+                        ("SETEX", "bench:__rand_int__", str(tokens.LIFE), VALUE)),
+            # A new key each time, as a mint makes one.
+            Target("webdis SETEX", webdis, Request(setex % ("COUNTER", tokens.LIFE), expected="OK"), redis,
+                   settings={"BENCH_COUNTER": "bench:"},
+                   probe=Request(setex % ("bench:probe", tokens.LIFE), expected="OK")),
+            Target("mintd /auth", mintd, mint(), redis),
+            Target("Express /auth", express, form("/auth", MINT_BODY, '"accessToken":"'), redis)])
+
+
+def two_workers(plan):
+    """Servers and load share both cores: what a second worker brings while it has to share."""
+    with Stage() as stage:
+        redis = stage.redis(cores=ALL_CORES)
+        token = live_token(redis)
+        mintd = stage.start(Mintd, redis, *PATIENT, workers=2, cores=ALL_CORES)
+        nginx = constant(stage, mintd, token, workers=2, cores=ALL_CORES)
+        return plan.take_turns([
+            Target("nginx, 2 workers", nginx, secret(token)),
+            Target("mintd /secret, 2 workers", mintd, secret(token), redis),
+            Target("mintd /auth, 2 workers", mintd, mint(), redis)])
+
+
+def connections(plan):
+    """More requests at once than a worker has room for in its queue to Redis are refused (503): without a
+    cache the numbers of connections above that are left out."""
+    counts = [count for count in plan.connection_counts if mintd_has_cache() or count <= REDIS_QUEUE]
+    with Stage() as stage:
+        redis = stage.redis()
+        token = live_token(redis)
+        mintd = stage.start(Mintd, redis, *PATIENT)
+        nginx = constant(stage, mintd, token)
+        targets = []
+        for count in counts:
+            for name, server, counted in (("nginx", nginx, None), ("mintd", mintd, redis)):
+                targets.append(Target("%s, %d connections" % (name, count), server, secret(token), counted,
+                                      connections=count))
+        return plan.take_turns(targets)
+
+
+def pipelined(plan):
+    with Stage() as stage:
+        redis = stage.redis()
+        token = live_token(redis)
+        mintd = stage.start(Mintd, redis, *PATIENT)
+        nginx = constant(stage, mintd, token)
+        targets = []
+        for name, server, counted in (("nginx", nginx, None), ("mintd", mintd, redis)):
+            targets.append(Target(name + ", one by one", server, secret(token), counted))
+            targets.append(Target("%s, %d in a write" % (name, PIPELINE), server, secret(token), counted,
+                                  settings={"BENCH_PIPELINE": str(PIPELINE)}))
+        return plan.take_turns(targets)
+
+
+class TokensTarget(Target):
+    """Asks with each token of a file in its turn, and goes on where it stopped."""
+
+    first = 0
+
+    def load(self, seconds):
+        self.settings["BENCH_FIRST"] = str(self.first)
+        counted = super().load(seconds)
+        self.first += counted["requests"]
+        return counted
+
+    def use_all_once(self, count, seconds_at_most):
+        """Until all tokens of the file have been asked with."""
+        self.settings["BENCH_PIPELINE"] = str(WARM_UP_PIPELINE)
+        for _ in range(seconds_at_most):
+            if self.first >= count:
+                break
+            self.load(1)
+        else:
+            raise BenchError("%s: warming up took too long" % self.title)
+        del self.settings["BENCH_PIPELINE"]
+
+
+def live_tokens(plan):
+    """Each number of tokens has a Redis and a mintd of its own, so that they can take turns. In the
+    order of their making the tokens are random: each request asks with another one than the last."""
+    texts = tokens.make(max(plan.token_counts))
+    with Stage() as stage:
+        targets = []
+        for count in plan.token_counts:
+            redis = stage.redis()
+            tokens.write(redis, texts[:count])
+            mintd = stage.start(Mintd, redis, *PATIENT, *cache_options("1024m"))
+            path = os.path.join(mintd.folder, "tokens")
+            with open(path, "wb") as file:
+                file.writelines(texts[:count])
+            target = TokensTarget("mintd /secret, %d tokens" % count, mintd,
+                                  bearer("/secret", b"TOKEN", SECRET_ANSWER), redis,
+                                  settings={"BENCH_TOKENS": path}, probe=secret(texts[0]))
+            plan.say("  asking once with each of %d tokens" % count)
+            target.use_all_once(count, seconds_at_most=120)
+            targets.append(target)
+        return plan.take_turns(targets)
