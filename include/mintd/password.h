@@ -26,9 +26,14 @@ enum password_kind {
 
 enum password_kind password_kind_of(struct slice stored);
 
-/* FAST only: computes and compares, in a time that does not depend on either. False for other
- * kinds. */
-bool password_verify_fast(struct crypto *crypto, struct slice stored, struct slice secret);
+/* A secret as a FAST stored one has it, so that it can be compared with several. Wipe it. */
+struct password_digest {
+    char hex[2 * CRYPTO_DIGEST_SIZE];
+};
+bool password_digest_of(struct crypto *crypto, struct slice secret, struct password_digest *digest);
+/* Whether `stored` is FAST and of that secret, in a time that does not depend on either, nor on the
+ * kind of `stored`, which may be absent. */
+bool password_digest_matches(const struct password_digest *digest, struct slice stored);
 
 /* Any kind; blocks for as long as the stored parameters say. Never on an event loop. */
 bool password_verify(struct slice stored, struct slice secret);
@@ -42,8 +47,6 @@ bool password_hash_fast(struct slice secret, struct buffer *stored);
 /* A stored secret that nothing matches, with the cost of a fresh slow hash: what a failed attempt
  * is made to cost where slow secrets are in use. */
 extern const struct slice password_slow_decoy;
-/* The same with the cost of a fast one. */
-extern const struct slice password_fast_decoy;
 
 /* ---- the pool ---- */
 

@@ -129,6 +129,6 @@ bool crypto_equal(struct slice a, struct slice b) {
 
 void crypto_wipe(void *data, size_t size) {
     if (size != 0) {
-        OPENSSL_cleanse(data, size);
+        explicit_bzero(data, size); /* several times as fast as OPENSSL_cleanse() */
     }
 }

@@ -11,6 +11,7 @@
 
 /* A fresh slow hash: about 80 ms and 32 MiB. */
 #define FRESH_LN 15u
+#define FAST_PREFIX "$sha256$"
 #define FRESH_PREFIX "$scrypt$ln=15,r=8,p=1$"
 #define FRESH_SALT 16u
 #define FRESH_HASH 32u
@@ -19,8 +20,6 @@
 
 const struct slice password_slow_decoy =
     SLICE(FRESH_PREFIX "AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
-const struct slice password_fast_decoy =
-    SLICE("$sha256$0000000000000000000000000000000000000000000000000000000000000000");
 
 enum password_kind password_kind_of(struct slice stored) {
     struct password_record record;
@@ -114,15 +113,27 @@ static bool hash_equals(const struct password_record *record, const uint8_t *has
                         slice_of(record->hash, record->hash_size));
 }
 
-bool password_verify_fast(struct crypto *crypto, struct slice stored, struct slice secret) {
-    struct password_record record;
-    uint8_t digest[CRYPTO_DIGEST_SIZE];
-    if (!password_record_parse(stored, &record) || record.algorithm != ALGORITHM_SHA256) {
-        return false;
+bool password_digest_of(struct crypto *crypto, struct slice secret,
+                        struct password_digest *digest) {
+    uint8_t bytes[CRYPTO_DIGEST_SIZE];
+    bool ok = crypto_sha256(crypto, secret, bytes);
+    if (ok) {
+        hex_encode(bytes, sizeof(bytes), digest->hex);
     }
-    bool matches = crypto_sha256(crypto, secret, digest) && hash_equals(&record, digest);
-    crypto_wipe(digest, sizeof(digest));
-    return matches;
+    crypto_wipe(bytes, sizeof(bytes));
+    return ok;
+}
+
+bool password_digest_matches(const struct password_digest *digest, struct slice stored) {
+    static const char nobodys[2 * CRYPTO_DIGEST_SIZE] = {0};
+    char hex[sizeof(nobodys)];
+    bool is_fast = stored.size == strlen(FAST_PREFIX) + sizeof(hex) &&
+                   slice_starts_with(stored, S(FAST_PREFIX));
+    const char *text = is_fast ? stored.data + strlen(FAST_PREFIX) : nobodys;
+    for (size_t i = 0; i < sizeof(hex); i++) {
+        hex[i] = (char)(text[i] | (text[i] & 0x40) >> 1); /* letters in lower case */
+    }
+    return crypto_equal(slice_of(hex, sizeof(hex)), slice_of(digest->hex, sizeof(digest->hex)));
 }
 
 bool password_verify(struct slice stored, struct slice secret) {
@@ -171,7 +182,7 @@ bool password_hash_fast(struct slice secret, struct buffer *stored) {
     if (secret.size > PASSWORD_SECRET_MAX || !derive_sha256(secret, digest)) {
         return false;
     }
-    buffer_append(&out, S("$sha256$"));
+    buffer_append(&out, S(FAST_PREFIX));
     hex_encode(digest, sizeof(digest), out.data + out.size);
     out.size += 2 * sizeof(digest);
     return append_whole(stored, &out);

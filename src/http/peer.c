@@ -17,7 +17,31 @@ struct peer peer_of(const struct sockaddr *address) {
     return peer;
 }
 
+static char *put_number(char *out, unsigned number) {
+    if (number >= 100) {
+        *out++ = (char)('0' + number / 100);
+    }
+    if (number >= 10) {
+        *out++ = (char)('0' + number / 10 % 10);
+    }
+    *out++ = (char)('0' + number % 10);
+    return out;
+}
+
+/* For each request: several times as fast as inet_ntop(), which prints. */
+static size_t ipv4_text(const uint8_t *address, char *text) {
+    char *out = text;
+    for (unsigned i = 0; i < 4; i++) {
+        out = put_number(out, address[i]);
+        *out++ = '.';
+    }
+    return (size_t)(out - text) - 1;
+}
+
 size_t peer_text(const struct peer *peer, char text[INET6_ADDRSTRLEN]) {
+    if (peer->family == AF_INET) {
+        return ipv4_text(peer->address, text);
+    }
     if (peer->family == AF_UNIX ||
         inet_ntop(peer->family, peer->address, text, INET6_ADDRSTRLEN) == NULL) {
         memcpy(text, "unix", 4);

@@ -23,7 +23,9 @@ static struct slice offered_secret(const struct oauth_authentication *a, unsigne
 static enum progress end(struct oauth_authentication *a, enum oauth_refusal refusal) {
     a->refusal = refusal;
     a->flow.step = NULL;
-    crypto_wipe(a->credentials.secrets, sizeof a->credentials.secrets);
+    for (unsigned i = 0; i < a->credentials.secret_count; i++) {
+        crypto_wipe(a->credentials.secrets[i], a->credentials.secret_sizes[i]);
+    }
     return PROGRESS_DONE;
 }
 
@@ -39,11 +41,6 @@ static void note_match(struct oauth_authentication *a, unsigned secret) {
     }
 }
 
-static struct slice fast_secret_or_decoy(const struct oauth_authentication *a, unsigned secret) {
-    struct slice stored = a->client.secrets[secret].stored;
-    return slice_starts_with(stored, S("$sha256$")) ? stored : password_fast_decoy;
-}
-
 /* Nothing more is compared. A disabled client goes on as if its secret were wrong: it is refused
  * all the same. */
 static bool is_settled(const struct oauth_authentication *a) {
@@ -51,14 +48,18 @@ static bool is_settled(const struct oauth_authentication *a) {
 }
 
 static void check_fast_secrets(struct oauth_authentication *a) {
-    for (unsigned i = 0; i < a->credentials.secret_count; i++) {
-        for (unsigned s = 0; s < OAUTH_SECRETS_MAX && !is_settled(a); s++) {
-            if (password_verify_fast(a->oauth->options.crypto, fast_secret_or_decoy(a, s),
-                                     offered_secret(a, i))) {
+    struct password_digest digest;
+    for (unsigned i = 0; i < a->credentials.secret_count && !is_settled(a); i++) {
+        if (!password_digest_of(a->oauth->options.crypto, offered_secret(a, i), &digest)) {
+            continue;
+        }
+        for (unsigned s = 0; s < OAUTH_SECRETS_MAX; s++) {
+            if (password_digest_matches(&digest, a->client.secrets[s].stored)) {
                 note_match(a, s);
             }
         }
     }
+    crypto_wipe(&digest, sizeof digest);
 }
 
 static void on_checked(struct password_job *job) {
@@ -114,16 +115,17 @@ static enum progress check_next_slow_secret(struct flow *flow) {
         struct slice stored = a->client.secrets[a->pair / 2].stored;
         unsigned offer = a->pair % 2;
         if (offer >= a->credentials.secret_count || slice_is_absent(stored) ||
-            password_kind_of(stored) != PASSWORD_SLOW) {
+            slice_starts_with(stored, S("$sha256$"))) {
             continue;
         }
-        oauth->slow_secrets_in_use = true;
         if (digest_memory_find(&oauth->verified, oauth->options.crypto, stored,
-                               offered_secret(a, offer), 0) == 0) {
+                               offered_secret(a, offer), 0) != 0) {
+            counter_add(&oauth->options.metrics->remembered_checks, 1);
+            note_match(a, a->pair / 2);
+        } else if (password_kind_of(stored) == PASSWORD_SLOW) {
+            oauth->slow_secrets_in_use = true;
             return check_slowly(a, stored, offered_secret(a, offer), take_slow_result);
         }
-        counter_add(&oauth->options.metrics->remembered_checks, 1);
-        note_match(a, a->pair / 2);
     }
     if (oauth->slow_secrets_in_use && verdict(a) != OAUTH_REFUSED_NONE &&
         a->slow_checks < a->credentials.secret_count) {

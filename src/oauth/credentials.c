@@ -63,7 +63,7 @@ static bool keep_both_readings(struct oauth_credentials *credentials, struct sli
         !slice_equal(buffer_slice(&secret), raw_secret)) {
         keep_secret(credentials, buffer_slice(&secret));
     }
-    crypto_wipe(storage, sizeof storage);
+    crypto_wipe(storage, secret.size); /* what cannot be decoded is wiped already */
     keep_secret(credentials, raw_secret);
     return kept && credentials->secret_count != 0;
 }
@@ -83,7 +83,7 @@ void oauth_credentials_from_basic(struct oauth_credentials *credentials,
             credentials->refusal = OAUTH_REFUSED_NONE;
         }
     }
-    crypto_wipe(storage, sizeof storage);
+    crypto_wipe(storage, decoded.size);
 }
 
 void oauth_credentials_from_body(struct oauth_credentials *credentials, struct slice id,

@@ -8,6 +8,9 @@
 /* Everything here but the store's answer to one read is decided inside. */
 #define READ 1u
 
+/* What an unknown client is judged by. */
+#define FAST_DECOY S("$sha256$0000000000000000000000000000000000000000000000000000000000000000")
+
 static struct oauth_authentication a;
 
 static uint64_t slow_checks(const struct oauth_fixture *f) {
@@ -15,8 +18,10 @@ static uint64_t slow_checks(const struct oauth_fixture *f) {
 }
 
 static void assert_wiped(const struct oauth_credentials *credentials) {
-    for (size_t i = 0; i < sizeof credentials->secrets; i++) {
-        assert_int_equal(((const char *)credentials->secrets)[i], 0);
+    for (unsigned i = 0; i < credentials->secret_count; i++) {
+        for (size_t at = 0; at < credentials->secret_sizes[i]; at++) {
+            assert_int_equal(credentials->secrets[i][at], 0);
+        }
     }
 }
 
@@ -121,8 +126,7 @@ static void hash_without_a_secret_is_no_client(void **state) {
 static void decoy_matches_nothing(void **state) {
     struct oauth_fixture *f = *state;
     char pair[256];
-    snprintf(pair, sizeof pair, "nobody:%.*s", (int)password_fast_decoy.size,
-             password_fast_decoy.data);
+    snprintf(pair, sizeof pair, "nobody:%.*s", (int)FAST_DECOY.size, FAST_DECOY.data);
     assert_refused(f, pair, OAUTH_REFUSED_UNKNOWN_CLIENT);
 }
 
@@ -411,14 +415,13 @@ static void full_pool_is_busy(void **state) {
     fixture_add_svc_a(f);
 
     running.on_done = on_ignored;
-    assert_true(password_pool_submit(f->pool, inbox, &running, password_fast_decoy, S("x")));
+    assert_true(password_pool_submit(f->pool, inbox, &running, FAST_DECOY, S("x")));
     sem_wait(&gate.reached);
     unsigned queued = 0;
     do {
         assert_true(queued < COUNT_OF(waiting));
         waiting[queued].on_done = on_ignored;
-    } while (
-        password_pool_submit(f->pool, f->inbox, &waiting[queued++], password_fast_decoy, S("x")));
+    } while (password_pool_submit(f->pool, f->inbox, &waiting[queued++], FAST_DECOY, S("x")));
     uint64_t before = slow_checks(f);
     assert_refused(f, "slow:wrong", OAUTH_REFUSED_BUSY);
     assert_refused(f, "nobody:x", OAUTH_REFUSED_BUSY);

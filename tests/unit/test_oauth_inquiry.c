@@ -135,7 +135,7 @@ static void unreadable_record_is_no_answer(void **state) {
     stub_store_put(&f->store, "generation", S("x"));
     assert_int_equal(ask(f, RS_1), OAUTH_REFUSED_RECORD_UNREADABLE);
     stub_store_remove(&f->store, "generation");
-    fixture_put_field(f, "svc-a", "ttl", "x");
+    fixture_put_field(f, "svc-a", "gen", "x");
     assert_int_equal(ask(f, RS_1), OAUTH_REFUSED_RECORD_UNREADABLE);
 }
 

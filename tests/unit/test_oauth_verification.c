@@ -288,7 +288,9 @@ static void record_over_its_room_is_our_trouble(void **state) {
 
 static void unreadable_client_is_our_trouble(void **state) {
     struct oauth_fixture *f = *state;
-    fixture_put_field(f, "svc-a", "ttl", "long");
+    fixture_put_field(f, "svc-a", "ttl", "long"); /* says nothing of tokens that are there */
+    assert_int_equal(verify(f), OAUTH_REFUSED_NONE);
+    fixture_put_field(f, "svc-a", "gen", "five");
     assert_int_equal(verify(f), OAUTH_REFUSED_RECORD_UNREADABLE);
 }
 
