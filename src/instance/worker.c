@@ -234,6 +234,10 @@ static bool open_loop(struct worker *worker) {
     return true;
 }
 
+static unsigned connections_of(const struct instance_options *instance) {
+    return (instance->max_connections + instance->workers - 1) / instance->workers;
+}
+
 static struct store *open_redis(struct worker *worker, struct store_metrics *metrics) {
     const struct instance_options *instance = worker->options.instance;
     struct redis_store_options options = {
@@ -241,6 +245,8 @@ static struct store *open_redis(struct worker *worker, struct store_metrics *met
         .prefix = instance->redis_prefix,
         .name = slice_of_string(worker->options.process->name),
         .timeout_ms = instance->redis_timeout_ms,
+        /* Each connection works on one request, which has one operation at a time. */
+        .pending_max = connections_of(instance) + WORKER_OWN_OPERATIONS,
         .metrics = metrics,
         .cache_size = instance->cache_size / instance->workers,
         .cache_group = worker->options.caches,
@@ -306,7 +312,7 @@ static bool open_server(struct worker *worker, enum api_paths paths, unsigned me
         .handler = api_handler(),
         .context = api,
         .metrics = &worker->options.process->metrics[metrics_index].http,
-        .max_connections = (instance->max_connections + instance->workers - 1) / instance->workers,
+        .max_connections = connections_of(instance),
     };
     struct http_server *server = api == NULL ? NULL : http_server_new(&worker->loop, &options);
     if (server == NULL) {
