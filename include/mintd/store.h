@@ -75,7 +75,8 @@ struct store_operation {
     size_t field_count;
     int64_t number;   /* store_create_hash: 1 made, 0 it was there; store_delete: keys deleted;
                          store_count */
-    bool from_memory; /* a read: answered from a copy, which the store keeps coherent (below) */
+    bool from_memory; /* a read: answered from a copy, which the store keeps coherent (below), or by
+                         what another read had asked before */
 
     /* The store's own. */
     struct store_operation *next, *previous;
