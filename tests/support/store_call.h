@@ -36,6 +36,7 @@ void store_call_create_hash(struct store_call *call, struct slice key,
 void store_call_add_member(struct store_call *call, struct slice key, struct slice member);
 void store_call_set_field(struct store_call *call, struct slice key, struct store_field field);
 void store_call_count(struct store_call *call, struct slice key, unsigned ttl_s);
+void store_call_fence(struct store_call *call);
 
 bool store_call_has_ended(const struct store_call *call);
 /* Waits, and fails the test where no answer comes; gives the answer. */
