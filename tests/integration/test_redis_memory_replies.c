@@ -440,6 +440,26 @@ static void test_silent_server_is_not_trusted(void **state) {
     assert_in_range(last_hit_ms, 500, 2000);
 }
 
+/* Pushes that come in are a sign of life, but they may have lain somewhere for long: what was not
+ * asked for says nothing of now. */
+static void test_pushes_alone_earn_no_trust(void **state) {
+    static const struct fake_line mute[] = {
+        {"GET", SLICE("")}, {"PING", SLICE("")}, {NULL, SLICE("")}};
+    struct world *world = *state;
+    struct worker *worker = world->worker;
+    remember(worker, "k");
+    world->fake.script = mute;
+    uint64_t silent_ns = clock_monotonic_ns(), last_hit_ms = 0, now_ms = 0;
+    while (now_ms < 3000) {
+        fake_redis_say(&world->fake, S(PUSH("mintd:other", "11")));
+        test_loop_run_for(&world->loop, 20);
+        now_ms = ms_since(silent_ns);
+        last_hit_ms = is_hit(worker) ? now_ms : last_hit_ms;
+    }
+    assert_in_range(last_hit_ms, 500, 2000);
+    assert_int_equal(world->fake.accepted, 1); /* the link was not lost meanwhile */
+}
+
 static void test_idle_link_stays_trusted(void **state) {
     struct world *world = *state;
     struct worker *worker = world->worker;
@@ -644,6 +664,7 @@ int main(void) {
         TEST(test_error_is_not_remembered),
         TEST(test_lost_link_ends_all_reads),
         TEST(test_silent_server_is_not_trusted),
+        TEST(test_pushes_alone_earn_no_trust),
         TEST(test_idle_link_stays_trusted),
         TEST(test_deletion_tells_the_sibling_first),
         TEST(test_deletion_spoils_the_siblings_read),
