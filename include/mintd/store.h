@@ -73,9 +73,10 @@ struct store_operation {
     struct slice value;               /* store_get */
     const struct store_field *fields; /* store_read_hash */
     size_t field_count;
-    int64_t number; /* store_create_hash: 1 made, 0 it was there; store_delete: keys deleted;
-                       store_remove_field: fields removed; store_count */
-    bool from_memory; /* a read: answered from a copy, which the store keeps coherent (below) */
+    int64_t number;   /* store_create_hash: 1 made, 0 it was there; store_delete: keys deleted;
+                         store_remove_field: fields removed; store_count */
+    bool from_memory; /* a read: answered from a copy, which the store keeps coherent (below), or by
+                         what another read had asked before */
 
     /* The store's own. */
     struct store_operation *next, *previous;

@@ -29,7 +29,7 @@ struct cache_member_events {
 /* NULL: the group is full. The events outlive the member. */
 struct cache_member *cache_member_join(struct cache_group *group,
                                        const struct cache_member_events *events, void *context);
-/* Nothing of it is called any more; notices of its own are dropped before. */
+/* Nothing of it is called any more; those that it has sent are dropped before. */
 void cache_member_leave(struct cache_member *member);
 
 /* A notice about this key (copied), not sent yet; NULL: no memory. */

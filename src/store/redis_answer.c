@@ -72,7 +72,7 @@ static enum store_answer answer(enum redis_verb verb, const struct reply *reply,
     case REDIS_GET:
         return answer_get(reply, operation);
     case REDIS_SET:
-        return reply->type == REPLY_STATUS ? STORE_FOUND : STORE_UNKNOWN;
+        return slice_equal(reply->text, S("OK")) ? STORE_FOUND : STORE_UNKNOWN;
     case REDIS_READ_HASH:
         return answer_read_hash(reply, fields, operation);
     case REDIS_CREATE_HASH:

@@ -137,6 +137,7 @@ static void on_hello(void *context, const struct link_result *result) {
         link_fail(link, STORE_TROUBLE_READONLY, "it is a replica");
     } else {
         link->said_resp2 = false;
+        link->speaks_resp3 = true;
         ask_select(link);
     }
 }
@@ -146,6 +147,7 @@ void greeting_start(struct redis_link *link) {
     bool has_password = url->password[0] != '\0';
     bool has_name = link->name[0] != '\0';
     struct output *out = link_ask_begin(link);
+    link->speaks_resp3 = false;
     out->secret = has_password;
     output_command(out, 2u + (has_password ? 3u : 0u) + (has_name ? 2u : 0u));
     output_argument(out, S("HELLO"));

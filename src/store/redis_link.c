@@ -56,6 +56,10 @@ enum store_trouble link_trouble(const struct redis_link *link) {
     return link->state == LINK_UP ? STORE_TROUBLE_NONE : link->trouble;
 }
 
+bool link_takes_pushes(const struct redis_link *link) {
+    return link->speaks_resp3;
+}
+
 uint64_t link_heard_ms(const struct redis_link *link) {
     return link->heard_ms;
 }

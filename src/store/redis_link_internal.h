@@ -51,7 +51,7 @@ struct redis_link {
     uint64_t lost_ms, up_ms; /* loop time */
     enum store_trouble trouble;
     char reason[LINK_REASON_MAX]; /* why it is DOWN, as logged last */
-    bool has_been_up, said_resp2;
+    bool has_been_up, said_resp2, speaks_resp3;
     void (*on_closed)(void *);
     void *on_closed_context;
 

@@ -70,16 +70,20 @@ static void on_retry(uv_timer_t *timer) {
     memory_start_tracking(timer->data);
 }
 
-static void take_refusal(struct redis_store *store, const struct reply *reply) {
+static void tell_refusal(struct redis_store *store, struct slice reply) {
     struct redis_memory *memory = &store->memory;
     if (!memory->refusal_told) {
         memory->refusal_told = true;
         log_warning("redis does not tell of changes (CLIENT TRACKING): each request asks it; it "
                     "needs RESP3 (Redis 6 or later, no proxy) and the right to client|tracking",
-                    LOG_TEXT("reply", reply->text));
+                    LOG_TEXT("reply", reply));
     }
+}
+
+static void take_refusal(struct redis_store *store, struct slice reply) {
+    tell_refusal(store, reply);
     if (!store->closing) {
-        uv_timer_start(&memory->retry, on_retry, RETRY_MS, 0);
+        uv_timer_start(&store->memory.retry, on_retry, RETRY_MS, 0);
     }
 }
 
@@ -92,7 +96,7 @@ static void on_tracking(void *context, const struct link_result *result) {
     memory->is_tracked = result->trouble == STORE_TROUBLE_NONE;
     counter_set(&store->metrics->cache.on, memory->is_tracked);
     if (!memory->is_tracked) {
-        take_refusal(store, result->reply);
+        take_refusal(store, result->reply->text);
         return;
     }
     if (memory->refusal_told) {
@@ -104,6 +108,10 @@ static void on_tracking(void *context, const struct link_result *result) {
 void memory_start_tracking(struct redis_store *store) {
     const struct link_handler handler = {on_tracking, store, 1};
     if (store->memory.cache == NULL) {
+        return;
+    }
+    if (!link_takes_pushes(store->link)) { /* Redis would say OK, and then nothing */
+        tell_refusal(store, S("the connection speaks RESP2"));
         return;
     }
     struct output *out = link_begin(store->link);
@@ -198,10 +206,15 @@ bool memory_init(struct redis_store *store, const struct redis_store_options *op
     return true;
 }
 
-void memory_fini(struct redis_store *store) {
-    if (store->memory.member != NULL) {
-        cache_member_leave(store->memory.member);
+static void leave_group(struct redis_memory *memory) {
+    if (memory->member != NULL) {
+        cache_member_leave(memory->member);
+        memory->member = NULL;
     }
+}
+
+void memory_fini(struct redis_store *store) {
+    leave_group(&store->memory);
     cache_free(store->memory.cache);
 }
 
@@ -218,6 +231,7 @@ static struct store_operation *first_that_waits_for_siblings(struct redis_store 
     return operation;
 }
 
+/* Out of the group at once: nobody who still works is to wait for one that has ended. */
 void memory_stop(struct redis_store *store) {
     struct store_operation *operation;
     while ((operation = first_that_waits_for_siblings(store)) != NULL) {
@@ -225,5 +239,6 @@ void memory_stop(struct redis_store *store) {
         cache_notice_drop(operation->waits_for);
         redis_finish(store, operation, STORE_UNKNOWN, STORE_TROUBLE_DISCONNECTED);
     }
+    leave_group(&store->memory);
     uv_close((uv_handle_t *)&store->memory.retry, redis_part_closed);
 }

@@ -101,6 +101,7 @@ static enum progress read_through(struct redis_store *store, enum redis_verb ver
     }
     struct flight *flight = flights_find(&store->memory.flights, verb, key);
     counter_add(flight != NULL ? &metrics->joined : &metrics->misses, 1);
+    operation->from_memory = flight != NULL; /* asked before this read began */
     if (flight == NULL) {
         flight = new_flight(store, verb, key);
     }

@@ -18,8 +18,9 @@ from support.oauth import (check_tok, check_unavailable, check_welcome, minted, 
                            wait_status, wait_until)
 from support.redis_server import RedisServer
 
-FLAGS = ["--listen", "--redis", "--redis-prefix", "--redis-timeout", "--workers", "--token-ttl", "--client",
-         "--max-connections", "--metrics-listen", "--tls-cert", "--tls-key", "--issuer", "--name", "--log-format", "--log-level",
+FLAGS = ["--listen", "--redis", "--redis-prefix", "--redis-timeout", "--cache-size", "--workers", "--token-ttl",
+         "--client", "--max-connections", "--metrics-listen", "--tls-cert", "--tls-key", "--issuer", "--name", "--log-format",
+         "--log-level",
          "--check",
          "--help", "--version"]
 # A Redis that nobody asks: nothing listens on port 1.
@@ -72,7 +73,8 @@ def test_help_among_others(case):
 
 
 @rows("CLI-check", nothing=[], usual=GOOD, equals=["--listen=127.0.0.1:0", "--redis=" + NOWHERE],
-      all=[*GOOD, "--redis-prefix", "p:", "--redis-timeout", "100", "--workers", "2", "--token-ttl", "60",
+      all=[*GOOD, "--redis-prefix", "p:", "--redis-timeout", "100", "--cache-size", "64m", "--workers", "2",
+           "--token-ttl", "60",
            "--client", "a:a-secret:read write", "--max-connections", "10", "--metrics-listen", "127.0.0.1:0",
            "--issuer", "https://id.example/t1", "--name", "one", "--log-format", "text", "--log-level",
            "debug"],
@@ -82,7 +84,9 @@ def test_help_among_others(case):
       database=["--redis", NOWHERE + "/3"],
       password=["--redis", "redis://user:p%40ss@127.0.0.1:1"],
       client=["--client", "a:secret-a"],
-      unreachable=["--redis", NOWHERE])
+      unreachable=["--redis", NOWHERE],
+      no_cache=["--cache-size", "0"], bytes=["--cache-size", "65536"], kib=["--cache-size", "64K"],
+      gib=["--cache-size", "64g"])
 def test_check_of_good_settings(case):
     done = run("--check", *case)
     assert done.returncode == 0, done
@@ -137,6 +141,7 @@ BAD_VALUES = {
                 "memory", "redis://u%zz:p@h:1"],
     "--redis-prefix": ["p" * 65],
     "--redis-timeout": ["", "0", "-1", "abc", "250ms", "1.5", "99999999999999999999"],
+    "--cache-size": ["", "-1", "abc", "m", "1.5m", "32mb", "32 m", "65g", "99999999999999999999", "9999999999999g"],
     "--workers": ["", "-1", "abc", "1.5", "100000"],
     "--token-ttl": ["", "0", "-1", "abc", "1h", "99999999999999999999"],
     "--client": ["", "nocolon", ":secret", "id:", "a b\x01:secret", "a\x7f:secret", "i" * 256 + ":secret",

@@ -7,9 +7,11 @@ import pytest
 
 from support.clients import BA, G, RS_1, SVC_B, basic, bearer, token_key
 from support.http import form_request, request_bytes
-from support.inquiry import (alive, between, check_revoked, dead, mint_for, revoke, same_answer, two)
+from support.inquiry import (alive, between, check_revoked, dead, dead_everywhere, mint_for, revoke, same_answer,
+                             two)
 from support.oauth import (check_err, check_unavailable, forged_token, make_client, minted, row, rows,
                            unique, use, wait_status, wait_until)
+from support.timing import scaled
 from support.wire import Wire
 
 ROUNDS = int(os.environ.get("MINTD_REVOCATION_ROUNDS", "2000"))  # of K-10
@@ -28,9 +30,10 @@ def test_revoked_at_once_everywhere(between, pair, redis):
     token, other = minted(maker)[0], minted(maker)[0]
     for instance in pair:
         alive(instance, token)
+        alive(instance, other)
     check_revoked(revoke(user, token))
+    dead_everywhere(user, pair, token)
     for instance in pair:
-        dead(instance, token)
         alive(instance, other)
     assert not redis.cli("EXISTS", token_key(token)) and redis.cli("EXISTS", token_key(other))
 
@@ -41,8 +44,7 @@ def test_caller_in_the_body(between, pair):
     token, _ = minted(maker)
     body = [("client_id", "svc-a"), ("client_secret", "s3cret-A_1.x~"), ("token", token)]
     check_revoked(user.exchange(form_request("/revoke", body)))
-    for instance in pair:
-        dead(instance, token)
+    dead_everywhere(user, pair, token)
 
 
 @row("K-01")
@@ -50,13 +52,13 @@ def test_secret_with_a_slow_hash(between, pair):
     maker, user = between
     token, _ = minted(maker, "/token", G, SVC_B.basic())
     check_revoked(revoke(user, token, caller=SVC_B.basic()))
-    for instance in pair:
-        dead(instance, token)
+    dead_everywhere(user, pair, token)
 
 
 @row("K-01")
 def test_seen_by_whoever_asks_next(between):
-    """Again and again on warm connections: made, used, revoked, refused."""
+    """Again and again on warm connections: made, used, revoked, refused: at once by the instance that
+    has revoked it, within moments by the other."""
     maker, user = between
     with Wire(maker.address) as one, Wire(user.address) as other:
         for _ in range(200):
@@ -64,7 +66,8 @@ def test_seen_by_whoever_asks_next(between):
             ask = request_bytes("GET", "/secret", [bearer(token)])
             assert one.ask(ask)[0] == other.ask(ask)[0] == 200
             assert other.ask(form_request("/revoke", [("token", token)], [BA])) == (200, b"{}")
-            assert one.ask(ask)[0] == other.ask(ask)[0] == 401
+            assert other.ask(ask)[0] == 401
+            wait_until(lambda: one.ask(ask)[0] == 401, 0.1, "the other instance refuses it")
 
 
 @row("K-02")
@@ -150,8 +153,7 @@ def test_hint_changes_nothing(between, pair, case):
     maker, user = between
     token, _ = minted(maker)
     check_revoked(revoke(user, token, more=[("token_type_hint", case)]))
-    for instance in pair:
-        dead(instance, token)
+    dead_everywhere(user, pair, token)
     check_revoked(revoke(user, "nope", more=[("token_type_hint", case)]))
 
 
@@ -223,8 +225,7 @@ def test_never_a_success_without_redis(two, own_redis, case):
         for instance in two:
             wait_status(instance, 200)
         check_revoked(revoke(two[1], token))
-        for instance in two:
-            dead(instance, token)
+        dead_everywhere(two[1], two, token)
 
 
 @row("K-08")
@@ -241,8 +242,7 @@ def test_the_token_is_good_after_a_refused_revocation(two, own_redis):
         wait_status(instance, 200)
         wait_until(lambda: use(instance, token).status == 200, 3)
     check_revoked(revoke(two[0], token))
-    for instance in two:
-        dead(instance, token)
+    dead_everywhere(two[0], two, token)
 
 
 # ---- no request that started after the answer succeeds ----
@@ -272,8 +272,10 @@ def tokens_of(wire, count):
 def race(lanes, token, rng):
     """One interleaving: uses of the token are under way on both instances when it is revoked; as
     soon as the answer is there, it is used again on all connections. How many of the uses that were
-    under way still succeeded, and how many of those that came after."""
-    revoker = lanes[rng.randrange(2)][0]
+    under way still succeeded, and how many of those that came after: on the instance that revoked
+    it; and for how long on the other."""
+    here = rng.randrange(2)
+    revoker = lanes[here][0]
     users = [wire for lane in lanes for wire in lane[1:]]
     ask = request_bytes("GET", rng.choice(["/secret", "/verify"]), [bearer(token)])
     before = {wire: rng.randrange(3) for wire in users}
@@ -285,24 +287,37 @@ def race(lanes, token, rng):
         if rng.random() < 0.2:
             time.sleep(rng.random() * 0.001)
     assert revoker.read() == (200, b"{}")
+    clock = time.monotonic()
     for wire in users:
         wire.send(ask)
     early = [wire.read()[0] for wire in users for _ in range(before[wire])]
-    late = [wire.read()[0] for wire in users]
-    assert set(early) <= {200, 401} and set(late) <= {200, 401}, (early, late)
-    return early.count(200), early.count(401), late.count(200)
+    late = {wire: wire.read()[0] for wire in users}
+    assert set(early) <= {200, 401} and set(late.values()) <= {200, 401}, (early, late)
+    lasted = 0
+    for wire in lanes[1 - here][1:]:
+        status = late[wire]
+        while status == 200 and lasted < 1:
+            lasted = time.monotonic() - clock
+            status = wire.ask(ask)[0]
+    return early.count(200), early.count(401), [late[wire] for wire in lanes[here][1:]].count(200), lasted
 
 
 @row("K-10")
 def test_no_success_after_the_answer(lanes):
+    """None on the instance that answered, on either of its workers; on the other, for moments."""
     seed = random.randrange(1 << 32)
-    rng, stale, early, refused_early, uses = random.Random(seed), 0, 0, 0, 0
+    rng, stale, early, refused_early, lasted = random.Random(seed), 0, 0, 0, []
     started = time.monotonic()
     for start in range(0, ROUNDS, 50):
         for token in tokens_of(rng.choice(rng.choice(lanes)), min(50, ROUNDS - start)):
-            good, bad, after = race(lanes, token, rng)
-            early, refused_early, stale, uses = early + good, refused_early + bad, stale + after, uses + 6
+            good, bad, after, seconds = race(lanes, token, rng)
+            early, refused_early, stale = early + good, refused_early + bad, stale + after
+            lasted.append(seconds)
+    lasted.sort()
     print("K-10: %d interleavings in %.1f s (seed %d): of the uses under way %d let in, %d refused; of %d after "
-          "the answer %d let in" % (ROUNDS, time.monotonic() - started, seed, early, refused_early, uses, stale))
+          "the answer %d let in; on the other instance for %.1f ms at most, %.1f ms in 99 of 100"
+          % (ROUNDS, time.monotonic() - started, seed, early, refused_early, 3 * ROUNDS, stale,
+             lasted[-1] * 1e3, lasted[len(lasted) * 99 // 100] * 1e3))
     assert early and refused_early, "no race was run: %d let in, %d refused" % (early, refused_early)
     assert stale == 0
+    assert lasted[len(lasted) * 99 // 100] <= scaled(0.05) and lasted[-1] <= scaled(1), lasted[-20:]

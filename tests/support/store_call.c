@@ -111,6 +111,11 @@ void store_call_count(struct store_call *call, struct slice key, unsigned ttl_s)
     end(call, store_count(call->store, key, ttl_s, &call->operation));
 }
 
+void store_call_fence(struct store_call *call) {
+    begin(call);
+    end(call, store_fence(call->store, &call->operation));
+}
+
 bool store_call_has_ended(const struct store_call *call) {
     return call->progress == PROGRESS_DONE || call->answered != 0;
 }

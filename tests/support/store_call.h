@@ -38,6 +38,7 @@ void store_call_set_field(struct store_call *call, struct slice key, struct slic
                           struct store_field field);
 void store_call_remove_field(struct store_call *call, struct slice key, struct slice name);
 void store_call_count(struct store_call *call, struct slice key, unsigned ttl_s);
+void store_call_fence(struct store_call *call);
 
 bool store_call_has_ended(const struct store_call *call);
 /* Waits, and fails the test where no answer comes; gives the answer. */

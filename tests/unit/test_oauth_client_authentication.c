@@ -504,6 +504,139 @@ static int tear_down(void **state) {
     return oauth_fixture_tear_down(state);
 }
 
+/* ---- what rests on memory ---- */
+
+#define FENCE 2u
+
+static void add_clients_to_refuse(struct oauth_fixture *f) {
+    fixture_add_svc_a(f);
+    fixture_put_fast_secret(f, "off", "secret:1", "right");
+    fixture_put_field(f, "off", "disabled", "1");
+    fixture_put_fast_secret(f, "old", "secret:1", "right");
+    put_expiry(f, "old", "secret:1:expires", -1);
+    fixture_put_field(f, "ghost", "scope", "read");
+}
+
+static const struct {
+    const char *pair;
+    enum oauth_refusal refusal;
+} refusals[] = {
+    {"nobody:x", OAUTH_REFUSED_UNKNOWN_CLIENT},   {"ghost:x", OAUTH_REFUSED_UNKNOWN_CLIENT},
+    {"off:right", OAUTH_REFUSED_CLIENT_DISABLED}, {"off:wrong", OAUTH_REFUSED_WRONG_SECRET},
+    {"svc-a:wrong", OAUTH_REFUSED_WRONG_SECRET},  {"old:right", OAUTH_REFUSED_SECRET_EXPIRED},
+};
+
+/* One question to the store, whoever it is: none can be told from another by it. */
+static void every_refusal_from_memory_takes_one_fence(void **state) {
+    struct oauth_fixture *f = *state;
+    add_clients_to_refuse(f);
+    f->store.answers_from_memory = true;
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        stub_store_rewind(&f->store);
+        assert_refused(f, refusals[i].pair, refusals[i].refusal);
+        assert_int_equal(f->store.request_count, FENCE);
+        assert_int_equal(f->store.requests[0].verb, STUB_READ_HASH);
+        assert_int_equal(f->store.requests[1].verb, STUB_FENCE);
+    }
+    stub_store_rewind(&f->store);
+    assert_good(f, "svc-a:s3cret-A_1.x~", 1);
+    assert_int_equal(f->store.request_count, READ);
+}
+
+static void refusal_of_the_store_takes_none(void **state) {
+    struct oauth_fixture *f = *state;
+    add_clients_to_refuse(f);
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        stub_store_rewind(&f->store);
+        assert_refused(f, refusals[i].pair, refusals[i].refusal);
+        assert_int_equal(f->store.request_count, READ);
+    }
+}
+
+/* The same where a slow secret is in use: as many slow checks, too. */
+static void slow_refusals_take_one_fence(void **state) {
+    struct oauth_fixture *f = *state;
+    add_clients_to_refuse(f);
+    fixture_put_slow_secret(f, "slow", "secret:1", "right", 'a');
+    f->store.answers_from_memory = true;
+    assert_good(f, "slow:right", 1);
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        uint64_t before = slow_checks(f);
+        stub_store_rewind(&f->store);
+        assert_refused(f, refusals[i].pair, refusals[i].refusal);
+        assert_int_equal(f->store.request_count, FENCE);
+        assert_int_equal(slow_checks(f) - before, 1);
+    }
+}
+
+static void fence_without_an_answer_is_unknown(void **state) {
+    struct oauth_fixture *f = *state;
+    add_clients_to_refuse(f);
+    f->store.answers_from_memory = true;
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        for (unsigned trouble = 1; trouble < STORE_TROUBLE_COUNT; trouble++) {
+            stub_store_rewind(&f->store);
+            stub_store_fail(&f->store, FENCE, (enum store_trouble)trouble);
+            assert_refused(f, refusals[i].pair, OAUTH_REFUSED_STORE_UNKNOWN);
+            assert_int_equal(a.trouble, trouble);
+        }
+    }
+}
+
+static void start_until_fence(struct oauth_fixture *f, const char *id_and_secret) {
+    f->store.answers_from_memory = true;
+    stub_store_rewind(&f->store);
+    stub_store_delay(&f->store, FENCE);
+    fixture_poison(&a, sizeof a);
+    fixture_offer(&a.credentials, id_and_secret);
+    a.address = SLICE_ABSENT;
+    a.read.deadline_ns = 0;
+    a.flow.on_done = fixture_on_done;
+    assert_int_equal(oauth_authentication_start(f->oauth, &a), PROGRESS_PENDING);
+    assert_int_equal(f->store.request_count, FENCE);
+}
+
+static void finish_fenced(struct oauth_fixture *f, enum oauth_refusal expected) {
+    f->store.changes++;
+    fixture_finish(f, &a.flow, PROGRESS_PENDING);
+    assert_int_equal(a.refusal, expected);
+    assert_int_equal(f->store.request_count, FENCE + 1); /* the client again, and no second fence */
+    assert_wiped(&a.credentials);
+}
+
+/* A secret, a client, a right that is a moment old is good. */
+static void changed_behind_the_fence_is_judged_again(void **state) {
+    struct oauth_fixture *f = *state;
+    add_clients_to_refuse(f);
+    start_until_fence(f, "svc-a:new");
+    fixture_put_fast_secret(f, "svc-a", "secret:2", "new");
+    finish_fenced(f, OAUTH_REFUSED_NONE);
+    assert_int_equal(a.secret_number, 2);
+
+    start_until_fence(f, "nobody:new");
+    fixture_put_fast_secret(f, "nobody", "secret:1", "new");
+    finish_fenced(f, OAUTH_REFUSED_NONE);
+    assert_int_equal(a.secret_number, 1);
+
+    start_until_fence(f, "off:right");
+    fixture_put_field(f, "off", "disabled", "0");
+    finish_fenced(f, OAUTH_REFUSED_NONE);
+
+    start_until_fence(f, "old:right");
+    put_expiry(f, "old", "secret:1:expires", 60);
+    finish_fenced(f, OAUTH_REFUSED_NONE);
+    assert_int_equal(a.secret_expired_at, 0);
+}
+
+static void still_wrong_behind_the_fence_is_refused(void **state) {
+    struct oauth_fixture *f = *state;
+    add_clients_to_refuse(f);
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        start_until_fence(f, refusals[i].pair);
+        finish_fenced(f, refusals[i].refusal);
+    }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, oauth_fixture_set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -541,6 +674,12 @@ int main(void) {
         TEST(every_trouble_is_unknown),
         TEST(answers_may_come_later),
         TEST(memory_forgets_the_oldest_and_stays_right),
+        TEST(every_refusal_from_memory_takes_one_fence),
+        TEST(refusal_of_the_store_takes_none),
+        TEST(slow_refusals_take_one_fence),
+        TEST(fence_without_an_answer_is_unknown),
+        TEST(changed_behind_the_fence_is_judged_again),
+        TEST(still_wrong_behind_the_fence_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -498,6 +498,151 @@ static void waiting_does_not_shorten_a_token(void **state) {
     assert_int_equal(grant.expires_at_ms, fixture_now_ms + FIXTURE_TTL_S * 1000);
 }
 
+/* ---- generations that end while a token is made ---- */
+
+static unsigned tokens_stored(const struct oauth_fixture *f) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < f->store.request_count; i++) {
+        count += f->store.requests[i].verb == STUB_SET;
+    }
+    return count;
+}
+
+/* Starts a mint, and stands where its SETEX is under way. */
+static void mint_until_stored(struct oauth_fixture *f) {
+    fixture_add_svc_a(f);
+    fixture_put_field(f, "svc-a", "gen", "7");
+    stub_store_put(&f->store, "generation", S("3"));
+    f->store.answers_from_memory = true;
+    stub_store_delay(&f->store, STORE_TOKEN);
+    prepare(&grant, SVC_A);
+    assert_int_equal(oauth_grant_start(f->oauth, &grant), PROGRESS_PENDING);
+    assert_int_equal(last_request(f)->verb, STUB_SET);
+}
+
+static void assert_replaced(struct oauth_fixture *f, uint64_t generation, uint64_t everybodys) {
+    char key[OAUTH_KEY_STORAGE];
+    fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+    assert_int_equal(grant.refusal, OAUTH_REFUSED_NONE);
+    assert_int_equal(tokens_stored(f), 2);
+    assert_int_equal(f->store.request_count, OPERATIONS + 3);
+    assert_int_equal(stored_record(f).generation, generation);
+    assert_int_equal(stored_record(f).global_generation, everybodys);
+    assert_slice(slice_of_string(last_request(f)->key), oauth_token_key(grant.token.jti, key));
+    assert_string_not_equal(f->store.requests[STORE_TOKEN - 1].key, last_request(f)->key);
+    assert_int_equal(minted(f), 1);
+}
+
+static void token_of_an_ended_generation_is_replaced(void **state) {
+    struct oauth_fixture *f = *state;
+    mint_until_stored(f);
+    fixture_put_field(f, "svc-a", "gen", "8");
+    f->store.changes++;
+    assert_replaced(f, 8, 3);
+}
+
+static void token_of_an_ended_global_generation_is_replaced(void **state) {
+    struct oauth_fixture *f = *state;
+    mint_until_stored(f);
+    stub_store_put(&f->store, "generation", S("4"));
+    f->store.changes++;
+    assert_replaced(f, 7, 4);
+}
+
+/* Before the SETEX went out, behind what memory said. */
+static void change_before_the_token_is_stored_counts(void **state) {
+    struct oauth_fixture *f = *state;
+    fixture_add_svc_a(f);
+    f->store.answers_from_memory = true;
+    stub_store_delay(&f->store, READ_GENERATION);
+    prepare(&grant, SVC_A);
+    assert_int_equal(oauth_grant_start(f->oauth, &grant), PROGRESS_PENDING);
+    fixture_put_field(f, "svc-a", "gen", "8");
+    f->store.changes++;
+    assert_replaced(f, 8, 0);
+}
+
+static void change_of_something_else_replaces_nothing(void **state) {
+    struct oauth_fixture *f = *state;
+    mint_until_stored(f);
+    f->store.changes += 5;
+    fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+    assert_int_equal(grant.refusal, OAUTH_REFUSED_NONE);
+    assert_int_equal(tokens_stored(f), 1);
+    assert_int_equal(f->store.request_count, OPERATIONS + 2);
+    assert_int_equal(minted(f), 1);
+}
+
+static void without_a_change_nothing_is_read_again(void **state) {
+    struct oauth_fixture *f = *state;
+    f->store.changes = 99;
+    mint_until_stored(f);
+    fixture_put_field(f, "svc-a", "gen", "8"); /* not heard of */
+    fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+    assert_int_equal(f->store.request_count, OPERATIONS);
+}
+
+static void generations_may_end_for_ever(void **state) {
+    struct oauth_fixture *f = *state;
+    char generation[8];
+    unsigned stored = 0;
+    stub_store_delay(&f->store, 0);
+    fixture_add_svc_a(f);
+    prepare(&grant, SVC_A);
+    assert_int_equal(oauth_grant_start(f->oauth, &grant), PROGRESS_PENDING);
+    while (stored < 3) {
+        if (last_request(f)->verb == STUB_SET) {
+            snprintf(generation, sizeof generation, "%u", ++stored);
+            fixture_put_field(f, "svc-a", "gen", generation);
+            f->store.changes++;
+        }
+        if (stored < 3) {
+            assert_true(stub_store_answer_next(&f->store));
+        }
+    }
+    fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+    assert_int_equal(grant.refusal, OAUTH_REFUSED_NONE);
+    assert_int_equal(tokens_stored(f), 3);
+    assert_int_equal(stored_record(f).generation, 2);
+    assert_int_equal(minted(f), 1);
+}
+
+/* It was acknowledged: who cannot tell more keeps it. */
+static void what_cannot_be_read_again_changes_nothing(void **state) {
+    struct oauth_fixture *f = *state;
+    for (unsigned n = STORE_TOKEN + 1; n <= STORE_TOKEN + 2; n++) {
+        stub_store_rewind(&f->store);
+        stub_store_fail(&f->store, n, STORE_TROUBLE_TIMEOUT);
+        mint_until_stored(f);
+        fixture_put_field(f, "svc-a", "gen", "8");
+        f->store.changes++;
+        fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+        assert_int_equal(grant.refusal, OAUTH_REFUSED_NONE);
+        assert_int_equal(tokens_stored(f), 1);
+        stub_store_remove(&f->store, "client:svc-a");
+    }
+    stub_store_rewind(&f->store);
+    mint_until_stored(f);
+    stub_store_remove(&f->store, "client:svc-a");
+    f->store.changes++;
+    fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+    assert_int_equal(grant.refusal, OAUTH_REFUSED_NONE);
+    assert_int_equal(tokens_stored(f), 1);
+}
+
+static void replacement_has_to_be_acknowledged_too(void **state) {
+    struct oauth_fixture *f = *state;
+    stub_store_fail(&f->store, STORE_TOKEN + 3, STORE_TROUBLE_OOM);
+    mint_until_stored(f);
+    fixture_put_field(f, "svc-a", "gen", "8");
+    f->store.changes++;
+    fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+    assert_int_equal(grant.refusal, OAUTH_REFUSED_STORE_UNKNOWN);
+    assert_int_equal(grant.trouble, STORE_TROUBLE_OOM);
+    assert_token_wiped();
+    assert_int_equal(minted(f), 0);
+}
+
 static int tear_down(void **state) {
     failing_crypto = (struct failing_crypto){0};
     return oauth_fixture_tear_down(state);
@@ -529,6 +674,14 @@ int main(void) {
         TEST(malformed_ttl_is_refused),
         TEST(exp_is_rounded_up),
         TEST(waiting_does_not_shorten_a_token),
+        TEST(token_of_an_ended_generation_is_replaced),
+        TEST(token_of_an_ended_global_generation_is_replaced),
+        TEST(change_before_the_token_is_stored_counts),
+        TEST(change_of_something_else_replaces_nothing),
+        TEST(without_a_change_nothing_is_read_again),
+        TEST(generations_may_end_for_ever),
+        TEST(what_cannot_be_read_again_changes_nothing),
+        TEST(replacement_has_to_be_acknowledged_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

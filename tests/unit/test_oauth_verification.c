@@ -412,6 +412,135 @@ static void record_names_the_client(void **state) {
     assert_string_equal(f->store.requests[1].key, "client:svc-b");
 }
 
+/* ---- what rests on memory ---- */
+
+static unsigned fences(const struct oauth_fixture *f) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < f->store.request_count; i++) {
+        count += f->store.requests[i].verb == STUB_FENCE;
+    }
+    return count;
+}
+
+static void remove_client(struct oauth_fixture *f) {
+    stub_store_remove(&f->store, "client:svc-a");
+}
+static void leave_no_secret(struct oauth_fixture *f) {
+    remove_client(f);
+    fixture_put_field(f, "svc-a", "gen", "7");
+}
+static void disable_client(struct oauth_fixture *f) {
+    fixture_put_field(f, "svc-a", "disabled", "1");
+}
+static void end_generation(struct oauth_fixture *f) {
+    fixture_put_field(f, "svc-a", "gen", "8");
+}
+static void end_global_generation(struct oauth_fixture *f) {
+    stub_store_put(&f->store, "generation", S("4"));
+}
+
+static const struct objection {
+    void (*raise)(struct oauth_fixture *f);
+    enum oauth_refusal refusal;
+    unsigned fence; /* which operation that is */
+} objections[] = {
+    {remove_client, OAUTH_REFUSED_TOKEN_WITHOUT_CLIENT, READ_CLIENT + 1},
+    {leave_no_secret, OAUTH_REFUSED_TOKEN_WITHOUT_CLIENT, READ_CLIENT + 1},
+    {disable_client, OAUTH_REFUSED_TOKEN_OF_DISABLED_CLIENT, READ_CLIENT + 1},
+    {end_generation, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION, READ_CLIENT + 1},
+    {end_global_generation, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION, READ_GENERATION + 1},
+};
+
+static void put_all_right(struct oauth_fixture *f) {
+    remove_client(f);
+    fixture_add_svc_a(f);
+    fixture_put_field(f, "svc-a", "gen", "7");
+    stub_store_put(&f->store, "generation", S("3"));
+}
+
+/* Asked again behind one fence; the second no is the last word, from memory or not. */
+static void no_from_memory_is_confirmed(void **state) {
+    struct oauth_fixture *f = *state;
+    f->store.answers_from_memory = true;
+    for (size_t i = 0; i < COUNT_OF(objections); i++) {
+        put_all_right(f);
+        objections[i].raise(f);
+        stub_store_rewind(&f->store);
+        assert_int_equal(verify(f), objections[i].refusal);
+        assert_int_equal(f->store.requests[objections[i].fence - 1].verb, STUB_FENCE);
+        assert_string_equal(f->store.requests[objections[i].fence].key, "client:svc-a");
+        assert_int_equal(fences(f), 1);
+        assert_int_equal(f->store.request_count, 2 * objections[i].fence - 2);
+    }
+    assert_int_equal(validated(f), 0);
+}
+
+static void no_of_the_store_needs_no_fence(void **state) {
+    struct oauth_fixture *f = *state;
+    for (size_t i = 0; i < COUNT_OF(objections); i++) {
+        put_all_right(f);
+        objections[i].raise(f);
+        stub_store_rewind(&f->store);
+        assert_int_equal(verify(f), objections[i].refusal);
+        assert_int_equal(fences(f), 0);
+    }
+}
+
+/* What memory says no about has changed a moment ago. */
+static void changed_behind_the_fence_is_judged_again(void **state) {
+    struct oauth_fixture *f = *state;
+    f->store.answers_from_memory = true;
+    for (size_t i = 0; i < COUNT_OF(objections); i++) {
+        put_all_right(f);
+        objections[i].raise(f);
+        stub_store_rewind(&f->store);
+        stub_store_delay(&f->store, objections[i].fence);
+        enum progress progress = start(f, slice_of(token.text, sizeof token.text));
+        assert_int_equal(progress, PROGRESS_PENDING);
+        put_all_right(f);
+        fixture_finish(f, &v.flow, progress);
+        assert_int_equal(v.refusal, OAUTH_REFUSED_NONE);
+        assert_slice(v.client_id, usual.client_id);
+        assert_slice(v.scope, usual.scope);
+        assert_int_equal(validated(f), i + 1);
+    }
+}
+
+static void fence_without_an_answer_is_unknown(void **state) {
+    struct oauth_fixture *f = *state;
+    f->store.answers_from_memory = true;
+    for (size_t i = 0; i < COUNT_OF(objections); i++) {
+        put_all_right(f);
+        objections[i].raise(f);
+        for (unsigned trouble = 1; trouble < STORE_TROUBLE_COUNT; trouble++) {
+            stub_store_rewind(&f->store);
+            stub_store_fail(&f->store, objections[i].fence, (enum store_trouble)trouble);
+            assert_int_equal(verify(f), OAUTH_REFUSED_STORE_UNKNOWN);
+            assert_int_equal(v.trouble, trouble);
+            assert_int_equal(f->store.request_count, objections[i].fence);
+        }
+    }
+}
+
+static void good_token_from_memory_needs_no_fence(void **state) {
+    struct oauth_fixture *f = *state;
+    f->store.answers_from_memory = true;
+    assert_int_equal(verify(f), OAUTH_REFUSED_NONE);
+    assert_int_equal(f->store.request_count, OPERATIONS);
+}
+
+/* None comes to life again. */
+static void token_gone_from_memory_needs_no_fence(void **state) {
+    struct oauth_fixture *f = *state;
+    f->store.answers_from_memory = true;
+    fixture_now_ms = EXPIRES_AT * 1000;
+    assert_int_equal(verify(f), OAUTH_REFUSED_TOKEN_EXPIRED);
+    assert_int_equal(f->store.request_count, 1);
+    stub_store_remove(&f->store, token.key);
+    assert_int_equal(verify(f), OAUTH_REFUSED_TOKEN_UNKNOWN);
+    assert_int_equal(f->store.request_count, 2);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -438,6 +567,12 @@ int main(void) {
         TEST(disabled_client_has_no_good_token),
         TEST(removed_client_has_no_good_token),
         TEST(record_names_the_client),
+        TEST(no_from_memory_is_confirmed),
+        TEST(no_of_the_store_needs_no_fence),
+        TEST(changed_behind_the_fence_is_judged_again),
+        TEST(fence_without_an_answer_is_unknown),
+        TEST(good_token_from_memory_needs_no_fence),
+        TEST(token_gone_from_memory_needs_no_fence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,6 +153,12 @@ def dead_soon(instances, token, within=0.1):
         dead(instance, token)
 
 
+def dead_everywhere(revoker, instances, token):
+    """At once where it was revoked, within moments on every other instance."""
+    dead(revoker, token)
+    dead_soon([instance for instance in instances if instance is not revoker], token)
+
+
 def same_answer(one, other):
     """Byte for byte, but for Date and the request's id."""
     def rest(response):
