@@ -13,7 +13,7 @@
 #include <uv.h>
 
 #define WORKER_TICK_MS 100u
-#define WORKER_USAGE_TICKS 50u /* between two writes of when secrets were last used: 5 s */
+#define WORKER_USAGE_TICKS 50u    /* between two writes of when secrets were last used: 5 s */
 #define WORKER_OWN_OPERATIONS 64u /* of the store, that belong to no request */
 #define WORKER_DRAIN_MS 8000u
 #define WORKER_STORE_GRACE_MS 500u /* for the store to come up before its absence is told */

@@ -55,8 +55,7 @@ static enum progress take_generation_again(struct flow *flow) {
 static enum progress take_client_again(struct flow *flow) {
     struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
     struct oauth_client_standing client;
-    if (g->operation.answer == STORE_UNKNOWN ||
-        !oauth_client_read_standing(&g->operation, &client)) {
+    if (g->operation.answer != STORE_FOUND || !oauth_client_read_standing(&g->operation, &client)) {
         return end_minted(g);
     }
     g->client_generation = client.generation;

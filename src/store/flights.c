@@ -27,6 +27,7 @@ struct flight *flights_add(struct flights *flights, void *owner, unsigned verb, 
     }
     *flight = (struct flight){.owner = owner,
                               .hash = hash_bytes(key, &flights->seed),
+                              .turn = flights->turn,
                               .verb = verb,
                               .key_size = key.size};
     memcpy(flight->key, key.data, key.size);
@@ -35,6 +36,14 @@ struct flight *flights_add(struct flights *flights, void *owner, unsigned verb, 
     *bucket = flight;
     flights->count++;
     return flight;
+}
+
+bool flight_is_in_the_air(const struct flights *flights, const struct flight *flight) {
+    return flight->turn != flights->turn;
+}
+
+void flights_take_off(struct flights *flights) {
+    flights->turn++;
 }
 
 void flights_remove(struct flights *flights, struct flight *flight) {

@@ -1,9 +1,11 @@
 /* flights.h: reads that are under way, by their keys, so that a key that many ask for at once is
  * asked for once.
  *
- * An operation that wants what a flight brings joins it. A flight is spoiled once its key is known
- * to have changed: those who wait still get what it brings, since they asked before, but nobody
- * joins it any more, and what it brings is not remembered. */
+ * An operation that wants what a flight brings joins it. One that has not taken off yet (its
+ * command leaves at the end of the turn) may be joined by anybody: it asks later than all of them.
+ * One that is in the air may be joined where an answer of a moment ago will do. A flight is spoiled
+ * once its key is known to have changed: those who wait still get what it brings, since they asked
+ * before, but nobody joins it any more, and what it brings is not remembered. */
 #ifndef MINTD_STORE_FLIGHTS_H
 #define MINTD_STORE_FLIGHTS_H
 
@@ -17,6 +19,7 @@ struct flight {
     void *owner;
     uint64_t hash;
     uint64_t started_ns; /* the owner's */
+    unsigned turn;       /* of flights_take_off(): which one it waits for */
     unsigned verb;       /* only the same one may join */
     bool spoiled;
     struct store_operation *first, *last; /* that wait for it */
@@ -27,6 +30,7 @@ struct flight {
 struct flights {
     struct hash_seed seed;
     unsigned count;
+    unsigned turn; /* counts flights_take_off() */
     struct flight *buckets[FLIGHTS_BUCKETS];
 };
 
@@ -36,6 +40,9 @@ static inline struct slice flight_key(const struct flight *flight) {
 
 /* One that may be joined; NULL: none. */
 struct flight *flights_find(const struct flights *flights, unsigned verb, struct slice key);
+bool flight_is_in_the_air(const struct flights *flights, const struct flight *flight);
+/* The commands of this turn are sent. */
+void flights_take_off(struct flights *flights);
 /* A new one, which nobody waits for yet. NULL: no memory. */
 struct flight *flights_add(struct flights *flights, void *owner, unsigned verb, struct slice key);
 /* It has landed, or was not sent: frees it. */

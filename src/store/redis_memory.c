@@ -190,10 +190,10 @@ void memory_forget_everywhere(struct redis_store *store, struct store_operation 
 bool memory_init(struct redis_store *store, const struct redis_store_options *options) {
     static const struct cache_member_events events = {wake, on_notice, on_told};
     struct redis_memory *memory = &store->memory;
+    memory->flights.seed = options->cache_seed;
     if (options->cache_size == 0) {
         return true;
     }
-    memory->flights.seed = options->cache_seed;
     memory->cache = cache_new(options->cache_size, &options->cache_seed, &store->metrics->cache);
     if (memory->cache == NULL) {
         return false;

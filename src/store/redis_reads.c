@@ -7,8 +7,8 @@
  *
  * Failure modes: whoever's time is up leaves the flight, which lands without him; a flight whose
  * connection is lost ends as UNKNOWN for all who wait; one whose key changes meanwhile is spoiled:
- * it answers those who asked before and is not remembered. Where nothing may be remembered each
- * read asks for itself. */
+ * it answers those who asked before and is not remembered. Where nothing may be remembered only
+ * those of one turn share a flight, which asks after the last of them. */
 #include "store/redis_store_internal.h"
 
 #include "mintd/clock.h"
@@ -93,15 +93,24 @@ static struct flight *new_flight(struct redis_store *store, enum redis_verb verb
     return flight;
 }
 
+/* One to join; whether it asked before, so that what it brings may be older than this question. */
+static struct flight *find_flight(struct redis_store *store, enum redis_verb verb, struct slice key,
+                                  bool *asked_before) {
+    const struct redis_memory *memory = &store->memory;
+    struct flight *flight = flights_find(&memory->flights, verb, key);
+    bool in_the_air = flight != NULL && flight_is_in_the_air(&memory->flights, flight);
+    *asked_before = in_the_air && memory->is_tracked;
+    return in_the_air && !memory->is_tracked ? NULL : flight;
+}
+
 static enum progress read_through(struct redis_store *store, enum redis_verb verb, struct slice key,
                                   struct store_operation *operation) {
     struct cache_metrics *metrics = &store->metrics->cache;
     if (!redis_verb_may_start(store, key, true, operation)) {
         return PROGRESS_DONE;
     }
-    struct flight *flight = flights_find(&store->memory.flights, verb, key);
+    struct flight *flight = find_flight(store, verb, key, &operation->from_memory);
     counter_add(flight != NULL ? &metrics->joined : &metrics->misses, 1);
-    operation->from_memory = flight != NULL; /* asked before this read began */
     if (flight == NULL) {
         flight = new_flight(store, verb, key);
     }
@@ -130,23 +139,12 @@ static bool read_from_memory(struct redis_store *store, enum redis_verb verb, st
     return true;
 }
 
-static enum progress read_plainly(struct redis_store *store, enum redis_verb verb, struct slice key,
-                                  struct store_operation *operation) {
-    struct output *out = redis_verb_begin(store, key, true, operation);
-    if (out == NULL) {
-        return PROGRESS_DONE;
-    }
-    put_command(store, verb, key, out);
-    return redis_verb_end(store, verb, 1, operation);
-}
-
 static enum progress read_key(struct redis_store *store, enum redis_verb verb, struct slice key,
                               struct store_operation *operation) {
     if (read_from_memory(store, verb, key, operation)) {
         return PROGRESS_DONE;
     }
-    return store->memory.is_tracked ? read_through(store, verb, key, operation)
-                                    : read_plainly(store, verb, key, operation);
+    return read_through(store, verb, key, operation);
 }
 
 enum progress redis_verb_get(struct store *base, struct slice key,

@@ -147,7 +147,9 @@ const char *redis_store_reason(const struct store *store) {
 }
 
 static void redis_flush(struct store *base) {
-    link_flush(redis_store_of(base)->link);
+    struct redis_store *store = redis_store_of(base);
+    link_flush(store->link);
+    flights_take_off(&store->memory.flights);
 }
 
 static enum store_trouble redis_trouble(const struct store *base) {

@@ -160,7 +160,7 @@ static void test_own_writes_are_seen(void **state) {
     fence(world);
     assert_false(get(world, "k", "mine"));
     assert_true(get(world, "k", "mine"));
-    store_call_set_field(world->call, S("h"), field);
+    store_call_set_field(world->call, S("h"), field.name, field);
     assert_int_equal(store_call_wait(world->call), STORE_FOUND);
     fence(world);
     assert_false(read_field(world, "h", "new"));

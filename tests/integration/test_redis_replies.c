@@ -27,6 +27,7 @@ struct world {
     struct store_metrics metrics;
     struct store *store;
     struct store_call *call;
+    unsigned wanted_commands;
 };
 
 static int open_world(void **state) {
@@ -87,6 +88,43 @@ static void assert_value(struct store_call *call, struct slice value) {
 
 static bool was_dropped(void *context) {
     return store_trouble_now(context) != STORE_TROUBLE_NONE;
+}
+
+/* ---- reads of one key ---- */
+
+static bool has_commands(void *context) {
+    const struct world *world = context;
+    return world->fake.commands >= world->wanted_commands;
+}
+
+static void wait_for_commands(struct world *world, unsigned count) {
+    world->wanted_commands = count;
+    assert_true(test_loop_run_until(&world->loop, has_commands, world, 5000));
+}
+
+/* Nothing is remembered: those of one turn share a command, which is sent after the last of them;
+ * who comes later is not answered by what was asked before. */
+static void test_reads_of_a_turn_share_a_command(void **state) {
+    struct world *world = *state;
+    static const struct fake_line silent[] = {{"GET", SLICE("")}, {NULL, SLICE("")}};
+    start_and_wait(world);
+    unsigned before = world->fake.commands;
+    struct store_call *second = store_call_new(&world->loop, world->store);
+    struct store_call *third = store_call_new(&world->loop, world->store);
+    world->fake.script = silent;
+    store_call_get(world->call, S("k"));
+    store_call_get(second, S("k"));
+    wait_for_commands(world, before + 1);
+    store_call_get(third, S("k"));
+    wait_for_commands(world, before + 2);
+    fake_redis_say(&world->fake, S("$3\r\nold\r\n$3\r\nnew\r\n"));
+    assert_value(world->call, S("old"));
+    assert_value(second, S("old"));
+    assert_value(third, S("new"));
+    assert_false(second->operation.from_memory || third->operation.from_memory);
+    assert_int_equal(world->fake.commands, before + 2);
+    store_call_free(second);
+    store_call_free(third);
 }
 
 /* ---- replies as they should be, in pieces ---- */
@@ -639,6 +677,7 @@ static int stop_log(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(test_reads_of_a_turn_share_a_command),
         TEST(test_replies_byte_by_byte),
         TEST(test_replies_of_resp2),
         TEST(test_pushes_between_replies),

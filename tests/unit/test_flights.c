@@ -50,6 +50,21 @@ static void flight_is_found_by_verb_and_key(void **state) {
     assert_null(flights_find(flights, GET, S("client:svc-a")));
 }
 
+/* The newest is found first: the one that may still be joined by all. */
+static void flight_takes_off_with_its_turn(void **state) {
+    struct flights *flights = *state;
+    struct flight *old = add(flights, GET, "k");
+    assert_false(flight_is_in_the_air(flights, old));
+    flights_take_off(flights);
+    assert_true(flight_is_in_the_air(flights, old));
+    assert_ptr_equal(flights_find(flights, GET, S("k")), old);
+    struct flight *new = add(flights, GET, "k");
+    assert_false(flight_is_in_the_air(flights, new));
+    assert_ptr_equal(flights_find(flights, GET, S("k")), new);
+    flights_remove(flights, new);
+    flights_remove(flights, old);
+}
+
 static void both_verbs_fly_apart(void **state) {
     struct flights *flights = *state;
     struct flight *get = add(flights, GET, "k"), *hash = add(flights, READ_HASH, "k");
@@ -163,9 +178,13 @@ static void without_memory_none_takes_off(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(flight_is_found_by_verb_and_key), TEST(both_verbs_fly_apart),
-        TEST(spoiled_flight_is_not_joined),    TEST(many_flights),
-        TEST(those_who_wait_come_in_order),    TEST(anybody_may_leave),
+        TEST(flight_is_found_by_verb_and_key),
+        TEST(flight_takes_off_with_its_turn),
+        TEST(both_verbs_fly_apart),
+        TEST(spoiled_flight_is_not_joined),
+        TEST(many_flights),
+        TEST(those_who_wait_come_in_order),
+        TEST(anybody_may_leave),
         TEST(without_memory_none_takes_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
