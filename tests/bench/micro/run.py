@@ -11,8 +11,8 @@ from machine to machine is which variants libc and OpenSSL choose by what the pr
 those choices are taken from them.
 
 The baseline says which compiler and libraries it was taken with. With the same ones a scenario may
-take 5 % more: two runs of one build differ by less than 0.1 %, and a change elsewhere that only moves
-code or changes what is inlined stays below 5 %. With others 25 %: theirs is not our regression.
+take 5 % more: two runs of one build differ by 0.01 %, a change elsewhere that only moves code by 0.1 %,
+what happens to be inlined by some percent. With others 25 %: what they do otherwise is no regression.
 Exit status: 0; 1 where a scenario takes more, or the baseline does not fit the scenarios; 2 where
 nothing could be counted; 77 on another processor than x86-64, for which there is no baseline."""
 import glob
@@ -64,8 +64,8 @@ def count(scenarios):
             *scenarios, timeout=60, env={**os.environ, **_STEADY})
         told = [line.split() for line in told.splitlines()]
         parts = sorted(glob.glob(out + ".*"), key=lambda path: int(path.rsplit(".", 1)[1]))
-        if len(parts) != len(told) or not told:
-            raise Trouble("%d scenarios ran, %d were counted" % (len(told), len(parts)))
+        if len(parts) != len(told) or not told or (scenarios and len(scenarios) != len(told)):
+            raise Trouble("%d scenarios ran, %d were counted: is one unknown?" % (len(told), len(parts)))
         return {name: round(part_total(path) / int(times)) for (name, times), path in zip(told, parts)}
 
 
