@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Milliseconds since the epoch, for what people and Redis see. It may jump. */
+/* Milliseconds since the epoch, up to 10 ms behind, for what people and Redis see. It may jump. */
 uint64_t clock_wall_ms(void);
 /* Nanoseconds since some moment in the past, for deadlines and durations. It never goes back. */
 uint64_t clock_monotonic_ns(void);

@@ -7,8 +7,9 @@ static struct timespec read_clock(clockid_t id) {
     return now;
 }
 
+/* The coarse clock is up to 10 ms behind, and costs a fifth. */
 uint64_t clock_wall_ms(void) {
-    struct timespec now = read_clock(CLOCK_REALTIME);
+    struct timespec now = read_clock(CLOCK_REALTIME_COARSE);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 

@@ -81,6 +81,7 @@ bool connection_open(struct http_server *server, int fd, const struct sockaddr *
         return false;
     }
     c->server = server;
+    c->fd = fd;
     c->id = server->next_connection_id++;
     list_init(&c->dirty);
     deadline_init(&c->deadline);

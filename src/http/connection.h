@@ -61,6 +61,7 @@ struct connection {
         uv_tcp_t tcp;
         uv_pipe_t pipe;
     } handle;
+    int fd; /* the handle's */
     struct http_server *server;
     struct link all;   /* in server->connections */
     struct link dirty; /* in server->dirty */

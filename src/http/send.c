@@ -1,8 +1,11 @@
 /* The way out: answers gather in the output block and leave in one write a turn of the loop.
  *
- * Happy path: uv_try_write() takes all. Else libuv gets the rest, with the block that it lies in,
- * and the write deadline watches whether the client reads. */
+ * Happy path: send() takes all. (uv_try_write() would do the same with write(), which takes the
+ * kernel's way through its files: about 2 % of the CPU of a small answer.) Else libuv gets the
+ * rest, with the block that it lies in, and the write deadline watches whether the client reads. */
 #include "http/connection.h"
+#include <errno.h>
+#include <sys/socket.h>
 
 static bool reserve(struct connection *c, size_t size) {
     return block_reserve(&c->server->blocks, &c->output, size);
@@ -86,14 +89,13 @@ void connection_send(struct connection *c) {
     }
     struct block *block = c->output;
     c->output = NULL;
-    uv_buf_t all = uv_buf_init(block->data, (unsigned)block->size);
-    int written = uv_try_write(&c->handle.stream, &all, 1);
-    if (written < 0 && written != UV_EAGAIN) {
+    ssize_t sent = send(c->fd, block->data, block->size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
         block_give(&c->server->blocks, block);
         connection_close(c, CLOSE_CLIENT_LOST);
         return;
     }
-    size_t count = written < 0 ? 0 : (size_t)written;
+    size_t count = sent < 0 ? 0 : (size_t)sent;
     if (count == block->size) {
         block_give(&c->server->blocks, block);
         return;
