@@ -30,6 +30,8 @@ static void parse(struct client_record *record) {
     }
     record->is_readable =
         reply->count <= 2 * (size_t)STORE_FIELDS_MAX && oauth_client_read(&answer, &record->client);
+    record->standing_is_readable = reply->count <= 2 * (size_t)STORE_FIELDS_MAX &&
+                                   oauth_client_read_standing(&answer, &record->standing);
     for (unsigned n = 1; n <= OAUTH_SECRETS_MAX; n++) {
         record->is_known |= !slice_is_absent(client_secret_field(record, n, ""));
     }

@@ -2,7 +2,7 @@
 #ifndef MINTCTL_CLIENT_RECORD_H
 #define MINTCTL_CLIENT_RECORD_H
 
-#include "mintd/oauth.h"
+#include "oauth/oauth_internal.h"
 #include "redis.h"
 
 struct client_record {
@@ -10,6 +10,8 @@ struct client_record {
     bool is_known;       /* it is there, and has a secret */
     bool is_readable;    /* mintd can make sense of it */
     struct oauth_client client;
+    bool standing_is_readable; /* the same of what is looked at for each use of a token */
+    struct oauth_client_standing standing;
 };
 
 /* An operand as a client's id; false, said, where it cannot be one. */

@@ -92,17 +92,17 @@ static enum status judge_client(struct steps *steps, const struct token_record *
                                 const struct client_record *record) {
     int size = (int)token->client_id.size;
     const char *id = token->client_id.data;
-    const struct oauth_client *client = &record->client;
-    if (!record->is_readable) {
+    const struct oauth_client_standing *client = &record->standing;
+    if (!record->standing_is_readable) {
         return step_refused(steps, REFUSED(RECORD_UNREADABLE), "client",
                             "the record of %.*s makes no sense to mintd", size, id);
     }
-    if (!record->is_known) {
+    if (!client->is_client) {
         return step_refused(steps, REFUSED(TOKEN_WITHOUT_CLIENT), "client",
                             "%.*s is not there any more", size, id);
     }
     step_good(steps, "client", "%.*s is there", size, id);
-    if (client->disabled) {
+    if (client->is_disabled) {
         return step_refused(steps, REFUSED(TOKEN_OF_DISABLED_CLIENT), "disabled",
                             "the client is disabled: mintctl client enable lets it in again");
     }

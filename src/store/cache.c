@@ -190,7 +190,7 @@ struct cache *cache_new(size_t bytes, const struct hash_seed *seed, struct cache
         buckets *= 2;
     }
     /* Large: zero pages, which cost nothing until they are used. */
-    struct cache *cache = calloc(1, sizeof *cache + buckets * sizeof *cache->buckets);
+    struct cache *cache = calloc(1, sizeof *cache + buckets * sizeof(struct entry *));
     if (cache == NULL) {
         return NULL;
     }

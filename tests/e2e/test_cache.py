@@ -259,7 +259,7 @@ def test_without_a_cache_each_request_asks(start_mintd, own_redis):
         assert asked == ["GET", "HGETALL", "GET"] * 10
         own_redis.cli("DEL", token_key(token))
         assert wire.ask(ask_for(token))[0] == 401
-    assert {k: v for k, v in cache_metrics(instance).items() if v} == {}
+    assert {k for k, v in cache_metrics(instance).items() if v} == {"misses_total"}
 
 
 @row("CACHE-small")

@@ -196,13 +196,13 @@ def ask_mintctl(scene, token, last):
 
 
 def ask_without_redis(scene, token):
-    """Each is refused, with 503 where the answer would be Redis'."""
+    """Nobody gets a token. What is in memory may be answered until Redis has been silent for 2 s."""
     for name, secret in scene.callers:
         raw = [basic(name, secret)]
         assert scene.ask(0, form_request("/auth", G, raw)).status == 503
-        assert scene.ask(1, form_request("/introspect", [("token", token)], raw)).status == 503
-        assert scene.ask(0, form_request("/revoke", [("token", token)], raw)).status == 503
-    assert scene.ask(1, request_bytes("GET", "/secret", [bearer(token)])).status == 503
+        assert scene.ask(1, form_request("/introspect", [("token", token)], raw)).status in (200, 503)
+        assert scene.ask(0, form_request("/revoke", [("token", token)], raw)).status in (400, 503)
+    assert scene.ask(1, request_bytes("GET", "/secret", [bearer(token)])).status in (200, 503)
     scene.ask(0, request_bytes("GET", "/verify", [bearer(token)]))
 
 

@@ -519,8 +519,8 @@ def test_apply_writes_nothing_that_is_so_already(redis, ctl, name, applied):
     applied([entry(name)])
     with redis.monitor() as seen:
         applied([entry(name)])
-        commands = {c[0].upper() for c in seen.commands()}
-    assert commands <= {"HELLO", "GET", "HGETALL", "PING"}, commands
+        commands = {c[0].upper() for c in seen.commands() if any(name in word for word in c)}
+    assert commands == {"HGETALL"}, commands
 
 
 @row("CTL")

@@ -285,7 +285,7 @@ def test_explain_refusals(pair, redis, ctl, client):
     redis.cli("SET", token_key(token), "no JSON")
     check("record", "record in the store is unreadable")
     redis.cli("SET", token_key(token), json.dumps(record))
-    redis.cli("HSET", key, "ttl", "soon")
+    redis.cli("HSET", key, "gen", "soon")
     check("client", "record in the store is unreadable")
     redis.cli("DEL", key)
     check("client", "client of the token removed")
