@@ -62,6 +62,15 @@ void block_keep(struct block *block, size_t offset, size_t size) {
     block->size = size;
 }
 
+void block_pool_shrink(struct block_pool *pool) {
+    unsigned target = pool->count <= BLOCKS_IDLE
+                          ? pool->count
+                          : pool->count - (pool->count - BLOCKS_IDLE + 7) / 8;
+    while (pool->count > target) {
+        free(block_take(pool, BLOCK_CAPACITY));
+    }
+}
+
 void block_pool_fini(struct block_pool *pool) {
     while (pool->kept != NULL) {
         struct block *block = pool->kept;

@@ -58,13 +58,23 @@ void exchange_give(struct http_server *server, struct http_exchange *x) {
     server->exchange_count++;
 }
 
-void exchange_free_all(struct http_server *server) {
-    while (server->exchanges != NULL) {
+static void free_kept(struct http_server *server, unsigned count) {
+    for (; count != 0; count--) {
         struct http_exchange *x = server->exchanges;
         server->exchanges = x->next;
+        server->exchange_count--;
         exchange_free(x);
     }
-    server->exchange_count = 0;
+}
+
+void exchange_shrink(struct http_server *server) {
+    if (server->exchange_count > EXCHANGES_IDLE) {
+        free_kept(server, (server->exchange_count - EXCHANGES_IDLE + 7) / 8);
+    }
+}
+
+void exchange_free_all(struct http_server *server) {
+    free_kept(server, server->exchange_count);
 }
 
 /* ---- the request ---- */

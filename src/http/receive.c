@@ -247,6 +247,12 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) 
         connection_receive_records(c, buffer->base, (size_t)count);
     }
     explicit_bzero(buffer->base, (size_t)count);
+    /* What was answered on the spot leaves now, from a block that is still in the cache, and not
+     * together with the answers of a thousand others. */
+    if (!list_is_empty(&c->dirty)) {
+        link_remove(&c->dirty);
+        connection_flush(c);
+    }
     connection_adjust_reading(c);
 }
 

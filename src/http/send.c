@@ -1,4 +1,5 @@
-/* The way out: answers gather in the output block and leave in one write a turn of the loop.
+/* The way out: answers gather in the output block and leave in one write: those to what one read
+ * brought at its end, those that had to wait for the store at the end of the turn.
  *
  * Happy path: send() takes all. (uv_try_write() would do the same with write(), which takes the
  * kernel's way through its files: about 2 % of the CPU of a small answer.) Else libuv gets the

@@ -127,6 +127,8 @@ void http_server_flush(struct http_server *server) {
 void http_server_tick(struct http_server *server, uint64_t wall_ms) {
     renew_date(server, wall_ms);
     listeners_resume(server);
+    exchange_shrink(server);
+    block_pool_shrink(&server->blocks);
     uint64_t now = uv_now(server->loop);
     for (unsigned wait = 0; wait < WAIT_COUNT; wait++) {
         struct deadline *due;

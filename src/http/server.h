@@ -9,7 +9,8 @@
 #include <uv.h>
 
 #define READ_SIZE (64u * 1024u) /* of the buffer that all connections read into */
-#define EXCHANGES_KEPT 64u
+#define EXCHANGES_KEPT 1024u    /* at most */
+#define EXCHANGES_IDLE 64u      /* of these stay when it is quiet */
 
 struct http_exchange;
 
