@@ -37,6 +37,7 @@ struct redis_link {
         uv_pipe_t pipe;
         uv_tcp_t tcp;
     } socket;
+    uv_os_fd_t fd;    /* of the socket, once it is connected */
     bool socket_open; /* from its init until its close callback */
     uv_timer_t timer; /* DOWN: back-off; RESOLVING to GREETING: the attempt's deadline */
     uv_timer_t heart; /* UP: counts silence */
