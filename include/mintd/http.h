@@ -104,7 +104,8 @@ struct http_exchange *http_exchange_of_scratch(void *scratch);
  * "none". */
 void http_set_endpoint(struct http_exchange *x, unsigned endpoint);
 
-/* Copies everything it is given, and ends the exchange. The bytes leave at the end of this turn. */
+/* Copies everything it is given, and ends the exchange. The bytes leave at the end
+ * of this turn at the latest. */
 void http_respond(struct http_exchange *x, const struct http_response *response);
 
 enum http_next {

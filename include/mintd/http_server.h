@@ -88,8 +88,8 @@ int http_server_add_listener(struct http_server *server, int fd);
  * reference. False without memory, the first time alone. */
 bool http_server_use_tls(struct http_server *server, struct http_tls *tls);
 /* Goes on with the requests that wait behind answered ones, and writes all answers of this turn:
- * one write a connection. To be called before the loop blocks (uv_prepare), ahead of the store's
- * flush. */
+ * one write a connection. (What was answered on the spot has left at the end of its read.) To be
+ * called before the loop blocks (uv_prepare), ahead of the store's flush. */
 void http_server_flush(struct http_server *server);
 /* Looks at deadlines and renews the Date line. About every 100 ms. wall_ms: since the epoch. */
 void http_server_tick(struct http_server *server, uint64_t wall_ms);

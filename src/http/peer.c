@@ -1,4 +1,5 @@
 #include "http/peer.h"
+#include "mintd/buffer.h"
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -17,25 +18,16 @@ struct peer peer_of(const struct sockaddr *address) {
     return peer;
 }
 
-static char *put_number(char *out, unsigned number) {
-    if (number >= 100) {
-        *out++ = (char)('0' + number / 100);
-    }
-    if (number >= 10) {
-        *out++ = (char)('0' + number / 10 % 10);
-    }
-    *out++ = (char)('0' + number % 10);
-    return out;
-}
-
 /* For each request: several times as fast as inet_ntop(), which prints. */
-static size_t ipv4_text(const uint8_t *address, char *text) {
-    char *out = text;
+static size_t ipv4_text(const uint8_t *address, char text[INET6_ADDRSTRLEN]) {
+    struct buffer out = buffer_of(text, INET6_ADDRSTRLEN);
     for (unsigned i = 0; i < 4; i++) {
-        out = put_number(out, address[i]);
-        *out++ = '.';
+        if (i != 0) {
+            buffer_append_char(&out, '.');
+        }
+        buffer_append_number(&out, address[i]);
     }
-    return (size_t)(out - text) - 1;
+    return out.size;
 }
 
 size_t peer_text(const struct peer *peer, char text[INET6_ADDRSTRLEN]) {
