@@ -304,8 +304,14 @@ struct oauth_verification {
     /* its own */
     struct oauth *oauth;
     struct store_operation operation;
-    uint64_t generation, global_generation;
-    bool is_confirmed; /* what memory says of the client is as of now */
+    uint64_t generation, global_generation; /* the token's */
+    bool is_confirmed;                      /* what memory says of the client is as of now */
+    /* the global generation of now, which is asked for beside the record */
+    enum { GENERATION_NOT_ASKED, GENERATION_ASKED, GENERATION_ANSWERED } generation_progress;
+    struct store_operation generation_operation;
+    bool generation_is_awaited;
+    bool generation_is_readable;
+    uint64_t current_generation;
     char text[OAUTH_CLIENT_ID_MAX + OAUTH_SCOPE_MAX + OAUTH_AUDIENCE_MAX];
 };
 

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#define TIMEOUT_MS 300u
+#define TIMEOUT_MS 600u
 #define TREE_MAX 4096u
 
 struct world {

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#define TIMEOUT_MS 300u
+#define TIMEOUT_MS 600u
 #define CALLS 4u
 
 static const struct fake_line usual[] = {

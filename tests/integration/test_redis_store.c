@@ -16,9 +16,10 @@
 
 #include <cmocka.h>
 
-#define TIMEOUT_MS 250u
-#define LATE_MS 50u   /* beyond the timeout */
-#define BACK_MS 1000u /* after Redis is back */
+#define TIMEOUT_MS 10000u /* the store's: never why a test on a slow machine fails */
+#define HURRY_MS 250u     /* of a crowd that asks a Redis which stands still */
+#define LATE_MS 50u       /* beyond the timeout */
+#define BACK_MS 1000u     /* after Redis is back */
 
 struct world {
     struct test_loop loop;
@@ -113,6 +114,7 @@ struct member {
 struct crowd {
     struct world *world;
     struct member *members;
+    bool in_a_hurry;
     unsigned open, found, unknown;
     uint64_t latest_ms;
     enum store_trouble trouble; /* the last one's */
@@ -150,11 +152,14 @@ static void crowd_open(struct crowd *crowd, struct world *world) {
 
 /* Starts `count` from member `first` on; those that are DONE at once are counted as such. */
 static void crowd_ask(struct crowd *crowd, unsigned first, unsigned count) {
+    uint64_t deadline_ns =
+        crowd->in_a_hurry ? clock_monotonic_ns() + UINT64_C(1000000) * HURRY_MS : 0;
     for (unsigned i = first; i < first + count; i++) {
         struct member *member = &crowd->members[i % CROWD];
         char text[32];
         struct slice key = slice_of(text, (size_t)snprintf(text, sizeof text, "key:%u", i % CROWD));
         *member = (struct member){.operation.on_done = on_member, .crowd = crowd, .key = i % CROWD};
+        member->operation.deadline_ns = deadline_ns;
         crowd->open++;
         if (store_get(crowd->world->store, key, &member->operation) == PROGRESS_DONE) {
             member->operation.started_ns = clock_monotonic_ns();
@@ -202,6 +207,7 @@ static void test_stopped_redis_is_answered_in_time(void **state) {
     struct world *world = *state;
     struct crowd crowd;
     crowd_open(&crowd, world);
+    crowd.in_a_hurry = true;
     struct lag lag;
     lag_start(&lag, &world->loop.loop);
     test_redis_signal(&world->redis, SIGSTOP);
@@ -214,7 +220,7 @@ static void test_stopped_redis_is_answered_in_time(void **state) {
     assert_int_equal(crowd.found, 0);
     uv_close((uv_handle_t *)&lag.timer, NULL);
     test_loop_run_for(&world->loop, 1);
-    assert_in_range(crowd.latest_ms, TIMEOUT_MS - 5, TIMEOUT_MS + LATE_MS + lag.longest_ms);
+    assert_in_range(crowd.latest_ms, HURRY_MS - 5, HURRY_MS + LATE_MS + lag.longest_ms);
     assert_true(counter_read(&world->metrics.troubles[STORE_TROUBLE_TIMEOUT]) > 0);
     assert_true(counter_read(&world->metrics.troubles[STORE_TROUBLE_DISCONNECTED]) > 0);
     test_redis_signal(&world->redis, SIGCONT);
@@ -231,8 +237,10 @@ static void test_late_replies_meet_nobody(void **state) {
     crowd_open(&crowd, world);
     for (unsigned round = 0; round < 5; round++) {
         test_redis_signal(&world->redis, SIGSTOP);
+        crowd.in_a_hurry = true;
         crowd_ask(&crowd, round * 7, CROWD);
         crowd_wait(&crowd);
+        crowd.in_a_hurry = false;
         assert_int_equal(crowd.unknown, (round + 1) * CROWD);
         assert_int_equal(crowd.trouble, STORE_TROUBLE_TIMEOUT);
         crowd_ask(&crowd, round * 13 + 1, CROWD);
@@ -261,10 +269,6 @@ static void test_stopped_with_a_full_socket(void **state) {
     memset(big, 'b', sizeof big);
     struct store_call *calls[50];
     crowd_open(&crowd, world);
-    world->options.timeout_ms = 5000;
-    store_crew_drop(&world->crew, world->store);
-    open_store(world);
-    assert_true(comes_back(world));
     test_redis_signal(&world->redis, SIGSTOP);
     for (unsigned i = 0; i < 50; i++) {
         calls[i] = store_call_new(&world->loop, world->store);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 /* What an inquiry asks of the store: the caller, then token, client and generation. */
-enum { OPERATIONS = 4 };
+enum { READ_TOKEN = 2, OPERATIONS = 4 };
 
 #define SVC_A "svc-a:s3cret-A_1.x~"
 #define RS_1 "rs-1:rs-secret"
@@ -124,7 +124,9 @@ static void every_trouble_at_every_step_is_unknown(void **state) {
                 }
                 assert_int_equal(ask(f, RS_1), OAUTH_REFUSED_STORE_UNKNOWN);
                 assert_int_equal(inquiry.trouble, trouble);
-                assert_int_equal(f->store.request_count, n);
+                /* Where the record has to be fetched, generation and client change places. */
+                bool ahead = later && (n == READ_TOKEN || n == READ_TOKEN + 1);
+                assert_int_equal(f->store.request_count, ahead ? n + 1 : n);
             }
         }
     }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 /* What a revocation asks of the store: caller, token, client, generation, then the deletion. */
-enum { DELETION = 5, OPERATIONS = DELETION };
+enum { READ_TOKEN = 2, DELETION = 5, OPERATIONS = DELETION };
 
 #define SVC_A "svc-a:s3cret-A_1.x~"
 
@@ -98,7 +98,9 @@ static void every_trouble_at_every_step_is_unknown(void **state) {
                 assert_int_equal(revoke(f, SVC_A), OAUTH_REFUSED_STORE_UNKNOWN);
                 assert_int_equal(revocation.trouble, trouble);
                 assert_false(revocation.revoked);
-                assert_int_equal(f->store.request_count, n);
+                /* Where the record has to be fetched, generation and client change places. */
+                bool ahead = later && (n == READ_TOKEN || n == READ_TOKEN + 1);
+                assert_int_equal(f->store.request_count, ahead ? n + 1 : n);
             }
         }
     }

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What a verification asks of the store, in this order. */
+/* What a verification asks of the store, in this order where the record is at hand. Where it has
+ * to be fetched the generation is asked for right behind it. */
 enum { READ_TOKEN = 1, READ_CLIENT, READ_GENERATION, OPERATIONS = READ_GENERATION };
 
 #define EXPIRES_AT (FIXTURE_START_MS / 1000 + 60)
@@ -190,6 +191,67 @@ static void any_answer_may_come_later(void **state) {
     }
 }
 
+/* Both are asked before either is answered; what was asked behind the record is used. */
+static void generation_is_asked_beside_the_record(void **state) {
+    struct oauth_fixture *f = *state;
+    stub_store_delay(&f->store, 0);
+    enum progress progress = start(f, slice_of(token.text, sizeof token.text));
+    assert_int_equal(progress, PROGRESS_PENDING);
+    assert_int_equal(f->store.request_count, 2);
+    assert_string_equal(f->store.requests[0].key, token.key);
+    assert_string_equal(f->store.requests[1].key, "generation");
+    assert_true(stub_store_answer_next(&f->store));
+    assert_int_equal(f->store.request_count, 3);
+    assert_string_equal(f->store.requests[2].key, "client:svc-a");
+    fixture_finish(f, &v.flow, progress);
+    assert_int_equal(v.refusal, OAUTH_REFUSED_NONE);
+    assert_int_equal(f->store.request_count, OPERATIONS);
+}
+
+/* The client is known at once: what is still missing is waited for. */
+static void generation_is_waited_for(void **state) {
+    struct oauth_fixture *f = *state;
+    stub_store_delay(&f->store, 1);
+    stub_store_delay(&f->store, 2);
+    enum progress progress = start(f, slice_of(token.text, sizeof token.text));
+    assert_true(stub_store_answer_next(&f->store));
+    assert_int_equal(f->store.request_count, OPERATIONS);
+    stub_store_put(&f->store, "generation", S("4"));
+    fixture_finish(f, &v.flow, progress);
+    assert_int_equal(v.refusal, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION);
+}
+
+/* The verdict is there, but the storage is still the store's. */
+static void early_end_waits_for_the_generation(void **state) {
+    struct oauth_fixture *f = *state;
+    stub_store_remove(&f->store, token.key);
+    stub_store_delay(&f->store, 0);
+    enum progress progress = start(f, slice_of(token.text, sizeof token.text));
+    assert_true(stub_store_answer_next(&f->store));
+    assert_int_equal(f->store.pending, 1);
+    fixture_finish(f, &v.flow, progress); /* done once, with the last answer */
+    assert_int_equal(v.refusal, OAUTH_REFUSED_TOKEN_UNKNOWN);
+    assert_int_equal(f->store.request_count, 2);
+}
+
+/* What the generation beside the record said is out of date behind a fence. */
+static void generation_beside_the_record_is_confirmed(void **state) {
+    struct oauth_fixture *f = *state;
+    f->store.answers_from_memory = true;
+    stub_store_put(&f->store, "generation", S("4"));
+    stub_store_delay(&f->store, 1);
+    stub_store_delay(&f->store, 4); /* the fence */
+    enum progress progress = start(f, slice_of(token.text, sizeof token.text));
+    assert_int_equal(f->store.request_count, 2);
+    assert_true(stub_store_answer_next(&f->store));
+    assert_int_equal(f->store.request_count, 4);
+    assert_int_equal(f->store.requests[3].verb, STUB_FENCE);
+    stub_store_put(&f->store, "generation", S("3"));
+    fixture_finish(f, &v.flow, progress);
+    assert_int_equal(v.refusal, OAUTH_REFUSED_NONE);
+    assert_int_equal(f->store.request_count, 6);
+}
+
 static void on_freed(struct flow *flow) {
     free(container_of(flow, struct oauth_verification, flow));
 }
@@ -226,7 +288,8 @@ static void every_trouble_at_every_step_is_unknown(void **state) {
                 }
                 assert_int_equal(verify(f), OAUTH_REFUSED_STORE_UNKNOWN);
                 assert_int_equal(v.trouble, trouble);
-                assert_int_equal(f->store.request_count, n);
+                unsigned asked = n == READ_TOKEN ? 2 : OPERATIONS;
+                assert_int_equal(f->store.request_count, later ? asked : n);
                 assert_known_id();
             }
         }
@@ -549,6 +612,10 @@ int main(void) {
         TEST(minted_tokens_are_good),
         TEST(largest_record_is_read),
         TEST(any_answer_may_come_later),
+        TEST(generation_is_asked_beside_the_record),
+        TEST(generation_is_waited_for),
+        TEST(early_end_waits_for_the_generation),
+        TEST(generation_beside_the_record_is_confirmed),
         TEST(verification_may_be_freed_when_done),
         TEST(every_trouble_at_every_step_is_unknown),
         TEST(unreadable_records_are_our_trouble),
