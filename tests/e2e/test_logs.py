@@ -13,7 +13,7 @@ from support.clients import BA, CLIENTS, G, basic, bearer
 from support.http import Connection, form_request, request_bytes
 from support.mintd import command_line, environment
 from support.oauth import (check_err, check_tok, forged_token, jti, make_client, minted, post, row, rows,
-                           sha256_phc, unique)
+                           sha256_phc, unique, wait_until)
 from support.process import die_with_parent
 from support.timing import scaled
 
@@ -372,6 +372,16 @@ def test_memory_store_is_told(start_mintd):
 # ---- a sink that blocks ----
 
 
+def listens_on(path, process):
+    """The log cannot be asked: nobody reads it."""
+    assert process.poll() is None
+    try:
+        Connection(path).close()
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    return True
+
+
 @row("G-27")
 def test_blocked_sink_never_blocks_a_request(redis):
     """Nobody reads standard error: a pipe's worth and the queue fill, requests go on."""
@@ -382,10 +392,7 @@ def test_blocked_sink_never_blocks_a_request(redis):
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                env=environment(), preexec_fn=die_with_parent)
     try:
-        deadline = time.monotonic() + scaled(20)
-        while not os.path.exists(path):
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.02)
+        wait_until(lambda: listens_on(path, process), 20, "it listens")
         with Connection(path) as connection:
             worst = 0.0
             # Each refusal is a line of 150 bytes at least: 4,000 of them are twice pipe and queue.
@@ -426,10 +433,7 @@ def test_closed_sink_ends_nothing(redis):
                                env=environment(), preexec_fn=die_with_parent)
     try:
         process.stderr.close()
-        deadline = time.monotonic() + scaled(20)
-        while not os.path.exists(path):
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.02)
+        wait_until(lambda: listens_on(path, process), 20, "it listens")
         for _ in range(50):
             with Connection(path) as connection:
                 connection.send(request_bytes("GET", "/secret"))
