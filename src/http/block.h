@@ -11,7 +11,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <uv.h>
 
 #define BLOCK_CAPACITY 4096u /* of those that are kept */
 #define BLOCKS_KEPT 1024u    /* at most */
@@ -21,7 +20,6 @@ struct block {
     struct block *next; /* while it is kept */
     size_t capacity;
     size_t size;
-    uv_write_t request; /* for the write that sends the block */
     char data[];
 };
 

@@ -6,6 +6,7 @@
  * outlives its socket until it does. */
 #include "http/connection.h"
 #include "http/tls.h"
+#include "mintd/flow.h"
 #include "mintd/log.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -64,19 +65,10 @@ void connection_set_state(struct connection *c, enum connection_state to, const 
 
 /* ---- birth ---- */
 
-static int open_handle(struct connection *c, int fd) {
-    uv_loop_t *loop = c->server->loop;
-    if (c->peer.family == AF_UNIX) {
-        uv_pipe_init(loop, &c->handle.pipe, 0);
-        return uv_pipe_open(&c->handle.pipe, fd);
-    }
-    uv_tcp_init(loop, &c->handle.tcp);
-    return uv_tcp_open(&c->handle.tcp, fd);
-}
-
 bool connection_open(struct http_server *server, int fd, const struct sockaddr *peer) {
     struct connection *c = calloc(1, sizeof *c);
-    if (c == NULL) {
+    if (c == NULL || uv_poll_init(server->loop, &c->poll, fd) != 0) {
+        free(c);
         close(fd);
         return false;
     }
@@ -91,19 +83,12 @@ bool connection_open(struct http_server *server, int fd, const struct sockaddr *
     c->state = is_secure ? CONNECTION_HANDSHAKE : CONNECTION_IDLE;
     list_append(&server->connections, &c->all);
     counter_set(&server->options.metrics->open, ++server->open_count);
-    int error = open_handle(c, fd);
-    c->handle.any.data = c;
-    if (error != 0) {
-        close(fd);
-        connection_close(c, CLOSE_NO_MEMORY);
-        return true;
-    }
     if (is_secure && !connection_secure(c)) {
         connection_close(c, CLOSE_NO_MEMORY);
         return true;
     }
     connection_start_deadline(c);
-    connection_adjust_reading(c);
+    connection_watch(c);
     return true;
 }
 
@@ -123,11 +108,12 @@ void connection_maybe_free(struct connection *c) {
 }
 
 static void on_closed(uv_handle_t *handle) {
-    struct connection *c = handle->data;
+    struct connection *c = container_of((uv_poll_t *)handle, struct connection, poll);
     c->handle_is_closed = true;
     block_give(&c->server->blocks, c->input);
     block_give(&c->server->blocks, c->output);
-    c->input = c->output = NULL;
+    block_give(&c->server->blocks, c->writing);
+    c->input = c->output = c->writing = NULL;
     tls_session_free(c->tls);
     c->tls = NULL;
     connection_maybe_free(c);
@@ -154,7 +140,8 @@ void connection_close(struct connection *c, enum close_reason reason) {
     deadline_stop(&c->write_deadline);
     counter_set(&c->server->options.metrics->open, --c->server->open_count);
     connection_set_state(c, CONNECTION_CLOSING, reason_names[reason]);
-    uv_close(&c->handle.any, on_closed);
+    uv_close((uv_handle_t *)&c->poll, on_closed);
+    close(c->fd); /* uv_close() has stopped polling it */
 }
 
 void connection_end(struct connection *c, enum close_reason reason) {
@@ -168,8 +155,7 @@ void connection_end(struct connection *c, enum close_reason reason) {
 
 /* RFC 9112 9.6: had we closed with input unread, the reset could overtake the answer. */
 static void start_lingering(struct connection *c) {
-    uv_os_fd_t fd;
-    if (c->input_has_ended || uv_fileno(&c->handle.any, &fd) != 0 || shutdown(fd, SHUT_WR) != 0) {
+    if (c->input_has_ended || shutdown(c->fd, SHUT_WR) != 0) {
         connection_close(c, c->reason);
         return;
     }
@@ -247,7 +233,7 @@ void connection_flush(struct connection *c) {
     if (c->state == CONNECTION_ENDING && connection_unsent(c) == 0) {
         start_lingering(c);
     }
-    connection_adjust_reading(c);
+    connection_watch(c);
     if (connection_has_waiting(c)) {
         connection_mark_dirty(c);
     }

@@ -6,7 +6,7 @@
  *      any of these -> ENDING -> LINGERING -> CLOSING
  *      any -> CLOSING
  *
- * A connection owns its handle, its blocks and at most one exchange; it is freed in
+ * A connection owns its socket, its blocks and at most one exchange; it is freed in
  * connection_maybe_free(). connection.c has its life, receive.c the way in, send.c the way out,
  * secure.c what TLS adds to both, timeouts.c what ends it from our side. */
 #ifndef MINTD_HTTP_CONNECTION_H
@@ -55,13 +55,9 @@ enum close_reason {
 };
 
 struct connection {
-    union {
-        uv_handle_t any;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } handle;
-    int fd; /* the handle's */
+    uv_poll_t poll;
+    int fd;
+    int watched; /* what poll looks for: UV_READABLE, UV_WRITABLE */
     struct http_server *server;
     struct link all;   /* in server->connections */
     struct link dirty; /* in server->dirty */
@@ -72,7 +68,8 @@ struct connection {
     struct http_exchange *exchange; /* the endpoint's in HANDLING, and in CLOSING */
     struct block *input;            /* a request that is cut, or waits for its turn */
     struct block *output;           /* answers that have not been tried to write */
-    struct block *writing;          /* answers that libuv is writing */
+    struct block *writing;          /* answers that the kernel has taken in part ... */
+    size_t written;                 /* ... so far */
     struct tls_session *tls;        /* NULL: plain */
 
     struct deadline deadline; /* of the state */
@@ -82,7 +79,6 @@ struct connection {
     size_t thrown_away;
     unsigned served; /* requests answered */
 
-    bool is_reading;
     bool input_has_ended; /* the client has shut its side */
     bool handle_is_closed;
     struct peer peer;
@@ -111,8 +107,8 @@ void connection_mark_dirty(struct connection *c);
 void connection_flush(struct connection *c);
 /* ---- receive.c ---- */
 
-/* Reads, or does not, as state and buffers ask for. */
-void connection_adjust_reading(struct connection *c);
+/* Looks for bytes to read and for room to write, as state and buffers ask for. */
+void connection_watch(struct connection *c);
 /* Serves the requests that wait in the input block. */
 void connection_serve_waiting(struct connection *c);
 /* Whether http_server_flush() could serve one. */
@@ -120,8 +116,8 @@ bool connection_has_waiting(const struct connection *c);
 
 /* Bytes of requests have arrived: plaintext. */
 void connection_receive(struct connection *c, char *data, size_t size);
-/* The client has shut its side (UV_EOF), or is lost. */
-void connection_end_input(struct connection *c, ssize_t error);
+/* The client has shut its side. */
+void connection_end_input(struct connection *c);
 
 /* ---- send.c ---- */
 
@@ -130,7 +126,11 @@ bool connection_put_answer(struct connection *c, const struct http_response *res
 bool connection_put_continue(struct connection *c);
 /* Bytes of answers that the kernel has not taken (of those not sealed yet: as plaintext). */
 size_t connection_unsent(const struct connection *c);
+/* Of those that it has begun to take. */
+size_t connection_unwritten(const struct connection *c);
 void connection_send(struct connection *c);
+/* There is room for more of `writing`. */
+void connection_write_on(struct connection *c);
 
 /* ---- secure.c: of connections with TLS alone ---- */
 

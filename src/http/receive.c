@@ -1,13 +1,17 @@
 /* The way in: bytes become requests, requests go to the handler.
  *
- * Happy path: on_read() has a whole request in the server's read buffer; serve() parses it there,
- * and the handler answers on the spot or later. Nothing is copied.
+ * Happy path: receive_some() has a whole request in the server's read buffer; serve() parses it
+ * there, and the handler answers on the spot or later. Nothing is copied.
  *
  * Failure modes: a request is cut, or must wait until the one before it is answered: what has come
  * is copied into the connection's input block. A request is refused: what follows is thrown away.
  */
 #include "http/connection.h"
+
+#include "mintd/flow.h"
 #include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
 
 /* A request that is cut keeps at most this much (parser.h); of those that wait we read no more. */
 #define INPUT_MAX (HTTP_MAX_HEAD + HTTP_MAX_BODY)
@@ -187,12 +191,6 @@ void connection_serve_waiting(struct connection *c) {
 
 /* ---- reading ---- */
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer) {
-    const struct connection *c = handle->data;
-    (void)suggested;
-    *buffer = uv_buf_init(c->server->read_buffer, READ_SIZE);
-}
-
 static void throw_away(struct connection *c, size_t size) {
     c->thrown_away += size;
     if (c->thrown_away > THROW_AWAY_MAX) {
@@ -218,43 +216,33 @@ void connection_receive(struct connection *c, char *data, size_t size) {
     }
 }
 
-void connection_end_input(struct connection *c, ssize_t error) {
-    if (error != UV_EOF) {
-        connection_close(c, CLOSE_CLIENT_LOST);
-        return;
-    }
+void connection_end_input(struct connection *c) {
     c->input_has_ended = true;
     if (c->state == CONNECTION_LINGERING) {
         connection_close(c, c->reason);
         return;
     }
     end_if_input_has_ended(c);
-    connection_adjust_reading(c);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer) {
-    struct connection *c = stream->data;
+static void receive_some(struct connection *c) {
+    char *data = c->server->read_buffer;
+    ssize_t count = recv(c->fd, data, READ_SIZE, MSG_DONTWAIT);
     if (count == 0) {
-        return;
+        connection_end_input(c);
+    } else if (count > 0) {
+        if (c->tls == NULL) {
+            connection_receive(c, data, (size_t)count);
+        } else {
+            connection_receive_records(c, data, (size_t)count);
+        }
+        explicit_bzero(data, (size_t)count);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        connection_close(c, CLOSE_CLIENT_LOST);
     }
-    if (count < 0) {
-        connection_end_input(c, count);
-        return;
-    }
-    if (c->tls == NULL) {
-        connection_receive(c, buffer->base, (size_t)count);
-    } else {
-        connection_receive_records(c, buffer->base, (size_t)count);
-    }
-    explicit_bzero(buffer->base, (size_t)count);
-    /* What was answered on the spot leaves now, from a block that is still in the cache, and not
-     * together with the answers of a thousand others. */
-    if (!list_is_empty(&c->dirty)) {
-        link_remove(&c->dirty);
-        connection_flush(c);
-    }
-    connection_adjust_reading(c);
 }
+
+/* ---- the socket ---- */
 
 static bool wants_to_read(const struct connection *c) {
     if (c->input_has_ended) {
@@ -270,14 +258,40 @@ static bool wants_to_read(const struct connection *c) {
     }
 }
 
-void connection_adjust_reading(struct connection *c) {
-    if (c->state == CONNECTION_CLOSING || wants_to_read(c) == c->is_reading) {
+/* An error, with which libuv stops polling, is met by whatever the connection does next: what has
+ * arrived before it is still read. */
+static void on_ready(uv_poll_t *poll, int status, int events) {
+    struct connection *c = container_of(poll, struct connection, poll);
+    if (status != 0) {
+        events = c->watched;
+        c->watched = 0;
+    }
+    if ((events & UV_WRITABLE) != 0) {
+        connection_write_on(c);
+    }
+    if ((events & UV_READABLE) != 0 && c->state != CONNECTION_CLOSING && wants_to_read(c)) {
+        receive_some(c);
+    }
+    /* What was answered on the spot leaves now, from a block that is still in the cache, and not
+     * together with the answers of a thousand others. */
+    if (!list_is_empty(&c->dirty)) {
+        link_remove(&c->dirty);
+        connection_flush(c);
+    }
+    connection_watch(c);
+}
+
+void connection_watch(struct connection *c) {
+    if (c->state == CONNECTION_CLOSING) {
         return;
     }
-    c->is_reading = !c->is_reading;
-    if (!c->is_reading) {
-        uv_read_stop(&c->handle.stream);
-    } else if (uv_read_start(&c->handle.stream, on_alloc, on_read) != 0) {
+    int wanted = (wants_to_read(c) ? UV_READABLE : 0) | (c->writing != NULL ? UV_WRITABLE : 0);
+    if (wanted == c->watched) {
+        return;
+    }
+    c->watched = wanted;
+    int error = wanted == 0 ? uv_poll_stop(&c->poll) : uv_poll_start(&c->poll, wanted, on_ready);
+    if (error != 0) {
         connection_close(c, CLOSE_CLIENT_LOST);
     }
 }

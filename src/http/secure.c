@@ -10,6 +10,7 @@
 #include "http/connection.h"
 #include "http/tls.h"
 #include "mintd/log.h"
+#include <sys/socket.h>
 
 #define PROTOCOL_MAX (64u * 1024u) /* of records that are no answers and wait to be sent */
 
@@ -77,7 +78,7 @@ static void receive_plaintext(struct connection *c) {
         return;
     }
     if (step == TLS_ENDED) {
-        connection_end_input(c, UV_EOF);
+        connection_end_input(c);
     } else if (step == TLS_FAILED) {
         on_failure(c);
     }
@@ -132,8 +133,7 @@ void connection_say_goodbye(struct connection *c) {
     tls_end(c->tls);
     struct block *last = tls_take_output(c->tls);
     if (last != NULL) {
-        uv_buf_t all = uv_buf_init(last->data, (unsigned)last->size);
-        uv_try_write(&c->handle.stream, &all, 1);
+        send(c->fd, last->data, last->size, MSG_NOSIGNAL | MSG_DONTWAIT);
         block_give(&c->server->blocks, last);
     }
 }

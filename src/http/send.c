@@ -1,9 +1,8 @@
 /* The way out: answers gather in the output block and leave in one write: those to what one read
  * brought at its end, those that had to wait for the store at the end of the turn.
  *
- * Happy path: send() takes all. (uv_try_write() would do the same with write(), which takes the
- * kernel's way through its files: about 2 % of the CPU of a small answer.) Else libuv gets the
- * rest, with the block that it lies in, and the write deadline watches whether the client reads. */
+ * Happy path: send() takes all. Else the block waits for room in the socket, and the write deadline
+ * watches whether the client reads. */
 #include "http/connection.h"
 #include <errno.h>
 #include <sys/socket.h>
@@ -45,42 +44,29 @@ bool connection_put_continue(struct connection *c) {
     return true;
 }
 
+size_t connection_unwritten(const struct connection *c) {
+    return c->writing == NULL ? 0 : c->writing->size - c->written;
+}
+
 size_t connection_unsent(const struct connection *c) {
-    return (c->output == NULL ? 0 : c->output->size) + c->handle.stream.write_queue_size;
+    return (c->output == NULL ? 0 : c->output->size) + connection_unwritten(c);
 }
 
-static void on_written(uv_write_t *request, int status) {
-    struct connection *c = request->data;
-    deadline_stop(&c->write_deadline);
-    block_give(&c->server->blocks, c->writing);
-    c->writing = NULL;
-    if (c->state == CONNECTION_CLOSING) {
-        return;
-    }
-    if (status != 0) {
+/* False: the connection is closed now. */
+static bool write_some(struct connection *c) {
+    ssize_t sent = send(c->fd, c->writing->data + c->written, connection_unwritten(c),
+                        MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent >= 0) {
+        c->written += (size_t)sent;
+    } else if (errno != EAGAIN && errno != EINTR) {
         connection_close(c, CLOSE_CLIENT_LOST);
-        return;
+        return false;
     }
-    if (c->state == CONNECTION_IDLE) {
-        connection_start_deadline(c); /* it was not idle until now */
-    }
-    connection_mark_dirty(c);
-}
-
-static void write_rest(struct connection *c, struct block *block, size_t written) {
-    uv_buf_t rest = uv_buf_init(block->data + written, (unsigned)(block->size - written));
-    block->request.data = c;
-    c->writing = block;
-    if (uv_write(&block->request, &c->handle.stream, &rest, 1, on_written) != 0) {
+    if (connection_unwritten(c) == 0) {
+        block_give(&c->server->blocks, c->writing);
         c->writing = NULL;
-        block_give(&c->server->blocks, block);
-        connection_close(c, CLOSE_CLIENT_LOST);
-        return;
     }
-    uint64_t now = uv_now(c->server->loop);
-    c->write_left = SIZE_MAX;
-    c->write_progress_at = now;
-    deadline_start(&c->write_deadline, &c->server->waits[WAIT_WRITE], now);
+    return true;
 }
 
 void connection_send(struct connection *c) {
@@ -88,18 +74,23 @@ void connection_send(struct connection *c) {
         (c->tls != NULL && !connection_seal(c)) || c->output == NULL) {
         return;
     }
-    struct block *block = c->output;
+    c->writing = c->output;
+    c->written = 0;
     c->output = NULL;
-    ssize_t sent = send(c->fd, block->data, block->size, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-        block_give(&c->server->blocks, block);
-        connection_close(c, CLOSE_CLIENT_LOST);
+    if (write_some(c) && c->writing != NULL) {
+        c->write_left = SIZE_MAX;
+        c->write_progress_at = uv_now(c->server->loop);
+        deadline_start(&c->write_deadline, &c->server->waits[WAIT_WRITE], c->write_progress_at);
+    }
+}
+
+void connection_write_on(struct connection *c) {
+    if (!write_some(c) || c->writing != NULL) {
         return;
     }
-    size_t count = sent < 0 ? 0 : (size_t)sent;
-    if (count == block->size) {
-        block_give(&c->server->blocks, block);
-        return;
+    deadline_stop(&c->write_deadline);
+    if (c->state == CONNECTION_IDLE) {
+        connection_start_deadline(c); /* it was not idle until now */
     }
-    write_rest(c, block, count);
+    connection_mark_dirty(c);
 }

@@ -10,11 +10,8 @@
 
 /* The kernel forgets what it has not delivered, instead of trying on for minutes. */
 static void reset(struct connection *c, enum close_reason reason) {
-    uv_os_fd_t fd;
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-    if (uv_fileno(&c->handle.any, &fd) == 0) {
-        setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    }
+    setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     connection_close(c, reason);
 }
 
@@ -58,12 +55,11 @@ void connection_on_deadline(struct connection *c) {
 /* Bytes that the client has not taken, ours and the kernel's: the kernel asks for more only once a
  * good part of its own, that may be megabytes, is gone. */
 static size_t untaken_bytes(const struct connection *c) {
-    uv_os_fd_t fd;
     int count = 0;
-    if (uv_fileno(&c->handle.any, &fd) != 0 || ioctl(fd, SIOCOUTQ, &count) != 0) {
+    if (ioctl(c->fd, SIOCOUTQ, &count) != 0) {
         count = 0;
     }
-    return c->handle.stream.write_queue_size + (size_t)count;
+    return connection_unwritten(c) + (size_t)count;
 }
 
 void connection_on_write_deadline(struct connection *c) {
@@ -86,12 +82,11 @@ void connection_on_write_deadline(struct connection *c) {
 
 /* Whether bytes have arrived that nobody has read: they may be a request. */
 static bool has_unread_bytes(struct connection *c) {
-    uv_os_fd_t fd;
     int count = 0;
     if (c->tls != NULL && tls_has_unread(c->tls)) {
         return true;
     }
-    return uv_fileno(&c->handle.any, &fd) == 0 && ioctl(fd, FIONREAD, &count) == 0 && count > 0;
+    return ioctl(c->fd, FIONREAD, &count) == 0 && count > 0;
 }
 
 /* Whether it may be closed at once without taking an answer, or a chance, from the client. */

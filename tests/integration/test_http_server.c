@@ -477,6 +477,18 @@ static void test_clients_that_vanish_at_every_byte(void **state) {
     }
 }
 
+/* It may have been a revocation: what arrived whole counts, also when the reset has arrived too. */
+static void test_a_request_ahead_of_a_reset_is_acted_upon(void **state) {
+    struct http_fixture *f = *state;
+    struct client client;
+    client_connect(&client, f->address);
+    http_fixture_expect_open(f, 1);
+    client_send(&client, S(GET("/now")));
+    client_reset(&client);
+    http_fixture_expect_open(f, 0);
+    assert_int_equal(f->requests, 1);
+}
+
 static void test_an_answer_to_nobody(void **state) {
     struct http_fixture *f = *state;
     struct client client;
@@ -622,6 +634,7 @@ int main(int argc, char **argv) {
         TEST(test_half_closed_clients_are_answered),
         TEST(test_an_incomplete_request_is_not_acted_upon),
         TEST(test_clients_that_vanish_at_every_byte),
+        TEST(test_a_request_ahead_of_a_reset_is_acted_upon),
         TEST(test_an_answer_to_nobody),
         TEST(test_the_server_waits_for_open_exchanges),
         TEST(test_the_handler_closes_the_server),
