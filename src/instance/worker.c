@@ -245,8 +245,8 @@ static struct store *open_redis(struct worker *worker, struct store_metrics *met
         .prefix = instance->redis_prefix,
         .name = slice_of_string(worker->options.process->name),
         .timeout_ms = instance->redis_timeout_ms,
-        /* Each connection works on one request, which has one operation at a time. */
-        .pending_max = connections_of(instance) + WORKER_OWN_OPERATIONS,
+        /* Each connection works on one request, which has two operations at a time at most. */
+        .pending_max = 2 * connections_of(instance) + WORKER_OWN_OPERATIONS,
         .metrics = metrics,
         .cache_size = instance->cache_size / instance->workers,
         .cache_group = worker->options.caches,
