@@ -113,10 +113,11 @@ struct redis_link *link_new(uv_loop_t *loop, const struct link_options *options)
     link->backoff_ms = LINK_BACKOFF_FIRST_MS;
     set_name(link, options->name);
     set_address(link);
-    uv_timer_init(loop, &link->timer); /* neither can fail */
+    uv_timer_init(loop, &link->timer); /* none can fail */
     uv_timer_init(loop, &link->heart);
-    link->timer.data = link->heart.data = link;
-    link->timers = 2;
+    uv_idle_init(loop, &link->sleepless);
+    link->timer.data = link->heart.data = link->sleepless.data = link;
+    link->handles = 3;
     return link;
 }
 
@@ -133,16 +134,17 @@ void link_free(struct redis_link *link) {
     free(link);
 }
 
-/* The reasons to live: the socket, two timers, the resolver at work. */
+/* The reasons to live: the socket, the other handles, the resolver at work. */
 void link_maybe_closed(struct redis_link *link) {
-    if (link->state == LINK_CLOSED && !link->socket_open && link->timers == 0 && !link->resolving) {
+    if (link->state == LINK_CLOSED && !link->socket_open && link->handles == 0 &&
+        !link->resolving) {
         link->on_closed(link->on_closed_context);
     }
 }
 
-static void on_timer_closed(uv_handle_t *handle) {
+static void on_handle_closed(uv_handle_t *handle) {
     struct redis_link *link = handle->data;
-    link->timers--;
+    link->handles--;
     link_maybe_closed(link);
 }
 
@@ -160,8 +162,9 @@ void link_close(struct redis_link *link, void (*on_closed)(void *), void *contex
     if (link->resolving) {
         uv_cancel((uv_req_t *)&link->resolver);
     }
-    uv_close((uv_handle_t *)&link->timer, on_timer_closed);
-    uv_close((uv_handle_t *)&link->heart, on_timer_closed);
+    uv_close((uv_handle_t *)&link->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&link->heart, on_handle_closed);
+    uv_close((uv_handle_t *)&link->sleepless, on_handle_closed);
     if (link->socket_open && !uv_is_closing(&link->socket.handle)) {
         uv_close(&link->socket.handle, on_socket_closed);
     }

@@ -41,7 +41,7 @@ struct redis_link {
     bool socket_open; /* from its init until its close callback */
     uv_timer_t timer; /* DOWN: back-off; RESOLVING to GREETING: the attempt's deadline */
     uv_timer_t heart; /* UP: counts silence */
-    unsigned timers;  /* of the two, not closed yet */
+    unsigned handles; /* of the timers and `sleepless`, not closed yet */
     uv_getaddrinfo_t resolver;
     bool resolving;
     unsigned address_turn; /* which of a name's addresses is next; moves on when one fails */
@@ -67,6 +67,10 @@ struct redis_link {
     struct link_slot *slots;
     unsigned slot_mask, oldest, newest; /* counters; slot i lies in slots[i & slot_mask] */
     unsigned pending_max;
+    uv_idle_t sleepless;         /* active while commands gather */
+    bool hurries;                /* one of this turn's commands is not patient */
+    uint64_t gathering_since_ns; /* 0: they do not */
+    unsigned newest_last_turn;
     char input[LINK_INPUT_SIZE];
 };
 

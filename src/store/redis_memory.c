@@ -106,7 +106,7 @@ static void on_tracking(void *context, const struct link_result *result) {
 }
 
 void memory_start_tracking(struct redis_store *store) {
-    const struct link_handler handler = {on_tracking, store, 1};
+    const struct link_handler handler = {.on_reply = on_tracking, .context = store, .replies = 1};
     if (store->memory.cache == NULL) {
         return;
     }

@@ -70,7 +70,7 @@ static void on_landed(void *context, const struct link_result *result) {
 
 static bool take_off(struct redis_store *store, enum redis_verb verb, struct slice key,
                      struct flight *flight) {
-    const struct link_handler handler = {on_landed, flight, 1};
+    const struct link_handler handler = {.on_reply = on_landed, .context = flight, .replies = 1};
     unsigned slot;
     struct output *out = link_begin(store->link);
     if (out == NULL) {

@@ -46,7 +46,8 @@ static void on_read(void *context, const struct link_result *result) {
 }
 
 static void send(struct redis_schema *schema, bool make) {
-    const struct link_handler handler = {make ? on_made : on_read, schema, 1};
+    const struct link_handler handler = {
+        .on_reply = make ? on_made : on_read, .context = schema, .replies = 1};
     struct output *out = link_begin(schema->link);
     unsigned slot;
     if (out == NULL) {

@@ -134,7 +134,11 @@ void redis_wait(struct redis_store *store, unsigned kind, struct store_operation
 
 enum progress redis_verb_end(struct redis_store *store, enum redis_verb verb, unsigned replies,
                              struct store_operation *operation) {
-    const struct link_handler handler = {on_reply, operation, replies};
+    /* A write keeps only its caller waiting. What reads, or ends something, goes at once. */
+    const struct link_handler handler = {.on_reply = on_reply,
+                                         .context = operation,
+                                         .replies = replies,
+                                         .is_patient = verb == REDIS_SET};
     if (!link_end(store->link, &handler, &operation->slot)) {
         return redis_done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
     }
@@ -148,8 +152,9 @@ const char *redis_store_reason(const struct store *store) {
 
 static void redis_flush(struct store *base) {
     struct redis_store *store = redis_store_of(base);
-    link_flush(store->link);
-    flights_take_off(&store->memory.flights);
+    if (link_flush(store->link)) {
+        flights_take_off(&store->memory.flights);
+    }
 }
 
 static enum store_trouble redis_trouble(const struct store *base) {

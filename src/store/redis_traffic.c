@@ -3,6 +3,7 @@
  */
 #include "store/redis_link_internal.h"
 
+#include "mintd/clock.h"
 #include "store/redis_error.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 
 #define REPLY_NODES_MAX 1024u /* a set of 512 numbers comes as one reply, also to SSCAN */
 #define REPLY_TEXT_MAX (256u * 1024u)
+#define GATHER_NS 1000000u /* how long a command may wait for others */
+#define GATHER_MAX (64u * 1024u)
 
 bool traffic_init(struct redis_link *link, unsigned pending_max) {
     unsigned size = 16;
@@ -64,6 +67,7 @@ bool link_end(struct redis_link *link, const struct link_handler *handler, unsig
         return false;
     }
     *slot = link->newest++;
+    link->hurries = link->hurries || !handler->is_patient;
     link->slots[*slot & link->slot_mask] = (struct link_slot){
         .on_reply = handler->on_reply,
         .context = handler->context,
@@ -81,7 +85,7 @@ struct output *link_ask_begin(struct redis_link *link) {
 
 void link_ask_end(struct redis_link *link,
                   void (*on_reply)(void *context, const struct link_result *result)) {
-    const struct link_handler handler = {on_reply, link, 1};
+    const struct link_handler handler = {.on_reply = on_reply, .context = link, .replies = 1};
     unsigned slot;
     if (!link_end(link, &handler, &slot)) {
         link_fail(link, STORE_TROUBLE_DISCONNECTED, "out of memory");
@@ -128,14 +132,50 @@ static void hand_over(struct redis_link *link, size_t sent) {
     }
 }
 
-void link_flush(struct redis_link *link) {
-    if (link->output.size == 0 || link->write_open || !speaks(link)) {
-        return;
+/* Its being active is all: then the loop looks for more work, but does not sleep. */
+static void on_idle(uv_idle_t *idle) {
+    (void)idle;
+}
+
+static void gather(struct redis_link *link) {
+    if (link->gathering_since_ns == 0) {
+        link->gathering_since_ns = clock_monotonic_ns();
+        uv_idle_start(&link->sleepless, on_idle);
     }
+}
+
+static void stop_gathering(struct redis_link *link) {
+    if (link->gathering_since_ns != 0) {
+        link->gathering_since_ns = 0;
+        uv_idle_stop(&link->sleepless);
+    }
+}
+
+/* To be woken costs Redis more than a command does. So commands that can wait gather as long as
+ * this process is busy anyhow: until a turn brings none. */
+static bool may_gather(struct redis_link *link) {
+    bool turn_brought_some = link->newest != link->newest_last_turn;
+    link->newest_last_turn = link->newest;
+    return turn_brought_some && !link->hurries && link->state == LINK_UP &&
+           link->output.size < GATHER_MAX &&
+           (link->gathering_since_ns == 0 ||
+            clock_monotonic_ns() - link->gathering_since_ns < GATHER_NS);
+}
+
+bool link_flush(struct redis_link *link) {
     if (link->deaf) {
         output_clear(&link->output);
-        return;
     }
+    if (link->output.size == 0 || link->write_open || !speaks(link)) {
+        stop_gathering(link);
+        return !link->write_open;
+    }
+    if (may_gather(link)) {
+        gather(link);
+        return false;
+    }
+    stop_gathering(link);
+    link->hurries = false;
     /* Not uv_try_write(): write() takes the way through the kernel's files, which costs more. */
     ssize_t sent =
         send(link->fd, link->output.data, link->output.size, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -146,6 +186,7 @@ void link_flush(struct redis_link *link) {
     } else {
         hand_over(link, sent < 0 ? 0 : (size_t)sent);
     }
+    return true;
 }
 
 /* ---- in ---- */

@@ -86,6 +86,10 @@ static void assert_value(struct store_call *call, struct slice value) {
     assert_memory_equal(call->value.data, value.data, value.size);
 }
 
+static void ignore_end(struct store_operation *operation) {
+    (void)operation;
+}
+
 static bool was_dropped(void *context) {
     return store_trouble_now(context) != STORE_TROUBLE_NONE;
 }
@@ -125,6 +129,58 @@ static void test_reads_of_a_turn_share_a_command(void **state) {
     assert_int_equal(world->fake.commands, before + 2);
     store_call_free(second);
     store_call_free(third);
+}
+
+/* ---- writes leave together ---- */
+
+#define TURNS_MAX 20000u
+
+/* One SETEX a turn, until the server has got `wanted` commands more; returns the number of turns.
+ */
+static unsigned write_each_turn(struct world *world, unsigned wanted) {
+    static struct store_operation operations[TURNS_MAX];
+    unsigned before = world->fake.commands, turns = 0;
+    while (world->fake.commands < before + wanted) {
+        assert_true(turns < TURNS_MAX);
+        operations[turns] = (struct store_operation){.on_done = ignore_end};
+        store_set(world->store, S("k"), S("v"), 9, &operations[turns]);
+        uv_run(&world->loop.loop, UV_RUN_NOWAIT);
+        turns++;
+    }
+    struct store_call *fence = store_call_new(&world->loop, world->store);
+    store_call_fence(fence);
+    assert_int_equal(store_call_wait(fence), STORE_FOUND); /* so all are answered */
+    store_call_free(fence);
+    return turns;
+}
+
+/* For a millisecond, while each turn brings another one. */
+static void test_writes_gather_while_the_loop_is_busy(void **state) {
+    struct world *world = *state;
+    start_and_wait(world);
+    uint64_t begun_ns = clock_monotonic_ns();
+    assert_true(write_each_turn(world, 1) > 5);
+    assert_true(clock_monotonic_ns() - begun_ns > 1000000);
+}
+
+/* And takes along what has gathered. */
+static void test_a_read_waits_for_nobody(void **state) {
+    static const struct fake_line nothing[] = {{"GET", SLICE("$-1\r\n")}, {NULL, SLICE("")}};
+    struct world *world = *state;
+    start_and_wait(world);
+    world->fake.script = nothing;
+    store_call_get(world->call, S("k"));
+    assert_true(write_each_turn(world, 2) < 5);
+    assert_int_equal(store_call_wait(world->call), STORE_ABSENT);
+    struct store_operation operation = {.on_done = ignore_end};
+    store_set(world->store, S("k"), S("v"), 9, &operation);
+    uv_run(&world->loop.loop, UV_RUN_NOWAIT);
+    unsigned before = world->fake.commands;
+    store_call_get(world->call, S("k"));
+    uv_run(&world->loop.loop, UV_RUN_NOWAIT); /* sent */
+    uv_run(&world->loop.loop, UV_RUN_NOWAIT); /* has arrived */
+    assert_int_equal(world->fake.commands, before + 2);
+    store_call_wait(world->call);
 }
 
 /* ---- replies as they should be, in pieces ---- */
@@ -678,6 +734,8 @@ static int stop_log(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_reads_of_a_turn_share_a_command),
+        TEST(test_writes_gather_while_the_loop_is_busy),
+        TEST(test_a_read_waits_for_nobody),
         TEST(test_replies_byte_by_byte),
         TEST(test_replies_of_resp2),
         TEST(test_pushes_between_replies),
