@@ -11,8 +11,10 @@ import pytest
 from support import prometheus
 from support.clients import BA, G, basic, bearer, install_clients, token_key
 from support.http import form_request, request_bytes
+from support.network import Network
 from support.oauth import forged_token, make_client, minted, row, rows, unique, wait_status, wait_until
 from support.redis_proxy import Delay, RedisProxy
+from support.redis_server import RedisServer
 from support.timing import scaled
 from support.wire import Wire
 
@@ -347,6 +349,36 @@ def test_silent_network(start_mintd, own_redis):
         assert wire.ask(ask_for(token))[0] == 401 and wire.ask(ask_for(other))[0] == 200
     instance.stop()
     proxy.stop()
+
+
+@pytest.fixture
+def distant_redis():
+    """On another host: a RedisServer, its URL there, and the network between."""
+    network = Network()
+    server = RedisServer("--bind", network.FAR, "--protected-mode", "no", runner=network.far)
+    install_clients(server)
+    yield server, "redis://%s:%d" % (network.FAR, server.port), network
+    server.close()
+    network.close()
+
+
+@row("CACHE-dropped-packets")
+def test_dropped_packets(start_mintd, distant_redis):
+    """The network dies between two hosts, which are not told: packets vanish, connections stay."""
+    server, url, network = distant_redis
+    instance = start_mintd(redis=url, listen=("unix:%s/mintd.sock" % server.directory,),
+                           runner=network.near)
+    instance.wait_for_store()
+    with Wire(instance.address) as wire:
+        token, other = mint_on(wire), mint_on(wire)
+        warm([wire], token)
+        warm([wire], other)
+        network.cut()
+        server.cli("DEL", token_key(token))
+        check_trusted_for_moments(watch(wire, token, 3))
+        network.heal()
+        wait_status(instance, 200, within=5)
+        assert wire.ask(ask_for(token))[0] == 401 and wire.ask(ask_for(other))[0] == 200
 
 
 @row("CACHE-killed-link")

@@ -63,10 +63,10 @@ def run(*arguments, env=None, timeout=10):
 
 class Mintd:
     def __init__(self, *arguments, redis=None, env=None, listen=("127.0.0.1:0",), workers=1,
-                 name=None, wait=True, certificate=None):
+                 name=None, wait=True, certificate=None, runner=()):
         """arguments: more of the command line, as it is. redis: a RedisServer or a URL; None leaves
         --redis out. wait: until every listener is open. certificate: a tls.Certificate; what speaks
-        to this instance speaks TLS then."""
+        to this instance speaks TLS then. runner: a command that runs another one."""
         parts = ["--log-format", "json", "--workers", str(workers)]
         for address in listen:
             parts += ["--listen", address]
@@ -84,7 +84,7 @@ class Mintd:
         self._ended = False
         self._checked = 0  # lines that check_log() has seen
         self._process = subprocess.Popen(
-            command_line(*parts, *arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            [*runner, *command_line(*parts, *arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, env=environment(env), preexec_fn=die_with_parent)
         self._readers = [threading.Thread(target=self._read_log, daemon=True),
                          threading.Thread(target=self._read_output, daemon=True)]

@@ -115,8 +115,10 @@ def free_port():
 
 
 class RedisServer:
-    def __init__(self, *options):
-        """Starts it; `options` go to redis-server's command line as they are."""
+    def __init__(self, *options, runner=()):
+        """Starts it; `options` go to redis-server's command line as they are. runner: a command that
+        runs another one."""
+        self._runner = runner
         self._options = options
         self._process = None
         self._connection = None
@@ -145,7 +147,7 @@ class RedisServer:
         something earlier."""
         assert self._process is None, "runs already"
         self._process = subprocess.Popen(
-            [self._program, "--port", str(self.port), "--bind", "127.0.0.1",
+            [*self._runner, self._program, "--port", str(self.port), "--bind", "127.0.0.1",
              "--unixsocket", self.socket_path, "--save", "", "--appendonly", "no",
              "--dir", self.directory, *self._options, *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

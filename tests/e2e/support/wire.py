@@ -12,8 +12,13 @@ from .timing import scaled
 
 class Wire:
     def __init__(self, address, timeout=10.0, source=None):
-        self._socket = socket.create_connection(address, scaled(timeout), source and (source, 0))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if isinstance(address, str):
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.settimeout(scaled(timeout))
+            self._socket.connect(address)
+        else:
+            self._socket = socket.create_connection(address, scaled(timeout), source and (source, 0))
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
 
     def send(self, raw):
