@@ -142,6 +142,12 @@ static bool set_issuer(struct options *o, struct slice value, struct buffer *err
                     "it is an https (or http) URL without query, fragment or a slash at its end");
 }
 
+static bool set_scopes_supported(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.scopes_supported = value;
+    return (value.size != 0 && value.size <= OAUTH_SCOPE_MAX && oauth_scope_is_valid(value)) ||
+           complain(error, "it is a list of scopes with one space between them");
+}
+
 static bool set_log_format(struct options *o, struct slice value, struct buffer *error) {
     bool text = slice_equal(value, S("text"));
     o->log_format = text ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON;
@@ -204,6 +210,9 @@ const struct setting settings[] = {
     {"--issuer", "MINTD_ISSUER", "URL",
      "the issuer of all instances of a cluster (http:// or https:// and the first address)",
      set_issuer, false, SETTING_PUBLIC},
+    {"--scopes-supported", "MINTD_SCOPES_SUPPORTED", "SCOPES",
+     "what the metadata say of scopes: \"read write\" (nothing)", set_scopes_supported, false,
+     SETTING_PUBLIC},
     {"--name", "MINTD_NAME", "NAME", "name of this instance (host name and port)", set_name, false,
      SETTING_PUBLIC},
     {"--log-format", "MINTD_LOG_FORMAT", "text|json", "(text on a terminal, else json)",

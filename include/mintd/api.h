@@ -42,7 +42,9 @@ enum api_paths {
 #define API_ISSUER_MAX 512u
 
 struct api_options {
-    struct slice issuer; /* copied; as api_issuer_is_valid() has it */
+    struct slice issuer;           /* copied; as api_issuer_is_valid() has it */
+    struct slice scopes_supported; /* as oauth_scope_is_valid() has it, OAUTH_SCOPE_MAX bytes at
+                                      most; outlives the api; absent: the metadata do not say */
     enum api_paths paths;
     struct api_process *process;
     const struct networks *trusted_proxies; /* whose X-Forwarded-For counts; outlives the api */

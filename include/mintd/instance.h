@@ -22,7 +22,8 @@ struct instance_options {
     bool store_in_memory;                  /* else Redis: */
     struct redis_url redis;
     struct slice redis_prefix;
-    struct slice issuer; /* absent: from the first listener's address */
+    struct slice issuer;           /* absent: from the first listener's address */
+    struct slice scopes_supported; /* for the metadata; absent: nothing is said */
     unsigned redis_timeout_ms;
     size_t cache_size; /* bytes, of the process; 0: each request asks Redis */
     unsigned workers;

@@ -1,10 +1,11 @@
 /* metadata.c: the two well-known documents: of the authorization server (RFC 8414), of the
  * protected resource (RFC 9728).
  *
- * Both follow from the issuer alone, never from a request's fields. */
+ * Both follow from the settings alone, never from a request's fields. */
 #include "api/api_internal.h"
 
-#define BODY_MAX 4096u
+/* Six URLs, and scopes of one letter each. */
+#define BODY_MAX (1024u + 6 * (API_ISSUER_MAX + 64) + 2 * OAUTH_SCOPE_MAX)
 #define RESOURCE_WELL_KNOWN "/.well-known/oauth-protected-resource"
 #define SERVER_WELL_KNOWN "/.well-known/oauth-authorization-server"
 
@@ -83,6 +84,18 @@ static void reply_document(struct http_exchange *x, const struct buffer *body) {
     http_respond(x, &(struct http_response){200, headers, 2, buffer_slice(body)});
 }
 
+static void write_scopes(struct buffer *body, struct slice scopes) {
+    struct slice scope;
+    char before = '[';
+    buffer_append(body, S(",\"scopes_supported\":"));
+    while (slice_split(&scopes, ' ', &scope)) {
+        buffer_append_char(body, before);
+        buffer_append_json(body, scope);
+        before = ',';
+    }
+    buffer_append_char(body, ']');
+}
+
 #define AUTHENTICATION_METHODS "[\"client_secret_basic\",\"client_secret_post\"]"
 
 void metadata_authorization_server(struct api *api, struct http_exchange *x) {
@@ -97,6 +110,9 @@ void metadata_authorization_server(struct api *api, struct http_exchange *x) {
                     ",\"token_endpoint_auth_methods_supported\":" AUTHENTICATION_METHODS
                     ",\"introspection_endpoint_auth_methods_supported\":" AUTHENTICATION_METHODS
                     ",\"revocation_endpoint_auth_methods_supported\":" AUTHENTICATION_METHODS));
+    if (!slice_is_absent(api->options.scopes_supported)) {
+        write_scopes(&body, api->options.scopes_supported);
+    }
     write_url(&body, ",\"protected_resources\":[", api, "/secret");
     buffer_append(&body, S("]}"));
     reply_document(x, &body);

@@ -301,6 +301,7 @@ static bool open_server(struct worker *worker, enum api_paths paths, unsigned me
     const struct instance_options *instance = worker->options.instance;
     struct api *api = api_new(&(struct api_options){
         .issuer = worker->options.issuer,
+        .scopes_supported = instance->scopes_supported,
         .paths = paths,
         .trusted_proxies = &instance->trusted_proxies,
         .process = worker->options.process,

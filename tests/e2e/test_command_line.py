@@ -19,10 +19,8 @@ from support.oauth import (check_tok, check_unavailable, check_welcome, minted, 
 from support.redis_server import RedisServer
 
 FLAGS = ["--listen", "--redis", "--redis-prefix", "--redis-timeout", "--cache-size", "--workers", "--token-ttl",
-         "--client", "--max-connections", "--metrics-listen", "--tls-cert", "--tls-key", "--issuer", "--name", "--log-format",
-         "--log-level",
-         "--check",
-         "--help", "--version"]
+         "--client", "--max-connections", "--metrics-listen", "--tls-cert", "--tls-key", "--issuer",
+         "--scopes-supported", "--name", "--log-format", "--log-level", "--check", "--help", "--version"]
 # A Redis that nobody asks: nothing listens on port 1.
 NOWHERE = "redis://127.0.0.1:1"
 # A label of 64 characters: refused by the resolver itself, without asking a name server.
@@ -76,7 +74,7 @@ def test_help_among_others(case):
       all=[*GOOD, "--redis-prefix", "p:", "--redis-timeout", "100", "--cache-size", "64m", "--workers", "2",
            "--token-ttl", "60",
            "--client", "a:a-secret:read write", "--max-connections", "10", "--metrics-listen", "127.0.0.1:0",
-           "--issuer", "https://id.example/t1", "--name", "one", "--log-format", "text", "--log-level",
+           "--issuer", "https://id.example/t1", "--scopes-supported", "read write", "--name", "one", "--log-format", "text", "--log-level",
            "debug"],
       v6=["--listen", "[::1]:0"], all_interfaces=["--listen", ":0"], unix=["--listen", "unix:/tmp/x.sock"],
       several=["--listen", "127.0.0.1:0"] * 3,
@@ -149,6 +147,7 @@ BAD_VALUES = {
                  'id:secret:a"b', "id:secret:\u20ac"],
     "--max-connections": ["", "-1", "abc", "0"],
     "--metrics-listen": ["nowhere", "127.0.0.1:70000"],
+    "--scopes-supported": ["", " ", "read  write", "read ", 'a"b', "caf\u00e9", "x" * 1025],
     "--issuer": ["", "nonsense", "ftp://id.example", "https://id.example/?q=1", "https://id.example/#f",
                  "https://", "https://a b"],
     "--log-format": ["", "xml", "JSON "],

@@ -147,6 +147,21 @@ def test_authentication_methods_are_said_and_work(local):
             assert local.exchange(raw).status == 200
 
 
+@row("M-06")
+def test_scopes_are_said_as_they_were_given(start_mintd, redis):
+    """A thousand bytes of them, of one letter each, with the longest issuer."""
+    scopes = ["read", "write:all", "!"] + [chr(ord("a") + i % 26) for i in range(500)]
+    issuer = "https://id.example/" + "x" * 492
+    one = start_mintd("--scopes-supported", " ".join(scopes), "--issuer", issuer, redis=redis)
+    said = document(one, SERVER + issuer[len("https://id.example"):])
+    assert said["scopes_supported"] == scopes and said["issuer"] == issuer
+
+
+@row("M-06")
+def test_scopes_are_not_said_where_nobody_knows_them(local):
+    assert "scopes_supported" not in document(local)
+
+
 @row("M-07")
 def test_no_empty_arrays_and_no_nulls(pair):
     for instance, path in ((i, p) for i in pair for p in BOTH):
