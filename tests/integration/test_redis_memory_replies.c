@@ -134,11 +134,6 @@ static int close_world(void **state) {
     return 0;
 }
 
-static void assert_unknown(struct store_call *call, enum store_trouble trouble) {
-    assert_int_equal(store_call_wait(call), STORE_UNKNOWN);
-    assert_string_equal(store_trouble_name(call->operation.trouble), store_trouble_name(trouble));
-}
-
 static void fence(struct worker *worker) {
     store_call_fence(worker->calls[CALLS - 1]);
     assert_int_equal(store_call_wait(worker->calls[CALLS - 1]), STORE_FOUND);
@@ -172,10 +167,6 @@ static void wait_for_commands(struct world *world, unsigned before, unsigned mor
     struct fake_count count = {&world->fake, before + more};
     assert_true(test_loop_run_until(&world->loop, has_come, &count, 5000));
     assert_int_equal(world->fake.commands, before + more);
-}
-
-static uint64_t ms_since(uint64_t begun_ns) {
-    return (clock_monotonic_ns() - begun_ns) / 1000000;
 }
 
 /* ---- pushes ---- */

@@ -75,11 +75,6 @@ static struct world *fresh_world(void **state) {
     return *state;
 }
 
-static void assert_unknown(struct store_call *call, enum store_trouble trouble) {
-    assert_int_equal(store_call_wait(call), STORE_UNKNOWN);
-    assert_string_equal(store_trouble_name(call->operation.trouble), store_trouble_name(trouble));
-}
-
 static void assert_value(struct store_call *call, struct slice value) {
     assert_int_equal(store_call_wait(call), STORE_FOUND);
     assert_int_equal(call->value.size, value.size);
@@ -88,10 +83,6 @@ static void assert_value(struct store_call *call, struct slice value) {
 
 static void ignore_end(struct store_operation *operation) {
     (void)operation;
-}
-
-static bool was_dropped(void *context) {
-    return store_trouble_now(context) != STORE_TROUBLE_NONE;
 }
 
 /* ---- reads of one key ---- */
@@ -292,7 +283,7 @@ static void test_nonsense_drops_the_link(void **state) {
             assert_int_equal(world->call->operation.answer, STORE_UNKNOWN);
             assert_true(trouble == STORE_TROUBLE_PROTOCOL || trouble == STORE_TROUBLE_DISCONNECTED);
         }
-        assert_true(test_loop_run_until(&world->loop, was_dropped, world->store, 1000));
+        assert_true(test_loop_run_until(&world->loop, store_is_away, world->store, 1000));
         assert_int_equal(store_trouble_now(world->store), STORE_TROUBLE_PROTOCOL);
         world->fake.script = good;
         assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_NONE, 2000));
@@ -318,7 +309,7 @@ static void test_giant_text_is_bounded(void **state) {
     for (unsigned i = 0; i < 8; i++) {
         fake_redis_say(&world->fake, slice_of(filler, sizeof filler));
     }
-    assert_true(test_loop_run_until(&world->loop, was_dropped, world->store, 1000));
+    assert_true(test_loop_run_until(&world->loop, store_is_away, world->store, 1000));
     assert_int_equal(store_trouble_now(world->store), STORE_TROUBLE_PROTOCOL);
 }
 
@@ -467,29 +458,6 @@ static void test_never_answers(void **state) {
     assert_int_equal(world->fake.accepted, 2);
 }
 
-/* How long this process itself was kept from running: no timer can be more exact than that. */
-struct lag {
-    uv_timer_t timer;
-    uint64_t last_ns, longest_ns;
-};
-
-#define LAG_TICK_MS 5u
-
-static void on_lag(uv_timer_t *timer) {
-    struct lag *lag = timer->data;
-    uint64_t now_ns = clock_monotonic_ns();
-    uint64_t gap_ns = now_ns - lag->last_ns;
-    lag->last_ns = now_ns;
-    lag->longest_ns = gap_ns > lag->longest_ns ? gap_ns : lag->longest_ns;
-}
-
-static void lag_start(struct lag *lag, uv_loop_t *loop) {
-    *lag = (struct lag){.last_ns = clock_monotonic_ns()};
-    uv_timer_init(loop, &lag->timer);
-    lag->timer.data = lag;
-    uv_timer_start(&lag->timer, on_lag, LAG_TICK_MS, LAG_TICK_MS);
-}
-
 /* A deadline of the caller's own, before the store's and behind it, and one that is past. */
 static void test_deadlines_of_the_caller(void **state) {
     static const struct fake_line mute[] = {{"GET", SLICE("")}, {NULL, SLICE("")}};
@@ -500,7 +468,7 @@ static void test_deadlines_of_the_caller(void **state) {
     start_and_wait(world);
     world->fake.script = mute;
     struct lag lag;
-    lag_start(&lag, &world->loop.loop);
+    lag_start(&lag, &world->loop);
     uint64_t begun_ns = clock_monotonic_ns();
     for (unsigned i = 0; i < COUNT; i++) {
         calls[i] = store_call_new(&world->loop, world->store);
@@ -516,7 +484,7 @@ static void test_deadlines_of_the_caller(void **state) {
                         begun_ns + (wanted_ms + 10) * 1000000u + lag.longest_ns);
         store_call_free(calls[i]);
     }
-    uv_close((uv_handle_t *)&lag.timer, NULL);
+    lag_stop(&lag);
     unsigned commands = world->fake.commands;
     world->call->deadline_ns = begun_ns;
     store_call_get(world->call, S("k"));
@@ -535,7 +503,7 @@ static void test_silent_once_up(void **state) {
     store_call_get(world->call, S("k"));
     assert_unknown(world->call, STORE_TROUBLE_TIMEOUT);
     uint64_t begun_ns = clock_monotonic_ns();
-    assert_true(test_loop_run_until(&world->loop, was_dropped, world->store, 3000));
+    assert_true(test_loop_run_until(&world->loop, store_is_away, world->store, 3000));
     assert_in_range((clock_monotonic_ns() - begun_ns) / 1000000, 900, 2300);
     assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_NONE, 1000));
 }
@@ -666,7 +634,7 @@ static void test_verb_while_torn_down(void **state) {
     }
     test_loop_run_for(&world->loop, 20);
     fake_redis_drop(&world->fake);
-    assert_true(test_loop_run_until(&world->loop, was_dropped, world->store, 1000));
+    assert_true(test_loop_run_until(&world->loop, store_is_away, world->store, 1000));
     test_loop_run_for(&world->loop, 1);
     for (unsigned i = 0; i < 8; i++) {
         assert_int_equal(again[i].answers, 1);

@@ -74,11 +74,6 @@ static int close_world(void **state) {
     return 0;
 }
 
-static void assert_unknown(struct store_call *call, enum store_trouble trouble) {
-    assert_int_equal(store_call_wait(call), STORE_UNKNOWN);
-    assert_string_equal(store_trouble_name(call->operation.trouble), store_trouble_name(trouble));
-}
-
 static bool comes_back(struct world *world) {
     return store_wait_for(&world->loop, world->store, STORE_TROUBLE_NONE, BACK_MS);
 }
@@ -88,14 +83,6 @@ static void assert_works(struct world *world) {
     assert_int_equal(store_call_wait(world->call), STORE_FOUND);
     store_call_get(world->call, S("works"));
     assert_int_equal(store_call_wait(world->call), STORE_FOUND);
-}
-
-static uint64_t ms_since(uint64_t begun_ns) {
-    return (clock_monotonic_ns() - begun_ns) / 1000000;
-}
-
-static bool was_dropped(void *context) {
-    return store_trouble_now(context) != STORE_TROUBLE_NONE;
 }
 
 /* ---- a crowd of look-ups ---- */
@@ -177,29 +164,6 @@ static void crowd_wait(struct crowd *crowd) {
     assert_true(test_loop_run_until(&crowd->world->loop, is_served, crowd, 10000));
 }
 
-/* How long this process itself was kept from running: no timer can be more exact than that. */
-struct lag {
-    uv_timer_t timer;
-    uint64_t last_ns, longest_ms;
-};
-
-#define LAG_TICK_MS 5u
-
-static void on_lag(uv_timer_t *timer) {
-    struct lag *lag = timer->data;
-    uint64_t gap_ms = ms_since(lag->last_ns);
-    lag->last_ns = clock_monotonic_ns();
-    lag->longest_ms =
-        gap_ms > lag->longest_ms + LAG_TICK_MS ? gap_ms - LAG_TICK_MS : lag->longest_ms;
-}
-
-static void lag_start(struct lag *lag, uv_loop_t *loop) {
-    *lag = (struct lag){.last_ns = clock_monotonic_ns()};
-    uv_timer_init(loop, &lag->timer);
-    lag->timer.data = lag;
-    uv_timer_start(&lag->timer, on_lag, LAG_TICK_MS, LAG_TICK_MS);
-}
-
 /* ---- stopped ---- */
 
 /* Before the loss is noticed and after: nothing waits longer than its timeout. */
@@ -209,7 +173,7 @@ static void test_stopped_redis_is_answered_in_time(void **state) {
     crowd_open(&crowd, world);
     crowd.in_a_hurry = true;
     struct lag lag;
-    lag_start(&lag, &world->loop.loop);
+    lag_start(&lag, &world->loop);
     test_redis_signal(&world->redis, SIGSTOP);
     uint64_t begun_ns = clock_monotonic_ns();
     for (unsigned asked = 0; ms_since(begun_ns) < 5000; asked += 10) {
@@ -218,9 +182,9 @@ static void test_stopped_redis_is_answered_in_time(void **state) {
     }
     crowd_wait(&crowd);
     assert_int_equal(crowd.found, 0);
-    uv_close((uv_handle_t *)&lag.timer, NULL);
+    lag_stop(&lag);
     test_loop_run_for(&world->loop, 1);
-    assert_in_range(crowd.latest_ms, HURRY_MS - 5, HURRY_MS + LATE_MS + lag.longest_ms);
+    assert_in_range(crowd.latest_ms, HURRY_MS - 5, HURRY_MS + LATE_MS + lag.longest_ns / 1000000);
     assert_true(counter_read(&world->metrics.troubles[STORE_TROUBLE_TIMEOUT]) > 0);
     assert_true(counter_read(&world->metrics.troubles[STORE_TROUBLE_DISCONNECTED]) > 0);
     test_redis_signal(&world->redis, SIGCONT);
@@ -255,7 +219,7 @@ static void test_late_replies_meet_nobody(void **state) {
 static void test_stopped_while_idle_is_noticed(void **state) {
     struct world *world = *state;
     test_redis_signal(&world->redis, SIGSTOP);
-    assert_true(test_loop_run_until(&world->loop, was_dropped, world->store, 2600));
+    assert_true(test_loop_run_until(&world->loop, store_is_away, world->store, 2600));
     test_redis_signal(&world->redis, SIGCONT);
     assert_true(comes_back(world));
     assert_works(world);
@@ -373,7 +337,7 @@ static void test_client_killed(void **state) {
         test_redis_command(&world->redis, "CLIENT KILL TYPE normal SKIPME yes");
         enum store_answer answer = store_call_wait(world->call);
         assert_true(answer == STORE_UNKNOWN || answer == STORE_ABSENT);
-        test_loop_run_until(&world->loop, was_dropped, world->store, 1000);
+        test_loop_run_until(&world->loop, store_is_away, world->store, 1000);
         assert_true(comes_back(world));
         assert_works(world);
     }

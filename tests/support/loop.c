@@ -1,5 +1,7 @@
 #include "support/loop.h"
 
+#include "mintd/clock.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -70,4 +72,33 @@ void test_loop_close(struct test_loop *loop) {
     uv_run(&loop->loop, UV_RUN_NOWAIT);
     assert_true(empty);
     assert_int_equal(uv_loop_close(&loop->loop), 0);
+}
+
+/* ---- time ---- */
+
+#define LAG_TICK_MS 5u
+
+uint64_t ms_since(uint64_t begun_ns) {
+    return (clock_monotonic_ns() - begun_ns) / 1000000;
+}
+
+static void on_lag(uv_timer_t *timer) {
+    struct lag *lag = timer->data;
+    uint64_t now_ns = clock_monotonic_ns();
+    uint64_t gap_ns = now_ns - lag->last_ns;
+    lag->last_ns = now_ns;
+    lag->longest_ns = gap_ns > lag->longest_ns ? gap_ns : lag->longest_ns;
+}
+
+void lag_start(struct lag *lag, struct test_loop *loop) {
+    *lag = (struct lag){.last_ns = clock_monotonic_ns()};
+    uv_timer_init(&loop->loop, &lag->timer);
+    lag->timer.data = lag;
+    uv_timer_start(&lag->timer, on_lag, LAG_TICK_MS, LAG_TICK_MS);
+}
+
+void lag_stop(struct lag *lag) {
+    uv_loop_t *loop = lag->timer.loop;
+    uv_close((uv_handle_t *)&lag->timer, NULL);
+    uv_run(loop, UV_RUN_NOWAIT);
 }

@@ -4,6 +4,7 @@
 #define MINTD_TEST_LOOP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <uv.h>
 
 struct test_loop {
@@ -25,5 +26,16 @@ bool test_loop_run_until(struct test_loop *loop, bool (*is_so)(void *context), v
                          unsigned timeout_ms);
 /* Runs for so long: for what must not happen. */
 void test_loop_run_for(struct test_loop *loop, unsigned ms);
+
+/* Of a moment that clock_monotonic_ns() gave. */
+uint64_t ms_since(uint64_t begun_ns);
+
+/* How long this process itself was kept from running: no timer can be more exact than that. */
+struct lag {
+    uv_timer_t timer;
+    uint64_t last_ns, longest_ns;
+};
+void lag_start(struct lag *lag, struct test_loop *loop);
+void lag_stop(struct lag *lag); /* it may go out of scope then */
 
 #endif

@@ -135,6 +135,15 @@ enum store_answer store_call_wait(struct store_call *call) {
     return call->operation.answer;
 }
 
+void assert_unknown(struct store_call *call, enum store_trouble trouble) {
+    assert_int_equal(store_call_wait(call), STORE_UNKNOWN);
+    assert_string_equal(store_trouble_name(call->operation.trouble), store_trouble_name(trouble));
+}
+
+bool store_is_away(void *store) {
+    return store_trouble_now(store) != STORE_TROUBLE_NONE;
+}
+
 struct slice store_call_field(const struct store_call *call, struct slice name) {
     for (size_t i = 0; i < call->operation.field_count; i++) {
         if (slice_equal(call->fields[i].name, name)) {

@@ -43,12 +43,17 @@ void store_call_fence(struct store_call *call);
 bool store_call_has_ended(const struct store_call *call);
 /* Waits, and fails the test where no answer comes; gives the answer. */
 enum store_answer store_call_wait(struct store_call *call);
+/* Waits, and asserts that nobody can tell, and why. */
+void assert_unknown(struct store_call *call, enum store_trouble trouble);
 /* The value of this field; absent where there is none. */
 struct slice store_call_field(const struct store_call *call, struct slice name);
 
 /* Waits until store_trouble_now() is this; false: not within timeout_ms. */
 bool store_wait_for(struct test_loop *loop, struct store *store, enum store_trouble trouble,
                     unsigned timeout_ms);
+
+/* For test_loop_run_until(), with a store. */
+bool store_is_away(void *store);
 
 /* The stores of a loop: each is flushed once a turn. */
 #define STORE_CREW_MAX 4u
