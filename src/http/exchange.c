@@ -67,10 +67,12 @@ static void free_kept(struct http_server *server, unsigned count) {
     }
 }
 
-void exchange_shrink(struct http_server *server) {
-    if (server->exchange_count > EXCHANGES_IDLE) {
-        free_kept(server, (server->exchange_count - EXCHANGES_IDLE + 7) / 8);
+bool exchange_shrink(struct http_server *server) {
+    if (server->exchange_count <= EXCHANGES_IDLE) {
+        return false;
     }
+    free_kept(server, (server->exchange_count - EXCHANGES_IDLE + 7) / 8);
+    return true;
 }
 
 void exchange_free_all(struct http_server *server) {

@@ -39,8 +39,8 @@ void exchange_give(struct http_server *server, struct http_exchange *x);
 void exchange_describe(struct http_exchange *x, const char *data);
 /* The request's bytes are about to go. */
 void exchange_forget_request(struct http_exchange *x);
-/* Frees an eighth of those that are kept beyond EXCHANGES_IDLE. */
-void exchange_shrink(struct http_server *server);
+/* Frees an eighth of those that are kept beyond EXCHANGES_IDLE; false: there are none. */
+bool exchange_shrink(struct http_server *server);
 void exchange_free_all(struct http_server *server);
 
 #endif

@@ -4,6 +4,7 @@
 #include "mintd/clock.h"
 #include "mintd/flow.h"
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -124,11 +125,21 @@ void http_server_flush(struct http_server *server) {
     }
 }
 
+/* What a busy moment needed goes back bit by bit, and at last to the system: the heap would keep
+ * it, since what outlives the moment lies in between. */
+static void shrink(struct http_server *server) {
+    bool has_shrunk = exchange_shrink(server);
+    block_pool_shrink(&server->blocks);
+    if (server->is_shrinking && !has_shrunk) {
+        malloc_trim(0);
+    }
+    server->is_shrinking = has_shrunk;
+}
+
 void http_server_tick(struct http_server *server, uint64_t wall_ms) {
     renew_date(server, wall_ms);
     listeners_resume(server);
-    exchange_shrink(server);
-    block_pool_shrink(&server->blocks);
+    shrink(server);
     uint64_t now = uv_now(server->loop);
     for (unsigned wait = 0; wait < WAIT_COUNT; wait++) {
         struct deadline *due;

@@ -41,7 +41,8 @@ struct http_server {
     int reserve_fd; /* given up to turn somebody away where no descriptor is left; -1: none */
     bool draining;
     bool closing;
-    uv_timer_t end; /* never started: its closing is the "later turn" of on_closed */
+    bool is_shrinking; /* the last tick gave exchanges back */
+    uv_timer_t end;    /* never started: its closing is the "later turn" of on_closed */
     void (*on_closed)(void *context);
     void *closed_context;
 };
