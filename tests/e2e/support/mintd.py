@@ -32,8 +32,9 @@ from .timing import scaled
 REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 TOKEN = re.compile(r"mt[ds]_[0-9A-Za-z]{49}")
 _RUNNER_WARNING = re.compile(r"(==|--)[0-9]+(==|--) +Warning:")
+ASAN_OPTIONS = "exitcode=99:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1"
 _DEFAULT_OPTIONS = {
-    "ASAN_OPTIONS": "exitcode=99:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
+    "ASAN_OPTIONS": ASAN_OPTIONS,
     "UBSAN_OPTIONS": "exitcode=99:print_stacktrace=1",
     "TSAN_OPTIONS": "exitcode=99",
 }
