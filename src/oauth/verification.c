@@ -105,7 +105,7 @@ static enum progress judge_generation(struct flow *flow) {
     return end(v, OAUTH_REFUSED_NONE);
 }
 
-static enum progress await_generation(struct flow *flow) {
+static enum progress get_generation(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
     if (v->generation_progress == GENERATION_NOT_ASKED) {
         read_generation(v);
@@ -135,7 +135,7 @@ static enum progress take_client(struct flow *flow) {
     if (client.generation != v->generation) {
         return refuse(v, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION, from_memory);
     }
-    flow->step = await_generation;
+    flow->step = get_generation;
     return PROGRESS_DONE;
 }
 

@@ -1,7 +1,6 @@
 """What one run measures, and how long."""
 import contextlib
 import dataclasses
-import subprocess
 import sys
 
 import peers
@@ -27,17 +26,6 @@ class Plan:
     @staticmethod
     def say(text):
         print(text, file=sys.stderr, flush=True)
-
-
-def mintd_has_cache():
-    """Whether this build of mintd knows --cache-size."""
-    helped = subprocess.run([peers.MINTD, "--help"], capture_output=True, text=True, check=True)
-    return "--cache-size" in helped.stdout
-
-
-def cache_options(size):
-    """--cache-size, where this build knows it."""
-    return ("--cache-size", size) if mintd_has_cache() else ()
 
 
 class Stage(contextlib.ExitStack):

@@ -6,7 +6,6 @@ import re
 import plots
 from goals import goals
 from peers import ROOT
-from plan import mintd_has_cache
 
 PAGE = os.path.join(ROOT, "docs", "performance.md")
 PLOTS = os.path.join(ROOT, "docs", "performance")
@@ -63,9 +62,6 @@ def _about(run):
              "%(CPU)s, %(cores)d cores, kernel %(kernel)s, %(system)s." % machine, programs + "."]
     if run["quick"]:
         lines.append("**A quick run: the tool's check of itself, not a measurement.**")
-    if not mintd_has_cache():
-        lines.append("**This build of mintd has no cache: what is called cached asks Redis each time, and 10,000 "
-                     "connections are left out.**")
     return "  \n".join(lines)
 
 

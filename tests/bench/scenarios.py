@@ -6,18 +6,14 @@ import tokens
 from exchange import Request, bearer, form
 from load import RedisTarget, Target
 from peers import Express, Mintd, Nginx, Webdis
-from plan import Stage, cache_options, mintd_has_cache
+from plan import Stage
 from processes import ALL_CORES, BenchError, SERVER_CORES
 
 SECRET_ANSWER = '{"message":"Welcome to the secret area!","client":{"id":"%s"}' % tokens.CLIENT
 MINT_BODY = "grant_type=client_credentials"
 VALUE = "v" * 180
 PIPELINE = 16
-REDIS_QUEUE = 4096
-# Under load a slow answer shall be seen as one, and not as a 503 after the 250 ms of the default.
-PATIENT = ("--redis-timeout", "10000")
 WARM_UP_PIPELINE = 16
-REDIS_QUEUE = 4096
 # Under load a slow answer shall be seen as one, and not as a 503 after the 250 ms of the default.
 PATIENT = ("--redis-timeout", "10000")
 
@@ -78,7 +74,7 @@ def uncached(plan):
         for each in (redis, alone):
             each.cli("SET", "bench:value", VALUE)
         token = live_token(redis)
-        mintd = stage.start(Mintd, redis, *PATIENT, *cache_options("0"))
+        mintd = stage.start(Mintd, redis, *PATIENT, "--cache-size", "0")
         webdis, express = stage.start(Webdis, redis), stage.start(Express, redis)
         return plan.take_turns([
             RedisTarget("Redis alone, GET", alone, ("GET", "bench:value")),
@@ -120,16 +116,13 @@ def two_workers(plan):
 
 
 def connections(plan):
-    """More requests at once than a worker has room for in its queue to Redis are refused (503): without a
-    cache the numbers of connections above that are left out."""
-    counts = [count for count in plan.connection_counts if mintd_has_cache() or count <= REDIS_QUEUE]
     with Stage() as stage:
         redis = stage.redis()
         token = live_token(redis)
         mintd = stage.start(Mintd, redis, *PATIENT)
         nginx = constant(stage, mintd, token)
         targets = []
-        for count in counts:
+        for count in plan.connection_counts:
             for name, server, counted in (("nginx", nginx, None), ("mintd", mintd, redis)):
                 targets.append(Target("%s, %d connections" % (name, count), server, secret(token), counted,
                                       connections=count))
@@ -182,7 +175,7 @@ def live_tokens(plan):
         for count in plan.token_counts:
             redis = stage.redis()
             tokens.write(redis, texts[:count])
-            mintd = stage.start(Mintd, redis, *PATIENT, *cache_options("1024m"))
+            mintd = stage.start(Mintd, redis, *PATIENT, "--cache-size", "1024m")
             path = os.path.join(mintd.folder, "tokens")
             with open(path, "wb") as file:
                 file.writelines(texts[:count])
