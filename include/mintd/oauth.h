@@ -290,10 +290,25 @@ enum progress oauth_grant_start(struct oauth *oauth, struct oauth_grant *grant);
  * is not one b64token. */
 enum oauth_refusal oauth_bearer_token_of(struct slice authorization, struct slice *token);
 
+/* What of a client is looked at for each use of a token of it. */
+struct oauth_client_standing {
+    uint64_t generation;
+    bool is_client; /* is there, and has a secret */
+    bool is_disabled;
+};
+
+/* What is asked for beside a token's record, so that it costs no round trip of its own. */
+struct oauth_side_read {
+    struct store_operation operation;
+    enum { SIDE_READ_NOT_ASKED, SIDE_READ_ASKED, SIDE_READ_ANSWERED } progress;
+    bool is_readable; /* the answer makes sense */
+};
+
 struct oauth_verification {
     struct flow flow;
     /* the request */
-    struct slice token; /* valid until the start returns */
+    struct slice token;   /* valid until the start returns */
+    uint64_t deadline_ns; /* as that of a store_operation; afterwards, the one that held */
     /* the result; the slices point into `text` */
     enum oauth_refusal refusal; /* NONE: good */
     enum store_trouble trouble;
@@ -302,16 +317,18 @@ struct oauth_verification {
     char jti[OAUTH_JTI_SIZE];       /* with any refusal after the token's form was fine */
     bool has_jti;
     /* its own */
+    bool is_fetched;   /* the record was not in memory */
+    bool is_confirmed; /* what memory says of the client is as of now */
     struct oauth *oauth;
-    struct store_operation operation;
-    uint64_t generation, global_generation; /* the token's */
-    bool is_confirmed;                      /* what memory says of the client is as of now */
-    /* the global generation of now, which is asked for beside the record */
-    enum { GENERATION_NOT_ASKED, GENERATION_ASKED, GENERATION_ANSWERED } generation_progress;
-    struct store_operation generation_operation;
-    bool generation_is_awaited;
-    bool generation_is_readable;
-    uint64_t current_generation;
+    struct store_operation operation;      /* the record, or a fence */
+    struct oauth_side_read client;         /* the token's, or who it is guessed to be */
+    struct oauth_side_read generation;     /* the global one of now */
+    struct oauth_side_read *awaited;       /* NULL: neither */
+    struct oauth_client_standing standing; /* the client's */
+    uint64_t current_generation;           /* the global one */
+    uint64_t token_generation, token_global_generation;
+    size_t guess_size; /* 0: the client was not guessed */
+    char guess[OAUTH_CLIENT_ID_MAX];
     char text[OAUTH_CLIENT_ID_MAX + OAUTH_SCOPE_MAX + OAUTH_AUDIENCE_MAX];
 };
 

@@ -15,7 +15,7 @@ enum oauth_refusal bearer_request_read(const struct http_request *request, bool 
     verification->has_jti = false;
     verification->client_id = SLICE_ABSENT;
     verification->trouble = STORE_TROUBLE_NONE;
-    verification->operation.deadline_ns = 0;
+    verification->deadline_ns = 0;
     if (reads_query && query_has_token(request->query)) {
         return OAUTH_REFUSED_TOKEN_IN_URI;
     }

@@ -50,7 +50,7 @@ static enum progress take_caller(struct flow *flow) {
         return end(inquiry, OAUTH_REFUSED_NO_TOKEN_PARAMETER, STORE_TROUBLE_NONE);
     }
     inquiry->verification.token = inquiry->token;
-    inquiry->verification.operation.deadline_ns = caller->read.deadline_ns;
+    inquiry->verification.deadline_ns = caller->read.deadline_ns;
     inquiry->verification.flow.on_done = on_verified;
     flow->step = take_token;
     return oauth_verification_start(inquiry->oauth, &inquiry->verification);

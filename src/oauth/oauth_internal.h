@@ -5,6 +5,7 @@
 #include "mintd/oauth.h"
 #include "oauth/digest_memory.h"
 #include "oauth/secret_usage.h"
+#include "oauth/token_owners.h"
 
 struct oauth {
     struct oauth_options options;
@@ -15,6 +16,7 @@ struct oauth {
     /* (id that does not exist, address), with the number of tries */
     struct digest_memory strangers;
     bool bars_anybody;
+    struct token_owners owners;
     struct secret_usage usage;
     /* Whether a slow secret was ever seen here: from then on every failed attempt costs a slow
      * check, so that time does not tell an unknown client from a wrong secret. */
@@ -42,13 +44,7 @@ bool oauth_generation_read(const struct store_operation *answer, uint64_t *gener
  * long. */
 bool oauth_client_read(const struct store_operation *answer, struct oauth_client *client);
 
-/* Whether a token of it can be good: what is looked at for each use of a token. */
-struct oauth_client_standing {
-    uint64_t generation;
-    bool is_client; /* has a secret: see oauth_client_has_secret() */
-    bool is_disabled;
-};
-/* The same of the answer of a store_read_hash; ABSENT is no client. */
+/* Whether a token of it can be good, out of the same; ABSENT is no client. */
 bool oauth_client_read_standing(const struct store_operation *answer,
                                 struct oauth_client_standing *standing);
 

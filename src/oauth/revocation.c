@@ -38,7 +38,7 @@ static enum progress take_inquiry(struct flow *flow) {
                      token->client_id)) {
         return end(r, OAUTH_REFUSED_OTHERS_TOKEN, STORE_TROUBLE_NONE);
     }
-    r->operation.deadline_ns = token->operation.deadline_ns;
+    r->operation.deadline_ns = token->deadline_ns;
     r->operation.on_done = on_deleted;
     flow->step = take_deletion;
     return store_delete(r->oauth->options.store, oauth_token_key(token->jti, storage),

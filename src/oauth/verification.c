@@ -8,22 +8,106 @@
  * after it changed. (A token that is absent in memory needs no such care: none comes to life
  * again.)
  *
- * Where the record has to be fetched, the global generation is fetched along with it: a verdict
- * takes two round trips, not three. It is asked for behind the record, so that it is not the older
- * of the two: a token minted after a bump does not meet the generation before. */
+ * Where the record has to be fetched, the global generation is fetched along with it, and so is its
+ * client where it can be guessed (token_owners.h): a verdict takes one round trip, or two, and not
+ * three. All are asked for after the request has come, so that none is older than the token. */
 #include "oauth/oauth_internal.h"
 #include "oauth/token.h"
 
-static enum progress wait_for_generation(struct oauth_verification *v) {
-    v->generation_is_awaited = true;
-    return v->generation_progress == GENERATION_ASKED ? PROGRESS_PENDING : PROGRESS_DONE;
+/* ---- what is asked for beside the record ---- */
+
+static enum progress await(struct oauth_verification *v, struct oauth_side_read *read) {
+    bool under_way = read->progress == SIDE_READ_ASKED;
+    v->awaited = under_way ? read : NULL;
+    return under_way ? PROGRESS_PENDING : PROGRESS_DONE;
 }
 
+static void resume_from(struct oauth_verification *v, const struct oauth_side_read *read) {
+    if (v->awaited == read) {
+        v->awaited = NULL;
+        flow_resume(&v->flow);
+    }
+}
+
+/* Their slices are gone with the callback, so they are read there. */
+static void take_generation(struct oauth_verification *v) {
+    struct oauth_side_read *read = &v->generation;
+    read->progress = SIDE_READ_ANSWERED;
+    read->is_readable = read->operation.answer != STORE_UNKNOWN &&
+                        oauth_generation_read(&read->operation, &v->current_generation);
+}
+
+static void take_client(struct oauth_verification *v) {
+    struct oauth_side_read *read = &v->client;
+    read->progress = SIDE_READ_ANSWERED;
+    read->is_readable = read->operation.answer != STORE_UNKNOWN &&
+                        oauth_client_read_standing(&read->operation, &v->standing);
+}
+
+static void on_generation(struct store_operation *operation) {
+    struct oauth_verification *v =
+        container_of(operation, struct oauth_verification, generation.operation);
+    take_generation(v);
+    resume_from(v, &v->generation);
+}
+
+static void on_client(struct store_operation *operation) {
+    struct oauth_verification *v =
+        container_of(operation, struct oauth_verification, client.operation);
+    take_client(v);
+    resume_from(v, &v->client);
+}
+
+static void ask_generation(struct oauth_verification *v) {
+    struct oauth_side_read *read = &v->generation;
+    read->operation.on_done = on_generation;
+    read->operation.deadline_ns = v->deadline_ns;
+    read->progress = SIDE_READ_ASKED;
+    if (store_get(v->oauth->options.store, S(OAUTH_KEY_GENERATION), &read->operation) ==
+        PROGRESS_DONE) {
+        take_generation(v);
+    }
+    v->deadline_ns = read->operation.deadline_ns;
+}
+
+static void ask_client(struct oauth_verification *v, struct slice id) {
+    struct oauth_side_read *read = &v->client;
+    char storage[OAUTH_KEY_STORAGE];
+    read->operation.on_done = on_client;
+    read->operation.deadline_ns = v->deadline_ns;
+    read->progress = SIDE_READ_ASKED;
+    if (store_read_hash(v->oauth->options.store, oauth_client_key(id, storage), &read->operation) ==
+        PROGRESS_DONE) {
+        take_client(v);
+    }
+    v->deadline_ns = read->operation.deadline_ns;
+}
+
+static void guess_client(struct oauth_verification *v) {
+    struct slice guess = token_owners_find(&v->oauth->owners, v->jti);
+    if (guess.size != 0) {
+        memcpy(v->guess, guess.data, guess.size);
+        v->guess_size = guess.size;
+        ask_client(v, guess);
+    }
+}
+
+/* ---- the verdict ---- */
+
 /* Not before each operation has ended. */
+static enum progress settle(struct flow *flow) {
+    struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
+    if (await(v, &v->client) == PROGRESS_PENDING) {
+        return PROGRESS_PENDING;
+    }
+    flow->step = NULL;
+    return await(v, &v->generation);
+}
+
 static enum progress end(struct oauth_verification *v, enum oauth_refusal refusal) {
     v->refusal = refusal;
-    v->flow.step = NULL;
-    return wait_for_generation(v);
+    v->flow.step = settle;
+    return settle(&v->flow);
 }
 
 static enum progress end_unknown(struct oauth_verification *v, enum store_trouble trouble) {
@@ -31,12 +115,7 @@ static enum progress end_unknown(struct oauth_verification *v, enum store_troubl
     return end(v, OAUTH_REFUSED_STORE_UNKNOWN);
 }
 
-static void on_read(struct store_operation *operation) {
-    struct oauth_verification *v = container_of(operation, struct oauth_verification, operation);
-    flow_resume(&v->flow);
-}
-
-static enum progress read_client(struct flow *flow);
+static enum progress get_client(struct flow *flow);
 
 static enum progress take_fence(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
@@ -44,62 +123,40 @@ static enum progress take_fence(struct flow *flow) {
         return end_unknown(v, v->operation.trouble);
     }
     v->is_confirmed = true;
-    v->generation_progress = GENERATION_NOT_ASKED;
-    flow->step = read_client;
+    v->client.progress = SIDE_READ_NOT_ASKED;
+    v->generation.progress = SIDE_READ_NOT_ASKED;
+    flow->step = get_client;
     return PROGRESS_DONE;
+}
+
+static enum progress ask_fence(struct flow *flow) {
+    struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
+    flow->step = take_fence;
+    v->operation.deadline_ns = v->deadline_ns;
+    return store_fence(v->oauth->options.store, &v->operation);
 }
 
 /* The client or a generation speaks against the token. */
 static enum progress refuse(struct oauth_verification *v, enum oauth_refusal refusal,
-                            bool from_memory) {
-    if (!from_memory || v->is_confirmed) {
+                            const struct oauth_side_read *read) {
+    if (!read->operation.from_memory || v->is_confirmed) {
         return end(v, refusal);
     }
-    v->flow.step = take_fence;
-    return store_fence(v->oauth->options.store, &v->operation);
-}
-
-/* ---- the global generation ---- */
-
-static void take_generation(struct oauth_verification *v) {
-    const struct store_operation *operation = &v->generation_operation;
-    v->generation_progress = GENERATION_ANSWERED;
-    v->generation_is_readable = operation->answer != STORE_UNKNOWN &&
-                                oauth_generation_read(operation, &v->current_generation);
-}
-
-static void on_generation(struct store_operation *operation) {
-    struct oauth_verification *v =
-        container_of(operation, struct oauth_verification, generation_operation);
-    take_generation(v);
-    if (v->generation_is_awaited) {
-        flow_resume(&v->flow);
-    }
-}
-
-static void read_generation(struct oauth_verification *v) {
-    v->generation_is_awaited = false;
-    v->generation_operation.on_done = on_generation;
-    v->generation_operation.deadline_ns = v->operation.deadline_ns;
-    if (store_get(v->oauth->options.store, S(OAUTH_KEY_GENERATION), &v->generation_operation) ==
-        PROGRESS_PENDING) {
-        v->generation_progress = GENERATION_ASKED;
-    } else {
-        take_generation(v);
-    }
+    v->flow.step = ask_fence;
+    return await(v, &v->generation);
 }
 
 static enum progress judge_generation(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
-    if (v->generation_operation.answer == STORE_UNKNOWN) {
-        return end_unknown(v, v->generation_operation.trouble);
+    const struct oauth_side_read *read = &v->generation;
+    if (read->operation.answer == STORE_UNKNOWN) {
+        return end_unknown(v, read->operation.trouble);
     }
-    if (!v->generation_is_readable) {
+    if (!read->is_readable) {
         return end(v, OAUTH_REFUSED_RECORD_UNREADABLE);
     }
-    if (v->current_generation != v->global_generation) {
-        return refuse(v, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION,
-                      v->generation_operation.from_memory);
+    if (v->current_generation != v->token_global_generation) {
+        return refuse(v, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION, read);
     }
     counter_add(&v->oauth->options.metrics->validated, 1);
     return end(v, OAUTH_REFUSED_NONE);
@@ -107,47 +164,71 @@ static enum progress judge_generation(struct flow *flow) {
 
 static enum progress get_generation(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
-    if (v->generation_progress == GENERATION_NOT_ASKED) {
-        read_generation(v);
+    if (v->generation.progress == SIDE_READ_NOT_ASKED) {
+        ask_generation(v);
     }
     flow->step = judge_generation;
-    return wait_for_generation(v);
+    return await(v, &v->generation);
 }
 
-/* ---- its client ---- */
-
-static enum progress take_client(struct flow *flow) {
+static enum progress judge_client(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
-    bool from_memory = v->operation.from_memory;
-    struct oauth_client_standing client;
-    if (v->operation.answer == STORE_UNKNOWN) {
-        return end_unknown(v, v->operation.trouble);
+    const struct oauth_side_read *read = &v->client;
+    if (read->operation.answer == STORE_UNKNOWN) {
+        return end_unknown(v, read->operation.trouble);
     }
-    if (!oauth_client_read_standing(&v->operation, &client)) {
+    if (!read->is_readable) {
         return end(v, OAUTH_REFUSED_RECORD_UNREADABLE);
     }
-    if (!client.is_client) {
-        return refuse(v, OAUTH_REFUSED_TOKEN_WITHOUT_CLIENT, from_memory);
+    if (!v->standing.is_client) {
+        return refuse(v, OAUTH_REFUSED_TOKEN_WITHOUT_CLIENT, read);
     }
-    if (client.is_disabled) {
-        return refuse(v, OAUTH_REFUSED_TOKEN_OF_DISABLED_CLIENT, from_memory);
+    if (v->standing.is_disabled) {
+        return refuse(v, OAUTH_REFUSED_TOKEN_OF_DISABLED_CLIENT, read);
     }
-    if (client.generation != v->generation) {
-        return refuse(v, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION, from_memory);
+    if (v->standing.generation != v->token_generation) {
+        return refuse(v, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION, read);
     }
     flow->step = get_generation;
     return PROGRESS_DONE;
 }
 
-static enum progress read_client(struct flow *flow) {
+static enum progress get_client(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
-    char storage[OAUTH_KEY_STORAGE];
-    flow->step = take_client;
-    return store_read_hash(v->oauth->options.store, oauth_client_key(v->client_id, storage),
-                           &v->operation);
+    if (v->client.progress == SIDE_READ_NOT_ASKED) {
+        ask_client(v, v->client_id);
+    }
+    flow->step = judge_client;
+    return await(v, &v->client);
+}
+
+/* The answer is another client's. */
+static enum progress discard_guess(struct flow *flow) {
+    struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
+    v->client.progress = SIDE_READ_NOT_ASKED;
+    flow->step = get_client;
+    return PROGRESS_DONE;
+}
+
+static enum progress check_guess(struct oauth_verification *v) {
+    bool is_right = slice_equal(v->client_id, slice_of(v->guess, v->guess_size));
+    if (!is_right) {
+        token_owners_put(&v->oauth->owners, v->jti, v->client_id);
+    }
+    if (!is_right && v->guess_size != 0) {
+        v->flow.step = discard_guess;
+        return await(v, &v->client);
+    }
+    v->flow.step = get_client;
+    return PROGRESS_DONE;
 }
 
 /* ---- its record ---- */
+
+static void on_read(struct store_operation *operation) {
+    struct oauth_verification *v = container_of(operation, struct oauth_verification, operation);
+    flow_resume(&v->flow);
+}
 
 static enum progress take_record(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
@@ -171,9 +252,12 @@ static enum progress take_record(struct flow *flow) {
     v->audience = record.audience;
     v->issued_at = record.issued_at;
     v->expires_at = record.expires_at;
-    v->generation = record.generation;
-    v->global_generation = record.global_generation;
-    flow->step = read_client;
+    v->token_generation = record.generation;
+    v->token_global_generation = record.global_generation;
+    if (v->is_fetched) {
+        return check_guess(v);
+    }
+    flow->step = get_client;
     return PROGRESS_DONE;
 }
 
@@ -189,11 +273,15 @@ static enum progress read_record(struct flow *flow) {
         return end(v, OAUTH_REFUSED_BUSY);
     }
     v->operation.on_done = on_read;
+    v->operation.deadline_ns = v->deadline_ns;
     flow->step = take_record;
     enum progress progress =
         store_get(options->store, oauth_token_key(v->jti, storage), &v->operation);
+    v->deadline_ns = v->operation.deadline_ns;
     if (progress == PROGRESS_PENDING) {
-        read_generation(v);
+        v->is_fetched = true;
+        ask_generation(v);
+        guess_client(v);
     }
     return progress;
 }
@@ -203,7 +291,11 @@ enum progress oauth_verification_start(struct oauth *oauth, struct oauth_verific
     v->trouble = STORE_TROUBLE_NONE;
     v->has_jti = false;
     v->is_confirmed = false;
-    v->generation_progress = GENERATION_NOT_ASKED;
+    v->is_fetched = false;
+    v->client.progress = SIDE_READ_NOT_ASKED;
+    v->generation.progress = SIDE_READ_NOT_ASKED;
+    v->awaited = NULL;
+    v->guess_size = 0;
     v->client_id = SLICE_ABSENT;
     v->flow.step = read_record;
     return flow_start(&v->flow);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 /* What a verification asks of the store, in this order where the record is at hand. Where it has
- * to be fetched the generation is asked for right behind it. */
+ * to be fetched the generation is asked for right behind it, and then the client if this token's
+ * was fetched before. */
 enum { READ_TOKEN = 1, READ_CLIENT, READ_GENERATION, OPERATIONS = READ_GENERATION };
 
 #define EXPIRES_AT (FIXTURE_START_MS / 1000 + 60)
@@ -174,6 +175,44 @@ static void largest_record_is_read(void **state) {
     assert_slice(v.audience, record.audience);
 }
 
+/* ---- what speaks against it ---- */
+
+static void remove_client(struct oauth_fixture *f) {
+    stub_store_remove(&f->store, "client:svc-a");
+}
+static void leave_no_secret(struct oauth_fixture *f) {
+    remove_client(f);
+    fixture_put_field(f, "svc-a", "gen", "7");
+}
+static void disable_client(struct oauth_fixture *f) {
+    fixture_put_field(f, "svc-a", "disabled", "1");
+}
+static void end_generation(struct oauth_fixture *f) {
+    fixture_put_field(f, "svc-a", "gen", "8");
+}
+static void end_global_generation(struct oauth_fixture *f) {
+    stub_store_put(&f->store, "generation", S("4"));
+}
+
+static const struct objection {
+    void (*raise)(struct oauth_fixture *f);
+    enum oauth_refusal refusal;
+    unsigned fence; /* which operation that is */
+} objections[] = {
+    {remove_client, OAUTH_REFUSED_TOKEN_WITHOUT_CLIENT, READ_CLIENT + 1},
+    {leave_no_secret, OAUTH_REFUSED_TOKEN_WITHOUT_CLIENT, READ_CLIENT + 1},
+    {disable_client, OAUTH_REFUSED_TOKEN_OF_DISABLED_CLIENT, READ_CLIENT + 1},
+    {end_generation, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION, READ_CLIENT + 1},
+    {end_global_generation, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION, READ_GENERATION + 1},
+};
+
+static void put_all_right(struct oauth_fixture *f) {
+    remove_client(f);
+    fixture_add_svc_a(f);
+    fixture_put_field(f, "svc-a", "gen", "7");
+    stub_store_put(&f->store, "generation", S("3"));
+}
+
 /* ---- now or later ---- */
 
 static void any_answer_may_come_later(void **state) {
@@ -251,6 +290,112 @@ static void generation_beside_the_record_is_confirmed(void **state) {
     assert_int_equal(v.refusal, OAUTH_REFUSED_NONE);
     assert_int_equal(f->store.request_count, 6);
 }
+
+/* ---- the client that is guessed ---- */
+
+/* Fetches the token, so that its client is known. */
+static void learn_client(struct oauth_fixture *f) {
+    stub_store_delay(&f->store, 1);
+    assert_int_equal(verify(f), OAUTH_REFUSED_NONE);
+    stub_store_rewind(&f->store);
+}
+
+static void add_svc_b(struct oauth_fixture *f) {
+    fixture_put_field(f, "svc-b", "secret:1", "$sha256$00");
+    fixture_put_field(f, "svc-b", "gen", "7");
+}
+
+/* All three are asked before any is answered. */
+static void known_client_is_asked_beside_the_record(void **state) {
+    struct oauth_fixture *f = *state;
+    learn_client(f);
+    stub_store_delay(&f->store, 0);
+    enum progress progress = start(f, slice_of(token.text, sizeof token.text));
+    assert_int_equal(f->store.request_count, OPERATIONS);
+    assert_string_equal(f->store.requests[0].key, token.key);
+    assert_string_equal(f->store.requests[1].key, "generation");
+    assert_string_equal(f->store.requests[2].key, "client:svc-a");
+    fixture_finish(f, &v.flow, progress);
+    assert_int_equal(v.refusal, OAUTH_REFUSED_NONE);
+    assert_slice(v.client_id, usual.client_id);
+    assert_int_equal(f->store.request_count, OPERATIONS);
+}
+
+/* What is asked in one go is judged as what is asked in turn. */
+static void known_client_is_judged(void **state) {
+    struct oauth_fixture *f = *state;
+    learn_client(f);
+    for (size_t i = 0; i < COUNT_OF(objections); i++) {
+        put_all_right(f);
+        objections[i].raise(f);
+        stub_store_rewind(&f->store);
+        stub_store_delay(&f->store, 0);
+        assert_int_equal(verify(f), objections[i].refusal);
+        assert_int_equal(f->store.request_count, OPERATIONS);
+    }
+}
+
+/* The client is from memory, the record is not: a no is confirmed. */
+static void known_client_from_memory_is_confirmed(void **state) {
+    struct oauth_fixture *f = *state;
+    learn_client(f);
+    f->store.answers_from_memory = true;
+    disable_client(f);
+    stub_store_delay(&f->store, 1);
+    stub_store_delay(&f->store, 4); /* the fence */
+    enum progress progress = start(f, slice_of(token.text, sizeof token.text));
+    assert_int_equal(f->store.request_count, OPERATIONS);
+    assert_true(stub_store_answer_next(&f->store));
+    assert_int_equal(f->store.requests[3].verb, STUB_FENCE);
+    put_all_right(f);
+    fixture_finish(f, &v.flow, progress);
+    assert_int_equal(v.refusal, OAUTH_REFUSED_NONE);
+    assert_int_equal(f->store.request_count, OPERATIONS + 1 + 2);
+}
+
+/* The record counts; and the next guess is right. */
+static void wrong_guess_is_dropped(void **state) {
+    struct oauth_fixture *f = *state;
+    struct token_record record = usual;
+    add_svc_b(f);
+    record.client_id = S("svc-b");
+    for (unsigned failing = 0; failing < 2; failing++) {
+        put_record(f, &usual);
+        learn_client(f);
+        put_record(f, &record);
+        disable_client(f);
+        stub_store_delay(&f->store, 0);
+        if (failing != 0) {
+            stub_store_fail(&f->store, 3, STORE_TROUBLE_TIMEOUT);
+        }
+        assert_int_equal(verify(f), OAUTH_REFUSED_NONE);
+        assert_slice(v.client_id, S("svc-b"));
+        assert_string_equal(f->store.requests[2].key, "client:svc-a");
+        assert_string_equal(f->store.requests[3].key, "client:svc-b");
+        stub_store_rewind(&f->store);
+        stub_store_delay(&f->store, 0);
+        assert_int_equal(verify(f), OAUTH_REFUSED_NONE);
+        assert_string_equal(f->store.requests[2].key, "client:svc-b");
+        assert_int_equal(f->store.request_count, OPERATIONS);
+        stub_store_rewind(&f->store);
+        put_all_right(f);
+    }
+}
+
+static void early_end_waits_for_the_guess(void **state) {
+    struct oauth_fixture *f = *state;
+    learn_client(f);
+    stub_store_remove(&f->store, token.key);
+    stub_store_delay(&f->store, 0);
+    enum progress progress = start(f, slice_of(token.text, sizeof token.text));
+    assert_true(stub_store_answer_next(&f->store));
+    assert_int_equal(f->store.pending, 2);
+    fixture_finish(f, &v.flow, progress); /* done once, with the last answer */
+    assert_int_equal(v.refusal, OAUTH_REFUSED_TOKEN_UNKNOWN);
+    assert_int_equal(f->store.request_count, OPERATIONS);
+}
+
+/* ---- its storage ---- */
 
 static void on_freed(struct flow *flow) {
     free(container_of(flow, struct oauth_verification, flow));
@@ -485,42 +630,6 @@ static unsigned fences(const struct oauth_fixture *f) {
     return count;
 }
 
-static void remove_client(struct oauth_fixture *f) {
-    stub_store_remove(&f->store, "client:svc-a");
-}
-static void leave_no_secret(struct oauth_fixture *f) {
-    remove_client(f);
-    fixture_put_field(f, "svc-a", "gen", "7");
-}
-static void disable_client(struct oauth_fixture *f) {
-    fixture_put_field(f, "svc-a", "disabled", "1");
-}
-static void end_generation(struct oauth_fixture *f) {
-    fixture_put_field(f, "svc-a", "gen", "8");
-}
-static void end_global_generation(struct oauth_fixture *f) {
-    stub_store_put(&f->store, "generation", S("4"));
-}
-
-static const struct objection {
-    void (*raise)(struct oauth_fixture *f);
-    enum oauth_refusal refusal;
-    unsigned fence; /* which operation that is */
-} objections[] = {
-    {remove_client, OAUTH_REFUSED_TOKEN_WITHOUT_CLIENT, READ_CLIENT + 1},
-    {leave_no_secret, OAUTH_REFUSED_TOKEN_WITHOUT_CLIENT, READ_CLIENT + 1},
-    {disable_client, OAUTH_REFUSED_TOKEN_OF_DISABLED_CLIENT, READ_CLIENT + 1},
-    {end_generation, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION, READ_CLIENT + 1},
-    {end_global_generation, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION, READ_GENERATION + 1},
-};
-
-static void put_all_right(struct oauth_fixture *f) {
-    remove_client(f);
-    fixture_add_svc_a(f);
-    fixture_put_field(f, "svc-a", "gen", "7");
-    stub_store_put(&f->store, "generation", S("3"));
-}
-
 /* Asked again behind one fence; the second no is the last word, from memory or not. */
 static void no_from_memory_is_confirmed(void **state) {
     struct oauth_fixture *f = *state;
@@ -616,6 +725,11 @@ int main(void) {
         TEST(generation_is_waited_for),
         TEST(early_end_waits_for_the_generation),
         TEST(generation_beside_the_record_is_confirmed),
+        TEST(known_client_is_asked_beside_the_record),
+        TEST(known_client_is_judged),
+        TEST(known_client_from_memory_is_confirmed),
+        TEST(wrong_guess_is_dropped),
+        TEST(early_end_waits_for_the_guess),
         TEST(verification_may_be_freed_when_done),
         TEST(every_trouble_at_every_step_is_unknown),
         TEST(unreadable_records_are_our_trouble),
