@@ -73,7 +73,6 @@ struct link_handler {
     void (*on_reply)(void *context, const struct link_result *result);
     void *context;
     unsigned replies; /* how many come; the handler gets the last (MULTI ... EXEC) */
-    bool is_patient;  /* may wait a moment for others, to leave in one write with them */
 };
 
 /* NULL: no memory, or the loop refuses. */
@@ -108,9 +107,9 @@ bool link_end(struct redis_link *link, const struct link_handler *handler, unsig
 void link_hand_over(struct redis_link *link, unsigned slot,
                     void (*on_reply)(void *context, const struct link_result *result),
                     void *context);
-/* Once a turn: one write for all that was put in since; or, where all are patient, none yet: then
- * the loop does not sleep until they are sent, within a millisecond. False: some are still here. */
-bool link_flush(struct redis_link *link);
+/* Once a turn: one write for all that was put in since; or, where more may come, none yet: then the
+ * loop does not sleep until they are sent, within a millisecond. False: some are still here. */
+bool link_flush(struct redis_link *link, bool more_may_come);
 
 void link_set_up(struct redis_link *link);
 /* Ends the connection (not the link), for this reason; nothing where there is none. */

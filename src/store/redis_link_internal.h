@@ -63,11 +63,9 @@ struct redis_link {
     uv_write_t write;
     bool write_open;
     bool deaf;            /* takes no more bytes; what it said before is still being read */
-    bool hurries;         /* one of this turn's commands is not patient */
     size_t command_start; /* in output: of the command under way */
     struct link_slot *slots;
     unsigned slot_mask, oldest, newest; /* counters; slot i lies in slots[i & slot_mask] */
-    unsigned newest_last_turn;
     unsigned pending_max;
     uint64_t gathering_since_ns; /* 0: nothing gathers */
     uv_idle_t sleepless;         /* active while commands gather */

@@ -128,17 +128,15 @@ struct output *redis_verb_begin(struct redis_store *store, struct slice key, boo
 void redis_wait(struct redis_store *store, unsigned kind, struct store_operation *operation) {
     operation->kind = kind;
     operation->store = store;
+    store->waits++;
     deadlines_add(&store->deadlines, operation);
     counter_set(&store->metrics->pending, store->deadlines.count);
 }
 
 enum progress redis_verb_end(struct redis_store *store, enum redis_verb verb, unsigned replies,
                              struct store_operation *operation) {
-    /* A write keeps only its caller waiting. What reads, or ends something, goes at once. */
-    const struct link_handler handler = {.on_reply = on_reply,
-                                         .context = operation,
-                                         .replies = replies,
-                                         .is_patient = verb == REDIS_SET};
+    const struct link_handler handler = {
+        .on_reply = on_reply, .context = operation, .replies = replies};
     if (!link_end(store->link, &handler, &operation->slot)) {
         return redis_done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
     }
@@ -150,9 +148,18 @@ const char *redis_store_reason(const struct store *store) {
     return link_reason(((const struct redis_store *)store)->link);
 }
 
+/* To be woken costs Redis more than a command does, and more than one may wait for the same answer.
+ * So commands gather as long as this worker is busy anyhow: until a turn brings nobody who waits.
+ */
+static bool turn_brought_some(struct redis_store *store) {
+    bool some = store->waits != store->waits_last_turn;
+    store->waits_last_turn = store->waits;
+    return some;
+}
+
 static void redis_flush(struct store *base) {
     struct redis_store *store = redis_store_of(base);
-    if (link_flush(store->link)) {
+    if (link_flush(store->link, turn_brought_some(store))) {
         flights_take_off(&store->memory.flights);
     }
 }

@@ -53,6 +53,7 @@ struct redis_store {
 
     struct redis_memory memory;
     struct redis_fields fields;
+    unsigned waits, waits_last_turn; /* operations that had to wait, so far */
     struct late_replies late[REDIS_VERB_COUNT];
 
     bool closing;

@@ -67,7 +67,6 @@ bool link_end(struct redis_link *link, const struct link_handler *handler, unsig
         return false;
     }
     *slot = link->newest++;
-    link->hurries = link->hurries || !handler->is_patient;
     link->slots[*slot & link->slot_mask] = (struct link_slot){
         .on_reply = handler->on_reply,
         .context = handler->context,
@@ -151,18 +150,13 @@ static void stop_gathering(struct redis_link *link) {
     }
 }
 
-/* To be woken costs Redis more than a command does. So commands that can wait gather as long as
- * this process is busy anyhow: until a turn brings none. */
-static bool may_gather(struct redis_link *link) {
-    bool turn_brought_some = link->newest != link->newest_last_turn;
-    link->newest_last_turn = link->newest;
-    return turn_brought_some && !link->hurries && link->state == LINK_UP &&
-           link->output.size < GATHER_MAX &&
+static bool may_gather(const struct redis_link *link) {
+    return link->state == LINK_UP && link->output.size < GATHER_MAX &&
            (link->gathering_since_ns == 0 ||
             clock_monotonic_ns() - link->gathering_since_ns < GATHER_NS);
 }
 
-bool link_flush(struct redis_link *link) {
+bool link_flush(struct redis_link *link, bool more_may_come) {
     if (link->deaf) {
         output_clear(&link->output);
     }
@@ -170,12 +164,11 @@ bool link_flush(struct redis_link *link) {
         stop_gathering(link);
         return !link->write_open;
     }
-    if (may_gather(link)) {
+    if (more_may_come && may_gather(link)) {
         gather(link);
         return false;
     }
     stop_gathering(link);
-    link->hurries = false;
     /* Not uv_try_write(): write() takes the way through the kernel's files, which costs more. */
     ssize_t sent =
         send(link->fd, link->output.data, link->output.size, MSG_NOSIGNAL | MSG_DONTWAIT);
