@@ -22,6 +22,12 @@ class Goal:
         return self.compare(self.measured, self.bound)
 
     @property
+    def share(self):
+        """Of what is allowed, so that 1 is the bound and less is better."""
+        at_least = self.compare is operator.ge
+        return self.bound / self.measured if at_least else self.measured / self.bound
+
+    @property
     def bound_text(self):
         return "%s %s %s" % (_SIGNS[self.compare], ("%g" % self.bound), self.unit or "×")
 

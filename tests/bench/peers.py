@@ -14,7 +14,7 @@ from support.redis_server import RedisError, RedisServer, RespConnection, free_p
 import exchange  # noqa: E402
 import tokens  # noqa: E402
 from processes import (BenchError, Child, LOAD_CORES, SERVER_CORES, cpu_seconds,  # noqa: E402
-                       move, resident_bytes)
+                       move, resident_bytes, threads)
 
 MINTD = os.path.join(ROOT, "build-release", "bin", "mintd")
 START_SECONDS = 10
@@ -76,6 +76,9 @@ class Server:
 
     def resident_bytes(self):
         return resident_bytes(self.pid)
+
+    def threads(self):
+        return threads(self.pid)
 
     def stop(self):
         if hasattr(self, "child"):
@@ -180,6 +183,9 @@ class Redis(RedisServer):
 
     def resident_bytes(self):
         return resident_bytes(self.pid)
+
+    def threads(self):
+        return threads(self.pid)
 
     def commands(self):
         """The commands that it has processed so far, without this one."""

@@ -3,30 +3,38 @@ import os
 
 import svg
 
-MINTD, PEER = 0, 4
+MINTD, MISSED, PEER = 0, 1, 4
 # Of the revocations of one kind, at most so many points are drawn.
 POINTS = 200
 
 
-def draw(results, folder):
+def draw(results, loads, judged, folder):
+    """One for each of the loads (name, title), and those that show more than bars can."""
     os.makedirs(folder, exist_ok=True)
-    cpu(results, os.path.join(folder, "cpu.svg"))
-    live_tokens(results["tokens"], os.path.join(folder, "tokens.svg"))
+    share_of_allowed(judged, os.path.join(folder, "goals.svg"))
+    for name, title in loads:
+        cpu(title, results[name], os.path.join(folder, name + ".svg"))
+    live_tokens(results["tokens"], os.path.join(folder, "many-tokens.svg"))
     latency(results["connections"], os.path.join(folder, "latency.svg"))
     revocation(results["revocation"], os.path.join(folder, "revocation.svg"))
 
 
-def cpu(results, path):
-    items = []
-    for scenario in ("cached", "uncached", "mint"):
-        for title, row in results[scenario].items():
-            items.append((title, row["cpu"], MINTD if title.startswith("mintd") else PEER,
-                          "%.2f µs" % row["cpu"]))
-    # A bar that dwarfs all others is cut, and says so.
+def cut(items):
+    """A bar that dwarfs all others is cut, and says so."""
     limit = 2.5 * sorted(value for _, value, _, _ in items)[len(items) * 3 // 4]
-    items = [(title, min(value, limit), colour, text + (" (cut)" if value > limit else ""))
-             for title, value, colour, text in items]
-    svg.bars(path, "CPU of the server a request", items)
+    return [(title, min(value, limit), colour, text + (" (cut)" if value > limit else ""))
+            for title, value, colour, text in items]
+
+
+def cpu(title, rows, path):
+    items = [(name, row["cpu"], MINTD if name.startswith("mintd") else PEER,
+              "%.2f µs; %s requests/s" % (row["cpu"], "{:,.0f}".format(row["rate"]))) for name, row in rows.items()]
+    svg.bars(path, title + ": CPU of the server a request", cut(items))
+
+
+def share_of_allowed(judged, path):
+    items = [(goal.text, goal.share, MINTD if goal.is_reached else MISSED, "%.2f" % goal.share) for goal in judged]
+    svg.bars(path, "Goals: measured, as a share of what is allowed (1 or less: reached)", cut(items))
 
 
 def live_tokens(rows, path):

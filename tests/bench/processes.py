@@ -91,7 +91,12 @@ def resident_bytes(pid):
     return total
 
 
+def threads(pid):
+    """The ids of its threads now."""
+    return [int(task) for task in os.listdir("/proc/%d/task" % pid)]
+
+
 def move(pid, cores):
     """Puts a running process, all threads of it, on other cores."""
-    for task in os.listdir("/proc/%d/task" % pid):
-        os.sched_setaffinity(int(task), cores)
+    for thread in threads(pid):
+        os.sched_setaffinity(thread, cores)

@@ -20,6 +20,7 @@ _LOADS = (("cached", "Validating, and introspecting, from memory"),
           ("connections", "Many connections, all of them busy"),
           ("pipelined", "Pipelining"),
           ("tokens", "Many live tokens, each used in its turn"))
+_MORE_PLOTS = {"tokens": "many-tokens", "connections": "latency"}
 _HEAD = ("| | requests/s | p50 ms | p99 ms | CPU µs a request | core in use | Redis: CPU µs a request "
          "| Redis: commands a request | resident MiB |\n|---|---|---|---|---|---|---|---|---|")
 
@@ -38,21 +39,23 @@ def write_page(run):
     after = rest.split(END)[1]
     with open(PAGE, "w", encoding="utf-8") as file:
         file.write(before + BEGIN + "\n\n" + text(run, with_plots=True) + "\n" + END + after)
-    plots.draw(run["results"], PLOTS)
+    plots.draw(run["results"], _LOADS, goals(run["results"]), PLOTS)
 
 
 def text(run, with_plots=False):
     results = run["results"]
-    parts = [_about(run), _goals(results)]
-    if with_plots:
-        parts.append("\n\n".join("![%s](performance/%s.svg)" % pair for pair in (
-            ("CPU a request, by server", "cpu"), ("CPU a request against live tokens", "tokens"),
-            ("latency against connections", "latency"), ("latency of revocations", "revocation"))))
+    parts = [_about(run), _goals(results), _plot("goals")]
     for name, title in _LOADS:
         if name in results:
-            parts.append("### %s\n\n%s" % (title, _table(results[name])))
-    parts += [_revocations(results["revocation"])] if "revocation" in results else []
-    return "\n\n".join(parts) + "\n"
+            parts += ["### " + title, _table(results[name]), _plot(name), _plot(_MORE_PLOTS.get(name))]
+    if "revocation" in results:
+        parts += ["### Revocation, seen on another instance", _revocations(results["revocation"]), _plot("revocation")]
+    shown = [part for part in parts if part and (with_plots or not part.startswith("!["))]
+    return "\n\n".join(shown) + "\n"
+
+
+def _plot(name):
+    return "![%s](performance/%s.svg)" % (name.replace("-", " "), name) if name else ""
 
 
 def _about(run):
@@ -86,9 +89,8 @@ def _table(rows):
 
 
 def _revocations(rows):
-    lines = ["### Revocation, seen on another instance\n", "| | p50 ms | p99 ms | longest ms | revocations |",
-             "|---|---|---|---|---|"]
+    lines = ["| | p50 ms | p99 ms | longest ms | revocations | that instance's core in use |", "|---|---|---|---|---|---|"]
     for title, row in rows.items():
-        lines.append("| %s | %.2f | %.2f | %.2f | %d |" % (title, row["p50"] * 1e3, row["p99"] * 1e3,
-                                                          row["max"] * 1e3, row["count"]))
+        lines.append("| %s | %.2f | %.2f | %.2f | %d | %.0f %% |" % (
+            title, row["p50"] * 1e3, row["p99"] * 1e3, row["max"] * 1e3, row["count"], row["busy"] * 100))
     return "\n".join(lines)

@@ -14,6 +14,8 @@ MINT_BODY = "grant_type=client_credentials"
 VALUE = "v" * 180
 PIPELINE = 16
 WARM_UP_PIPELINE = 16
+# More than the smallest cache holds, by far: each comes again long after it was evicted.
+MANY_TOKENS, SMALL_CACHE = 100000, "1m"
 # Under load a slow answer shall be seen as one, and not as a 503 after the 250 ms of the default.
 PATIENT = ("--redis-timeout", "10000")
 
@@ -73,14 +75,18 @@ def uncached(plan):
         redis, alone = stage.redis(), stage.redis(cores=SERVER_CORES)
         for each in (redis, alone):
             each.cli("SET", "bench:value", VALUE)
-        token = live_token(redis)
+        token, many = live_token(redis), tokens.make(MANY_TOKENS)
+        tokens.write(redis, many)
         mintd = stage.start(Mintd, redis, *PATIENT, "--cache-size", "0")
+        missing = stage.start(Mintd, redis, *PATIENT, "--cache-size", SMALL_CACHE)
         webdis, express = stage.start(Webdis, redis), stage.start(Express, redis)
         return plan.take_turns([
             RedisTarget("Redis alone, GET", alone, ("GET", "bench:value")),
             Target("webdis GET", webdis, Request("/GET/bench:value.txt", expected=VALUE), redis),
             Target("mintd /secret, no cache", mintd, secret(token), redis),
             Target("mintd /verify, no cache", mintd, verify(token), redis),
+            asking_with_each("mintd /secret, no cache, %d tokens" % MANY_TOKENS, mintd, redis, many),
+            asking_with_each("mintd /secret, too small a cache, %d tokens" % MANY_TOKENS, missing, redis, many),
             Target("Express /secret", express,
                    bearer("/secret", express_token(express), "Welcome to the secret area!"), redis)])
 
@@ -166,6 +172,14 @@ class TokensTarget(Target):
         del self.settings["BENCH_PIPELINE"]
 
 
+def asking_with_each(title, mintd, redis, texts):
+    path = os.path.join(mintd.folder, "tokens")
+    with open(path, "wb") as file:
+        file.writelines(texts)
+    return TokensTarget(title, mintd, bearer("/secret", b"TOKEN", SECRET_ANSWER), redis,
+                        settings={"BENCH_TOKENS": path}, probe=secret(texts[0]))
+
+
 def live_tokens(plan):
     """Each number of tokens has a Redis and a mintd of its own, so that they can take turns. In the
     order of their making the tokens are random: each request asks with another one than the last."""
@@ -176,12 +190,7 @@ def live_tokens(plan):
             redis = stage.redis()
             tokens.write(redis, texts[:count])
             mintd = stage.start(Mintd, redis, *PATIENT, "--cache-size", "1024m")
-            path = os.path.join(mintd.folder, "tokens")
-            with open(path, "wb") as file:
-                file.writelines(texts[:count])
-            target = TokensTarget("mintd /secret, %d tokens" % count, mintd,
-                                  bearer("/secret", b"TOKEN", SECRET_ANSWER), redis,
-                                  settings={"BENCH_TOKENS": path}, probe=secret(texts[0]))
+            target = asking_with_each("mintd /secret, %d tokens" % count, mintd, redis, texts[:count])
             plan.say("  asking once with each of %d tokens" % count)
             target.use_all_once(count, seconds_at_most=120)
             targets.append(target)

@@ -2,8 +2,9 @@
 import math
 from xml.sax.saxutils import escape
 
-WIDTH, LEFT, RIGHT, TOP = 760, 70, 30, 50
-BAR, GAP, LABELS = 22, 10, 230
+WIDTH, LEFT, RIGHT, TOP = 860, 70, 30, 50
+BAR, GAP = 22, 10
+LETTER, BEHIND = 6.2, 190  # about as wide as a letter of a label; room behind the longest bar
 PLOT_HEIGHT, BOTTOM = 280, 60
 COLOURS = ("#1f6feb", "#d1580b", "#2a8a4a", "#8250df", "#888888")
 GREY, INK = "#d8d8d8", "#222222"
@@ -77,12 +78,13 @@ def _number(value):
 def bars(path, title, items):
     """items: (label, value, colour number, text behind the bar)."""
     drawing = _Drawing(TOP + len(items) * (BAR + GAP) + GAP, title)
-    scale = (WIDTH - LABELS - 150) / max(value for _, value, _, _ in items)
+    left = max(len(label) for label, _, _, _ in items) * LETTER + 20
+    scale = (WIDTH - left - BEHIND) / max(value for _, value, _, _ in items)
     for number, (label, value, colour, text) in enumerate(items):
         y = TOP + number * (BAR + GAP)
-        drawing.text(LABELS - 8, y + BAR - 7, label, "end")
-        drawing.rectangle(LABELS, y, max(value * scale, 1), BAR, COLOURS[colour])
-        drawing.text(LABELS + value * scale + 6, y + BAR - 7, text)
+        drawing.text(left - 8, y + BAR - 7, label, "end")
+        drawing.rectangle(left, y, max(value * scale, 1), BAR, COLOURS[colour])
+        drawing.text(left + value * scale + 6, y + BAR - 7, text)
     drawing.save(path)
 
 
