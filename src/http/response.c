@@ -5,47 +5,61 @@
  */
 #define FRAME_SIZE 192u
 
-static struct slice reason_of(unsigned status) {
+/* The head as far as the date, in one piece. */
+#define STATUSES(X)                                                                                \
+    X(200, "OK")                                                                                   \
+    X(204, "No Content")                                                                           \
+    X(400, "Bad Request")                                                                          \
+    X(401, "Unauthorized")                                                                         \
+    X(403, "Forbidden")                                                                            \
+    X(404, "Not Found")                                                                            \
+    X(405, "Method Not Allowed")                                                                   \
+    X(408, "Request Timeout")                                                                      \
+    X(413, "Content Too Large")                                                                    \
+    X(414, "URI Too Long")                                                                         \
+    X(415, "Unsupported Media Type")                                                               \
+    X(417, "Expectation Failed")                                                                   \
+    X(429, "Too Many Requests")                                                                    \
+    X(431, "Request Header Fields Too Large")                                                      \
+    X(500, "Internal Server Error")                                                                \
+    X(501, "Not Implemented")                                                                      \
+    X(503, "Service Unavailable")                                                                  \
+    X(505, "HTTP Version Not Supported")
+
+static struct slice status_line_of(unsigned status) {
     switch (status) {
-    case 200:
-        return S("OK");
-    case 204:
-        return S("No Content");
-    case 400:
-        return S("Bad Request");
-    case 401:
-        return S("Unauthorized");
-    case 403:
-        return S("Forbidden");
-    case 404:
-        return S("Not Found");
-    case 405:
-        return S("Method Not Allowed");
-    case 408:
-        return S("Request Timeout");
-    case 413:
-        return S("Content Too Large");
-    case 414:
-        return S("URI Too Long");
-    case 415:
-        return S("Unsupported Media Type");
-    case 417:
-        return S("Expectation Failed");
-    case 429:
-        return S("Too Many Requests");
-    case 431:
-        return S("Request Header Fields Too Large");
-    case 500:
-        return S("Internal Server Error");
-    case 501:
-        return S("Not Implemented");
-    case 503:
-        return S("Service Unavailable");
-    case 505:
-        return S("HTTP Version Not Supported");
+#define X(number, reason)                                                                          \
+    case number:                                                                                   \
+        return S("HTTP/1.1 " #number " " reason "\r\nDate: ");
+        STATUSES(X)
+#undef X
     default:
-        return S(""); /* a reason may be empty (RFC 9112 4) */
+        return SLICE_ABSENT;
     }
+}
+
+/* From the date on. */
+static struct slice connection_of(enum response_connection connection) {
+    switch (connection) {
+    case RESPONSE_CLOSES:
+        return S("\r\nConnection: close\r\nX-Request-Id: ");
+    case RESPONSE_KEEPS_1_0:
+        return S("\r\nConnection: keep-alive\r\nX-Request-Id: ");
+    case RESPONSE_KEEPS:
+        break;
+    }
+    return S("\r\nX-Request-Id: ");
+}
+
+static void append_status_line(struct buffer *out, unsigned status) {
+    struct slice line = status_line_of(status);
+    if (!slice_is_absent(line)) {
+        buffer_append(out, line);
+        return;
+    }
+    buffer_append(out, S("HTTP/1.1 "));
+    buffer_append_number(out, status);
+    buffer_append(out, S(" \r\nDate: ")); /* a reason may be empty (RFC 9112 4) */
 }
 
 static void append_field(struct buffer *out, struct slice name, struct slice value) {
@@ -53,14 +67,6 @@ static void append_field(struct buffer *out, struct slice name, struct slice val
     buffer_append(out, S(": "));
     buffer_append(out, value);
     buffer_append(out, S("\r\n"));
-}
-
-static void append_connection(struct buffer *out, enum response_connection connection) {
-    if (connection == RESPONSE_CLOSES) {
-        buffer_append(out, S("Connection: close\r\n"));
-    } else if (connection == RESPONSE_KEEPS_1_0) {
-        buffer_append(out, S("Connection: keep-alive\r\n"));
-    }
 }
 
 size_t response_size_bound(const struct http_response *response,
@@ -74,14 +80,11 @@ size_t response_size_bound(const struct http_response *response,
 
 void response_encode(const struct http_response *response, const struct response_frame *frame,
                      struct buffer *out) {
-    buffer_append(out, S("HTTP/1.1 "));
-    buffer_append_number(out, response->status);
-    buffer_append_char(out, ' ');
-    buffer_append(out, reason_of(response->status));
+    append_status_line(out, response->status);
+    buffer_append(out, frame->date);
+    buffer_append(out, connection_of(frame->connection));
+    buffer_append(out, frame->request_id);
     buffer_append(out, S("\r\n"));
-    append_field(out, S("Date"), frame->date);
-    append_connection(out, frame->connection);
-    append_field(out, S("X-Request-Id"), frame->request_id);
     for (unsigned i = 0; i < response->header_count; i++) {
         append_field(out, response->headers[i].name, response->headers[i].value);
     }
