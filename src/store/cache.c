@@ -4,7 +4,8 @@
 
 #define BYTES_A_BUCKET 256u /* about an entry */
 #define HAND_STEPS_MAX 64u  /* then whatever is under the hand goes */
-#define RECLAIM_STEPS 2u    /* entries of before the last emptying, given back for each new one */
+#define RECLAIM_STEPS 2u    /* dead entries given back for each new one, */
+#define SWEEP_STEPS 1000u   /* and for each sweep */
 #define ABSENT_PART 8u
 #define LARGEST_PART 8u
 #define HEAP_OVERHEAD 16u
@@ -172,11 +173,13 @@ static void evict_one(struct cache *cache, struct queue *queue) {
     remove_entry(cache, entry); /* moves the hand on */
 }
 
-static void reclaim(struct cache *cache, struct queue *queue) {
-    for (unsigned i = 0; i < RECLAIM_STEPS; i++) {
-        if (queue->oldest == NULL || queue->oldest->epoch == cache->epoch) {
-            return;
-        }
+static bool is_dead(const struct cache *cache, const struct entry *entry, uint64_t now_ms) {
+    return entry->epoch != cache->epoch || now_ms - entry->filled_ms >= CACHE_AGE_MAX_MS;
+}
+
+/* A queue is in the order of filling: the dead ones are the oldest. */
+static void reclaim(struct cache *cache, struct queue *queue, uint64_t now_ms, unsigned steps) {
+    while (steps-- != 0 && queue->oldest != NULL && is_dead(cache, queue->oldest, now_ms)) {
         remove_entry(cache, queue->oldest);
     }
 }
@@ -225,7 +228,7 @@ bool cache_find(struct cache *cache, enum cache_kind kind, struct slice key, uin
     if (entry == NULL || entry->kind != (uint8_t)kind) {
         return false;
     }
-    if (entry->epoch != cache->epoch || now_ms - entry->filled_ms >= CACHE_AGE_MAX_MS) {
+    if (is_dead(cache, entry, now_ms)) {
         remove_at(cache, place);
         tell_sizes(cache);
         return false;
@@ -252,7 +255,7 @@ void cache_put(struct cache *cache, enum cache_kind kind, struct slice key, uint
         entry->hash = hash;
         entry->filled_ms = now_ms;
         entry->epoch = cache->epoch;
-        reclaim(cache, queue);
+        reclaim(cache, queue, now_ms, RECLAIM_STEPS);
         while (queue->bytes + entry->bytes > queue->bytes_max) {
             evict_one(cache, queue);
         }
@@ -278,4 +281,10 @@ bool cache_drop(struct cache *cache, struct slice key) {
 void cache_empty(struct cache *cache) {
     cache->epoch++;
     counter_add(&cache->metrics->emptied, 1);
+}
+
+void cache_sweep(struct cache *cache, uint64_t now_ms) {
+    reclaim(cache, &cache->found, now_ms, SWEEP_STEPS);
+    reclaim(cache, &cache->absent, now_ms, SWEEP_STEPS);
+    tell_sizes(cache);
 }

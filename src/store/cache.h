@@ -23,7 +23,7 @@ enum cache_kind { CACHE_TEXT, CACHE_HASH }; /* of store_get, of store_read_hash 
 struct cache;
 
 /* `bytes`: the room for entries, CACHE_BYTES_MIN at least, all that belongs to them counted; the
- * table takes a thirty-second of it on top. NULL: no memory. */
+ * table takes up to a sixteenth of it on top. NULL: no memory. */
 struct cache *cache_new(size_t bytes, const struct hash_seed *seed, struct cache_metrics *metrics);
 void cache_free(struct cache *cache); /* wipes nothing: no secret is in it; NULL is fine */
 
@@ -40,5 +40,8 @@ void cache_put(struct cache *cache, enum cache_kind kind, struct slice key, uint
 bool cache_drop(struct cache *cache, struct slice key);
 /* Forgets all, at once; the memory comes back bit by bit. */
 void cache_empty(struct cache *cache);
+/* Gives back the memory of entries that are too old or were forgotten, a thousand or two at a time.
+ * To be called now and then: what nobody asks for again would stay until its room is needed. */
+void cache_sweep(struct cache *cache, uint64_t now_ms);
 
 #endif

@@ -15,6 +15,7 @@
 /* Together with the lag of the loop's clock within a turn: 2 s. */
 #define TRUST_MS (LINK_SILENCE_MS - 100u)
 #define RETRY_MS 5000u
+#define SWEEP_MS 1000u
 
 bool memory_is_trusted(const struct redis_store *store) {
     /* The schema is known to be ours only while the link is up. */
@@ -218,9 +219,19 @@ void memory_fini(struct redis_store *store) {
     cache_free(store->memory.cache);
 }
 
+static void on_sweep(uv_timer_t *timer) {
+    const struct redis_store *store = timer->data;
+    cache_sweep(store->memory.cache, uv_now(store->loop));
+}
+
 void memory_start(struct redis_store *store) {
-    uv_timer_init(store->loop, &store->memory.retry); /* cannot fail */
-    store->memory.retry.data = store;
+    struct redis_memory *memory = &store->memory;
+    uv_timer_init(store->loop, &memory->retry); /* none can fail */
+    uv_timer_init(store->loop, &memory->sweep);
+    memory->retry.data = memory->sweep.data = store;
+    if (memory->cache != NULL) {
+        uv_timer_start(&memory->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+    }
 }
 
 static struct store_operation *first_that_waits_for_siblings(struct redis_store *store) {
@@ -241,4 +252,5 @@ void memory_stop(struct redis_store *store) {
     }
     leave_group(&store->memory);
     uv_close((uv_handle_t *)&store->memory.retry, redis_part_closed);
+    uv_close((uv_handle_t *)&store->memory.sweep, redis_part_closed);
 }

@@ -248,7 +248,7 @@ static void redis_close(struct store *base, void (*on_closed)(void *), void *con
     store->on_closed = on_closed;
     store->on_closed_context = context;
     store->closing = true;
-    store->open_parts = 4;
+    store->open_parts = 5;
     link_close(store->link, on_link_closed, store);
     store->deadlines.timer.data = store->schema_timer.data = store;
     uv_close((uv_handle_t *)&store->schema_timer, redis_part_closed);

@@ -36,6 +36,7 @@ struct redis_memory {
     void (*wake)(void *context);
     void *wake_context;
     uv_timer_t retry; /* runs while Redis refuses to tell */
+    uv_timer_t sweep; /* runs where there is a cache */
 };
 
 struct redis_store {
@@ -118,7 +119,7 @@ enum progress redis_verb_fence(struct store *base, struct store_operation *opera
 bool memory_init(struct redis_store *store, const struct redis_store_options *options);
 void memory_fini(struct redis_store *store);
 void memory_start(struct redis_store *store);
-/* What waits for siblings ends; its handle is closed with redis_part_closed(). */
+/* What waits for siblings ends; its two handles are closed with redis_part_closed(). */
 void memory_stop(struct redis_store *store);
 /* A greeted connection: asks Redis to tell of changes. */
 void memory_start_tracking(struct redis_store *store);

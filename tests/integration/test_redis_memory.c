@@ -205,6 +205,21 @@ static void assert_seen(struct world *world, const struct change *change, const 
     assert_false(read(world, "k", NULL));
 }
 
+static bool holds_nothing(void *world) {
+    return counter_read(&cache_of(world)->entries) == 0;
+}
+
+/* Nobody asks for it again; the memory is given back all the same. */
+static void test_what_is_forgotten_is_swept(void **state) {
+    struct world *world = *state;
+    test_redis_command(&world->redis, "SET mintd:k old");
+    fence(world);
+    get(world, "k", "old");
+    assert_false(holds_nothing(world));
+    test_redis_command(&world->redis, "FLUSHALL");
+    assert_true(test_loop_run_until(&world->loop, holds_nothing, world, 5000));
+}
+
 #define SET_OLD                                                                                    \
     { "SET mintd:k old" }
 #define HSET_OLD                                                                                   \
@@ -649,6 +664,7 @@ int main(void) {
         TEST(test_changes_of_a_text),
         TEST(test_changes_of_what_is_not_there),
         TEST(test_changes_of_a_hash),
+        TEST(test_what_is_forgotten_is_swept),
         TEST(test_wrong_type_is_not_remembered),
         TEST(test_end_of_a_key_is_heard_of),
         TEST(test_eviction_by_redis_is_heard_of),

@@ -221,6 +221,68 @@ static void entry_has_an_age(void **state) {
     assert_true(find_at(world, CACHE_TEXT, "k", NOW + 2 * CACHE_AGE_MAX_MS - 1, &found));
 }
 
+/* The same of what is too old. */
+static void memory_of_the_old_comes_back(void **state) {
+    struct world *world = *state;
+    char key[16];
+    for (int i = 0; i < 60; i++) {
+        snprintf(key, sizeof key, "old:%d", i);
+        put_text(world, key, "value");
+    }
+    for (int i = 0; i < 40; i++) {
+        snprintf(key, sizeof key, "new:%d", i);
+        put_text_at(world, slice_of_string(key), S("value"), NOW + CACHE_AGE_MAX_MS);
+    }
+    assert_int_equal(entries(world), 40);
+    assert_int_equal(counter_read(&world->metrics.evicted), 0);
+}
+
+/* ---- sweeping ---- */
+
+static void sweep_takes_what_is_too_old(void **state) {
+    struct world *world = *state;
+    struct store_operation found;
+    put_text(world, "a", "value");
+    put_absent(world, CACHE_TEXT, "none");
+    put_text_at(world, S("b"), S("value"), NOW + 10);
+    cache_sweep(world->cache, NOW + CACHE_AGE_MAX_MS - 1);
+    assert_int_equal(entries(world), 3);
+    cache_sweep(world->cache, NOW + CACHE_AGE_MAX_MS);
+    assert_int_equal(entries(world), 1);
+    assert_true(find_at(world, CACHE_TEXT, "b", NOW + CACHE_AGE_MAX_MS, &found));
+    cache_sweep(world->cache, NOW + CACHE_AGE_MAX_MS + 10);
+    assert_int_equal(entries(world), 0);
+    assert_int_equal(bytes(world), 0);
+}
+
+static void sweep_takes_what_was_forgotten(void **state) {
+    struct world *world = *state;
+    put_text(world, "a", "value");
+    put_absent(world, CACHE_TEXT, "none");
+    cache_empty(world->cache);
+    put_text(world, "b", "value");
+    cache_sweep(world->cache, NOW);
+    assert_int_equal(entries(world), 1);
+    assert_text(world, "b", "value");
+}
+
+/* However much there is to take: a turn of the loop stays short. */
+static void sweep_takes_a_thousand(void **state) {
+    struct world *world = *state;
+    char key[16];
+    cache_free(world->cache);
+    world->cache = cache_new(16 * ROOM, &seed, &world->metrics);
+    assert_non_null(world->cache);
+    for (int i = 0; i < 2500; i++) {
+        snprintf(key, sizeof key, "old:%d", i);
+        put_text(world, key, "value");
+    }
+    for (int left = 1500; left >= -500; left -= 1000) {
+        cache_sweep(world->cache, NOW + CACHE_AGE_MAX_MS);
+        assert_int_equal(entries(world), left > 0 ? left : 0);
+    }
+}
+
 /* ---- the bound ---- */
 
 static const char *numbered(const char *kind, unsigned i) {
@@ -499,6 +561,10 @@ int main(void) {
         TEST(emptied_is_all_gone),
         TEST(memory_comes_back_after_emptying),
         TEST(entry_has_an_age),
+        TEST(memory_of_the_old_comes_back),
+        TEST(sweep_takes_what_is_too_old),
+        TEST(sweep_takes_what_was_forgotten),
+        TEST(sweep_takes_a_thousand),
         TEST(room_is_bounded),
         TEST(absence_has_an_eighth),
         TEST(too_large_is_not_kept),
