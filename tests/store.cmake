@@ -2,7 +2,7 @@
 
 # Real servers, scripted servers, and calls that are waited for.
 add_library(mintd_test_store STATIC
-  support/loop.c support/redis.c support/fake_redis.c support/store_call.c)
+  support/loop.c support/redis.c support/fake_redis.c support/store_call.c support/caught_log.c)
 target_include_directories(mintd_test_store PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(mintd_test_store
   PUBLIC mintd_store PkgConfig::UV PkgConfig::HIREDIS PkgConfig::CMOCKA PRIVATE mintd_flags)

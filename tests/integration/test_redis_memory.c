@@ -5,9 +5,9 @@
 #include "mintd/clock.h"
 #include "mintd/log.h"
 #include "mintd/redis_store.h"
+#include "support/caught_log.h"
 #include "support/redis.h"
 #include "support/store_call.h"
-#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -17,7 +17,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -355,36 +354,6 @@ static void test_small_table_of_redis(void **state) {
 
 /* ---- without the right, and back ---- */
 
-static int log_file;
-static int standard_error;
-
-static void catch_log(void) {
-    char path[] = "/tmp/mintd-log.XXXXXX";
-    standard_error = dup(STDERR_FILENO);
-    log_stop();
-    log_file = mkstemp(path);
-    unlink(path);
-    dup2(log_file, STDERR_FILENO);
-    log_start(LOG_FORMAT_TEXT, LOG_INFO);
-}
-
-static unsigned end_log_and_count(const char *words) {
-    static char text[65536];
-    unsigned count = 0;
-    log_stop();
-    dup2(standard_error, STDERR_FILENO);
-    close(standard_error);
-    ssize_t size = pread(log_file, text, sizeof text - 1, 0);
-    close(log_file);
-    log_start(LOG_FORMAT_TEXT, LOG_ERROR + 1);
-    assert_true(size >= 0);
-    text[size] = '\0';
-    for (const char *at = text; (at = strstr(at, words)) != NULL; at++) {
-        count++;
-    }
-    return count;
-}
-
 static bool is_on(void *context) {
     return counter_read(&cache_of(context)->on) == 1;
 }
@@ -405,7 +374,7 @@ static void test_right_is_given_later(void **state) {
     test_redis_command(&world->redis, "ACL SETUSER mintd on >pw ~* &* +@all -client|tracking");
     strcpy(world->options.url.user, "mintd");
     strcpy(world->options.url.password, "pw");
-    catch_log();
+    caught_log_start(LOG_INFO);
     open_store(world);
     fence(world);
     assert_asks_each_time(world);
@@ -413,7 +382,7 @@ static void test_right_is_given_later(void **state) {
     assert_asks_each_time(world);
     test_redis_command(&world->redis, "ACL SETUSER mintd +client|tracking");
     bool on = test_loop_run_until(&world->loop, is_on, world, 5500);
-    assert_int_equal(end_log_and_count("does not tell of changes"), 1);
+    assert_int_equal(caught_log_count(caught_log_end(), "does not tell of changes"), 1);
     assert_true(on);
     assert_false(get(world, "k", "4"));
     assert_true(get(world, "k", "4"));
@@ -430,13 +399,13 @@ static void test_resp2_remembers_nothing(void **state) {
     static const char *const arguments[] = {"--rename-command", "HELLO", "", NULL};
     open_with(state, arguments);
     struct world *world = *state;
-    catch_log();
+    caught_log_start(LOG_INFO);
     open_store(world);
     fence(world);
     assert_asks_each_time(world);
     test_redis_command(&world->redis, "CLIENT KILL TYPE normal");
     assert_true(test_loop_run_until(&world->loop, is_back, world, 5000));
-    assert_int_equal(end_log_and_count("does not tell of changes"), 1);
+    assert_int_equal(caught_log_count(caught_log_end(), "does not tell of changes"), 1);
     fence(world);
     assert_asks_each_time(world);
     close_world(state);

@@ -4,9 +4,9 @@
 #include "mintd/clock.h"
 #include "mintd/log.h"
 #include "mintd/redis_store.h"
+#include "support/caught_log.h"
 #include "support/fake_redis.h"
 #include "support/store_call.h"
-#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,7 +14,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -661,17 +660,6 @@ static void test_verb_while_torn_down(void **state) {
 
 /* ---- what the log says ---- */
 
-static int log_file;
-
-static void assert_log(const char *wanted, const char *forbidden) {
-    static char text[65536];
-    ssize_t size = pread(log_file, text, sizeof text - 1, 0);
-    assert_true(size >= 0);
-    text[size] = '\0';
-    assert_non_null(strstr(text, wanted));
-    assert_null(strstr(text, forbidden));
-}
-
 /* Old servers repeat an unknown command with its arguments; ours hold the password. */
 static void test_password_stays_out_of_the_log(void **state) {
     static const struct fake_line script[] = {
@@ -681,23 +669,14 @@ static void test_password_stays_out_of_the_log(void **state) {
                        "`hunter2-secret` \r\n")},
         {NULL, SLICE("")},
     };
-    char path[] = "/tmp/mintd-log.XXXXXX";
     struct world *world = *state;
-    int standard_error = dup(STDERR_FILENO);
-    log_stop();
-    log_file = mkstemp(path);
-    unlink(path);
-    dup2(log_file, STDERR_FILENO);
-    log_start(LOG_FORMAT_TEXT, LOG_DEBUG);
+    caught_log_start(LOG_DEBUG);
     world->fake.script = script;
     start(world);
     test_loop_run_for(&world->loop, 700);
-    log_stop();
-    dup2(standard_error, STDERR_FILENO);
-    close(standard_error);
-    log_start(LOG_FORMAT_TEXT, LOG_ERROR);
-    assert_log("refused the greeting", "hunter2");
-    close(log_file);
+    const char *log = caught_log_end();
+    assert_non_null(strstr(log, "refused the greeting"));
+    assert_null(strstr(log, "hunter2"));
 }
 
 static int start_log(void **state) {
