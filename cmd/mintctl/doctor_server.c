@@ -3,20 +3,19 @@
 #include "mintd/clock.h"
 #include "output.h"
 
-#define OLDEST_MAJOR 7u
 #define CLOCK_MS 2000u
 
 bool doctor_look_at_version(struct doctor *doctor) {
     char text[40];
-    struct slice version = info_version(&doctor->info), rest = version, major_text;
-    unsigned long long major;
-    if (!slice_split(&rest, '.', &major_text) || !slice_to_number(major_text, 1000, &major)) {
+    struct slice version = info_version(&doctor->info);
+    enum redis_age age = redis_age_of(version);
+    if (age == REDIS_AGE_UNKNOWN) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "version", "mintd needs Redis 7.0 or Valkey",
                     "the user of --redis may not ask INFO");
         return true;
     }
     bool is_valkey = info_is_valkey(&doctor->info);
-    bool is_old = !is_valkey && major < OLDEST_MAJOR;
+    bool is_old = !is_valkey && age == REDIS_AGE_OLD;
     doctor_find(doctor, is_old ? FINDING_PROBLEM : FINDING_OK, "version",
                 is_old ? "upgrade to Redis 7.0 or later, or to Valkey" : NULL, "%s %s",
                 is_valkey ? "Valkey" : "Redis", visible(version, text, sizeof text));

@@ -38,8 +38,9 @@ struct redis_store_options {
     unsigned timeout_ms;  /* of an operation */
     unsigned pending_max; /* operations in flight; 0: 4,096 */
     struct store_metrics *metrics; /* outlives the store */
-    /* Bytes for copies of what was read; 0: nothing is remembered. Needs RESP3 and the right to
-     * CLIENT TRACKING: where Redis refuses, reads ask Redis, and it is asked again every 5 s. */
+    /* Bytes for copies of what was read; 0: nothing is remembered. Needs Redis 7.0, RESP3 and the
+     * right to CLIENT TRACKING: where Redis refuses, reads ask Redis, and it is asked again every
+     * 5 s. */
     size_t cache_size;
     struct hash_seed cache_seed;     /* random */
     struct cache_group *cache_group; /* of the other workers' stores, outlives it; NULL: none */
@@ -57,6 +58,18 @@ void redis_store_woken(struct store *store);
 /* Why the connection failed last, in words; "" where it did not, or is up. Never has the password.
  */
 const char *redis_store_reason(const struct store *store);
+
+/* ---- its version ---- */
+
+/* Before 7.0 a push may come inside another reply, and ahead of the reply to the write that caused
+ * it: such a Redis is not asked to tell of changes. */
+#define REDIS_OLDEST_MAJOR 7u
+
+enum redis_age { REDIS_AGE_UNKNOWN, REDIS_AGE_OLD, REDIS_AGE_GOOD };
+
+/* Of a version as Redis gives it of itself ("6.2.14"); UNKNOWN: it is absent, or begins with no
+ * number. */
+enum redis_age redis_age_of(struct slice version);
 
 /* ---- any command, for the operator's tool ---- */
 

@@ -101,17 +101,31 @@ static void greet_resp2(struct redis_link *link) {
 
 /* ---- RESP3 ---- */
 
-/* Nothing is read from a replica, and nothing can be written to it. */
-static bool is_replica(const struct reply *hello) {
-    const struct reply *item = reply_first(hello);
-    for (uint32_t i = 0; i + 1 < hello->elements; i += 2) {
+/* What the map says of this name; absent: nothing, or no text. */
+static struct slice find_text(const struct reply *map, struct slice name) {
+    const struct reply *item = reply_first(map);
+    for (uint32_t i = 0; i + 1 < map->elements; i += 2) {
         const struct reply *value = reply_next(item);
-        if (slice_equal(item->text, S("role"))) {
-            return slice_equal(value->text, S("replica")) || slice_equal(value->text, S("slave"));
+        if (slice_equal(item->text, name)) {
+            return value->text;
         }
         item = reply_next(value);
     }
-    return false;
+    return SLICE_ABSENT;
+}
+
+/* Nothing is read from a replica, and nothing can be written to it. */
+static bool is_replica(const struct reply *hello) {
+    struct slice role = find_text(hello, S("role"));
+    return slice_equal(role, S("replica")) || slice_equal(role, S("slave"));
+}
+
+static void take_version(struct redis_link *link, const struct reply *hello) {
+    struct slice version = find_text(hello, S("version"));
+    if (version.size != 0) {
+        snprintf(link->server_version, sizeof link->server_version, "%.*s", (int)version.size,
+                 version.data);
+    }
 }
 
 static bool knows_resp2_alone(struct slice error) {
@@ -138,6 +152,7 @@ static void on_hello(void *context, const struct link_result *result) {
     } else {
         link->said_resp2 = false;
         link->speaks_resp3 = true;
+        take_version(link, reply);
         ask_select(link);
     }
 }
@@ -148,6 +163,7 @@ void greeting_start(struct redis_link *link) {
     bool has_name = link->name[0] != '\0';
     struct output *out = link_ask_begin(link);
     link->speaks_resp3 = false;
+    link->server_version[0] = '\0';
     out->secret = has_password;
     output_command(out, 2u + (has_password ? 3u : 0u) + (has_name ? 2u : 0u));
     output_argument(out, S("HELLO"));

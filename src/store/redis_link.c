@@ -60,6 +60,10 @@ bool link_takes_pushes(const struct redis_link *link) {
     return link->speaks_resp3;
 }
 
+struct slice link_server_version(const struct redis_link *link) {
+    return slice_of_string(link->server_version);
+}
+
 uint64_t link_heard_ms(const struct redis_link *link) {
     return link->heard_ms;
 }

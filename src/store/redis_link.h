@@ -92,6 +92,8 @@ void *link_context(const struct redis_link *link);
 unsigned link_pending(const struct redis_link *link);
 /* Whether this connection, which is greeted, may bring pushes (RESP3). */
 bool link_takes_pushes(const struct redis_link *link);
+/* The version that Redis gave of itself in this connection's greeting; empty: it gave none. */
+struct slice link_server_version(const struct redis_link *link);
 /* Loop time: all that Redis said before this moment has been heard. It is when the newest command
  * was given that was answered: a reply that lay in the socket for long says nothing of now. While
  * UP it is at most LINK_PING_MS and a few ticks behind. */

@@ -8,6 +8,7 @@
 
 #define LINK_INPUT_SIZE (32u * 1024u)
 #define LINK_REASON_MAX 160u
+#define LINK_VERSION_MAX 32u /* what is longer is cut */
 /* Slots beyond pending_max, for what the link itself asks: one greeting or PING at a time, and what
  * its owner adds to them. */
 #define LINK_OWN_SLOTS 8u
@@ -53,6 +54,7 @@ struct redis_link {
     enum store_trouble trouble;
     char reason[LINK_REASON_MAX]; /* why it is DOWN, as logged last */
     bool has_been_up, said_resp2, speaks_resp3;
+    char server_version[LINK_VERSION_MAX];
     void (*on_closed)(void *);
     void *on_closed_context;
 

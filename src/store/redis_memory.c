@@ -6,7 +6,8 @@
  *
  * Failure modes: the connection is lost, or all keys are gone (FLUSHALL): everything is forgotten
  * at once. It goes silent: copies are not trusted once what was heard is TRUST_MS old. Redis
- * refuses to track: nothing is remembered, it is said, and Redis is asked again now and then. */
+ * refuses to track: nothing is remembered, it is said, and Redis is asked again now and then. It is
+ * too old for its pushes to be relied on: the same, and it is not asked. */
 #include "store/redis_store_internal.h"
 
 #include "mintd/log.h"
@@ -71,18 +72,24 @@ static void on_retry(uv_timer_t *timer) {
     memory_start_tracking(timer->data);
 }
 
-static void tell_refusal(struct redis_store *store, struct slice reply) {
+static const char does_not_tell[] =
+    "redis does not tell of changes (CLIENT TRACKING): each request asks it; it needs Redis 7.0 or "
+    "later, RESP3 (no proxy, no renamed command) and the right to client|tracking";
+static const char is_too_old[] =
+    "redis is too old to be relied on to tell of changes (CLIENT TRACKING): each request asks it; "
+    "upgrade it to 7.0 or later, or to Valkey";
+
+/* Once for as long as it is so. */
+static void tell_refusal(struct redis_store *store, const char *line, struct log_field field) {
     struct redis_memory *memory = &store->memory;
-    if (!memory->refusal_told) {
-        memory->refusal_told = true;
-        log_warning("redis does not tell of changes (CLIENT TRACKING): each request asks it; it "
-                    "needs RESP3 (Redis 6 or later, no proxy) and the right to client|tracking",
-                    LOG_TEXT("reply", reply));
+    if (memory->refusal_told != line) {
+        memory->refusal_told = line;
+        log_warning(line, field);
     }
 }
 
 static void take_refusal(struct redis_store *store, struct slice reply) {
-    tell_refusal(store, reply);
+    tell_refusal(store, does_not_tell, (struct log_field)LOG_TEXT("reply", reply));
     if (!store->closing) {
         uv_timer_start(&store->memory.retry, on_retry, RETRY_MS, 0);
     }
@@ -100,19 +107,30 @@ static void on_tracking(void *context, const struct link_result *result) {
         take_refusal(store, result->reply->text);
         return;
     }
-    if (memory->refusal_told) {
+    if (memory->refusal_told != NULL) {
         log_info("redis tells of changes now: answers come from memory");
     }
-    memory->refusal_told = false;
+    memory->refusal_told = NULL;
+}
+
+/* False holds for as long as the connection does: it is said, and not asked again. */
+static bool may_rely_on_pushes(struct redis_store *store) {
+    struct slice version = link_server_version(store->link);
+    if (!link_takes_pushes(store->link)) { /* Redis would say OK, and then nothing */
+        tell_refusal(store, does_not_tell,
+                     (struct log_field)LOG_STRING("reply", "the connection speaks RESP2"));
+        return false;
+    }
+    if (redis_age_of(version) == REDIS_AGE_OLD) {
+        tell_refusal(store, is_too_old, (struct log_field)LOG_TEXT("version", version));
+        return false;
+    }
+    return true;
 }
 
 void memory_start_tracking(struct redis_store *store) {
     const struct link_handler handler = {.on_reply = on_tracking, .context = store, .replies = 1};
-    if (store->memory.cache == NULL) {
-        return;
-    }
-    if (!link_takes_pushes(store->link)) { /* Redis would say OK, and then nothing */
-        tell_refusal(store, S("the connection speaks RESP2"));
+    if (store->memory.cache == NULL || !may_rely_on_pushes(store)) {
         return;
     }
     struct output *out = link_begin(store->link);

@@ -27,9 +27,9 @@ struct late_replies {
 
 /* Copies of what was read, trusted while Redis tells us of each change. */
 struct redis_memory {
-    struct cache *cache; /* NULL: nothing is remembered */
-    bool is_tracked;     /* Redis has said that it will tell */
-    bool refusal_told;   /* that it will not has been logged */
+    struct cache *cache;      /* NULL: nothing is remembered */
+    bool is_tracked;          /* Redis has said that it will tell */
+    const char *refusal_told; /* the line that was logged of that it will not; NULL: none */
     uint64_t changes;
     struct flights flights;
     struct cache_member *member; /* NULL: no other worker */

@@ -3,6 +3,7 @@
 #include "mintd/clock.h"
 #include "mintd/log.h"
 #include "mintd/redis_store.h"
+#include "support/caught_log.h"
 #include "support/fake_redis.h"
 #include "support/fault.h"
 #include "support/store_call.h"
@@ -403,6 +404,86 @@ static void test_lost_link_ends_all_reads(void **state) {
     assert_true(is_remembered(worker, "other"));
 }
 
+/* ---- the version that the greeting names ---- */
+
+#define HELLO_BEGIN "%3\r\n$6\r\nserver\r\n$6\r\nvalkey\r\n"
+#define HELLO_END "$4\r\nrole\r\n$6\r\nmaster\r\n"
+#define HELLO(size, version) HELLO_BEGIN "$7\r\nversion\r\n$" size "\r\n" version "\r\n" HELLO_END
+#define HELLO_6 HELLO("6", "6.2.14")
+#define HELLO_7 HELLO("5", "7.0.0")
+
+/* On a connection that is made anew; whether CLIENT TRACKING was sent on it. */
+static bool is_asked_to_track(struct world *world, struct slice hello, struct slice tracking) {
+    static struct fake_line script[4];
+    unsigned before = world->fake.commands, accepted = world->fake.accepted;
+    script[0] = (struct fake_line){"HELLO", hello};
+    script[1] = (struct fake_line){"CLIENT", tracking};
+    script[2] = usual[0];
+    world->fake.script = script;
+    fake_redis_drop(&world->fake);
+    assert_true(test_loop_run_until(&world->loop, store_is_away, world->worker->store, 5000));
+    assert_true(store_wait_for(&world->loop, world->worker->store, STORE_TROUBLE_NONE, 5000));
+    assert_int_equal(world->fake.accepted, accepted + 1);
+    fence(world->worker);
+    unsigned asked = world->fake.commands - before; /* HELLO, GET of the schema, PING are three */
+    assert_in_range(asked, 3, 4);
+    return asked == 4;
+}
+
+static void test_old_redis_is_not_asked_to_track(void **state) {
+    static const struct {
+        struct slice hello;
+        bool is_asked;
+    } table[] = {
+        {SLICE(HELLO_6), false},
+        {SLICE(HELLO_7), true},
+        {SLICE(HELLO("5", "6.0.0")), false},
+        {SLICE(HELLO("1", "6")), false},
+        {SLICE(HELLO("5", "7.2.4")), true},
+        {SLICE(HELLO("6", "10.0.1")), true},
+        {SLICE(HELLO("11", "255.255.255")), true},
+        {SLICE(HELLO("40", "6.2.14-0123456789012345678901234567890xy")), false},
+        /* unknown */
+        {SLICE("%1\r\n" HELLO_END), true},
+        {SLICE(HELLO("0", "")), true},
+        {SLICE(HELLO("8", "unstable")), true},
+        {SLICE(HELLO("6", "v6.2.1")), true},
+        {SLICE(HELLO("2", "-1")), true},
+        {SLICE(HELLO("22", "6666666666666666666666")), true},
+        {SLICE(HELLO_BEGIN "$7\r\nversion\r\n:6\r\n" HELLO_END), true},
+        {SLICE(HELLO_BEGIN "$7\r\nversion\r\n*1\r\n$5\r\n6.0.0\r\n" HELLO_END), true},
+    };
+    struct world *world = *state;
+    struct worker *worker = world->worker;
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        assert_int_equal(is_asked_to_track(world, table[i].hello, S("+OK\r\n")), table[i].is_asked);
+        assert_int_equal(counter_read(&worker->metrics.cache.on), table[i].is_asked);
+        assert_false(is_remembered(worker, "k"));
+        assert_int_equal(is_remembered(worker, "k"), table[i].is_asked);
+    }
+}
+
+/* Once; and of another reason anew. */
+static void test_old_redis_is_told_of(void **state) {
+    static const char too_old[] = "is too old to be relied on", refused[] = "does not tell of";
+    struct world *world = *state;
+    caught_log_start(LOG_INFO);
+    assert_false(is_asked_to_track(world, S(HELLO_6), S("+OK\r\n")));
+    assert_false(is_asked_to_track(world, S(HELLO_6), S("+OK\r\n")));
+    const char *log = caught_log_end();
+    assert_int_equal(caught_log_count(log, too_old), 1);
+    assert_int_equal(caught_log_count(log, "version=6.2.14"), 1);
+    assert_int_equal(caught_log_count(log, refused), 0);
+
+    caught_log_start(LOG_INFO);
+    assert_true(is_asked_to_track(world, S(HELLO_7), S("-NOPERM no\r\n")));
+    assert_true(is_asked_to_track(world, S(HELLO_7), S("+OK\r\n")));
+    log = caught_log_end();
+    assert_int_equal(caught_log_count(log, too_old), 0);
+    assert_int_equal(caught_log_count(log, refused), 1);
+    assert_int_equal(caught_log_count(log, "redis tells of changes now"), 1);
+}
+
 /* ---- silence ---- */
 
 static bool is_hit(struct worker *worker) {
@@ -654,6 +735,8 @@ int main(void) {
         TEST(test_reply_of_another_kind),
         TEST(test_error_is_not_remembered),
         TEST(test_lost_link_ends_all_reads),
+        TEST(test_old_redis_is_not_asked_to_track),
+        TEST(test_old_redis_is_told_of),
         TEST(test_silent_server_is_not_trusted),
         TEST(test_pushes_alone_earn_no_trust),
         TEST(test_idle_link_stays_trusted),
