@@ -15,6 +15,9 @@ struct doctor {
     unsigned counts[4];     /* by enum finding */
 };
 
+/* To give a command, as far as can be told. */
+enum right { RIGHT_GIVEN, RIGHT_MISSING, RIGHT_UNKNOWN };
+
 /* What was looked at, what was found, and, unless all is well, what to do about it (NULL: nothing).
  * The texts are plain. */
 void doctor_find(struct doctor *doctor, enum finding finding, const char *what, const char *advice,
@@ -32,5 +35,9 @@ bool doctor_look_at_memory(struct doctor *doctor);
 bool doctor_look_at_persistence(struct doctor *doctor);
 bool doctor_look_at_password(struct doctor *doctor); /* doctor_rights.c */
 bool doctor_look_at_rights(struct doctor *doctor);
+/* The right is that of mintd's user to CLIENT TRACKING; is_self: that is the user of --redis too,
+ * so that trying it tells of the right. */
+bool doctor_look_at_tracking(struct doctor *doctor, struct slice user, enum right right,
+                             bool is_self); /* doctor_tracking.c */
 
 #endif

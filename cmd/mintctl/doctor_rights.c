@@ -33,8 +33,6 @@ static const struct need {
 
 #define NEED_COUNT (sizeof needs / sizeof needs[0])
 
-enum right { RIGHT_GIVEN, RIGHT_MISSING, RIGHT_UNKNOWN };
-
 /* ---- asking Redis ---- */
 
 /* ACL DRYRUN user command ...; false: Redis is away. */
@@ -93,6 +91,7 @@ static enum right read_rules(struct slice rules, const char *command) {
 
 struct rights {
     struct slice user;
+    bool is_self;        /* it is the user of --redis */
     struct value *rules; /* of ACL GETUSER: a list where it may be asked */
     unsigned missing, unknown;
     struct buffer names; /* of the missing ones */
@@ -147,7 +146,6 @@ static void judge_needs(struct doctor *doctor, const struct rights *r) {
 /* Without it mintd serves, but asks Redis for each request. */
 static bool judge_tracking(struct doctor *doctor, const struct rights *r) {
     const struct slice tracking[] = {S("CLIENT"), S("TRACKING"), S("ON")};
-    char user[USER_MAX];
     enum right right;
     if (!try_command(doctor, r->user, tracking, 3, &right)) {
         return false;
@@ -155,20 +153,7 @@ static bool judge_tracking(struct doctor *doctor, const struct rights *r) {
     if (right == RIGHT_UNKNOWN && !slice_is_absent(rules_of(r, "commands"))) {
         right = read_rules(rules_of(r, "commands"), "client|tracking");
     }
-    visible(r->user, user, sizeof user);
-    if (right == RIGHT_MISSING) {
-        doctor_find(doctor, FINDING_WARNING, "tracking",
-                    "allow it: ACL SETUSER ... +client|tracking, then mintd notices within 5 s",
-                    "user %s may not CLIENT TRACKING: mintd cannot answer from memory", user);
-    } else if (right == RIGHT_UNKNOWN) {
-        doctor_find(doctor, FINDING_NOT_CHECKED, "tracking",
-                    "ask with a user who may ACL DRYRUN, and name mintd's with --user",
-                    "whether user %s may CLIENT TRACKING", user);
-    } else {
-        doctor_find(doctor, FINDING_OK, "tracking", NULL,
-                    "user %s may CLIENT TRACKING: mintd answers from memory", user);
-    }
-    return true;
+    return doctor_look_at_tracking(doctor, r->user, right, r->is_self);
 }
 
 /* ---- what mintd does not need ---- */
@@ -205,8 +190,8 @@ static bool get_user(struct doctor *doctor, struct slice user, struct value **ru
     return *rules != NULL;
 }
 
-static bool look_at_user(struct doctor *doctor, struct slice user) {
-    struct rights r = {.user = user};
+static bool look_at_user(struct doctor *doctor, struct slice user, bool is_self) {
+    struct rights r = {.user = user, .is_self = is_self};
     char text[USER_MAX];
     r.names = buffer_of(r.storage, sizeof r.storage);
     if (!get_user(doctor, user, &r.rules)) {
@@ -229,18 +214,16 @@ static bool look_at_user(struct doctor *doctor, struct slice user) {
 
 bool doctor_look_at_rights(struct doctor *doctor) {
     const struct slice arguments[] = {S("ACL"), S("WHOAMI")};
-    if (doctor->asked_user != NULL) {
-        return look_at_user(doctor, slice_of_string(doctor->asked_user));
-    }
     struct value *reply = redis_try(doctor->redis, arguments, 2);
     if (reply == NULL) {
         return false;
     }
     const char *configured = redis_settings(doctor->redis)->redis.user;
-    struct slice user = reply->kind == REDIS_VALUE_TEXT ? reply->text
+    struct slice self = reply->kind == REDIS_VALUE_TEXT ? reply->text
                         : *configured != '\0'           ? slice_of_string(configured)
                                                         : S("default");
-    bool done = look_at_user(doctor, user);
+    struct slice user = doctor->asked_user == NULL ? self : slice_of_string(doctor->asked_user);
+    bool done = look_at_user(doctor, user, slice_equal(user, self));
     value_free(reply);
     return done;
 }

@@ -115,6 +115,44 @@ def test_doctor_finds_that_nothing_can_be_answered_from_memory(healthy):
     assert findings(Mintctl(healthy), "--user", "mintd")["rights"]["result"] == "ok"
 
 
+# What an operator has renamed, and the words that Redis has for it.
+RENAMED = {"HELLO": "HELLO 3 is refused (ERR unknown command 'HELLO'",
+           "CLIENT": "CLIENT TRACKING is refused (ERR unknown command 'CLIENT'"}
+
+
+@rows("CTL", **{name.lower(): name for name in RENAMED})
+def test_doctor_finds_that_redis_does_not_tell_of_changes(case):
+    """Whatever the rules of the users say."""
+    with RedisServer("--rename-command", case, "") as server:
+        server.cli("CONFIG", "SET", "save", "3600 1")
+        ctl = Mintctl(server)
+        found(ctl, "tracking", "warning", RENAMED[case], "from memory")
+        assert case in findings(ctl)["tracking"]["advice"]
+        server.cli("ACL", "SETUSER", "mintd", "on", ">mintd-password", "~mintd:*", "+@all")
+        found(ctl, "tracking", "warning", RENAMED[case], arguments=("--user", "mintd"))
+
+
+@row("CTL")
+def test_doctor_tries_tracking_and_undoes_it(healthy):
+    with healthy.monitor() as seen:
+        found(Mintctl(healthy), "tracking", "ok", "default")
+        commands = [" ".join(c[:3]).upper() for c in seen.commands()]
+    assert commands.count("CLIENT TRACKING ON") == 2  # found() looks twice
+    for place, command in enumerate(commands):
+        if command == "CLIENT TRACKING ON":
+            assert commands[place - 1 : place + 2] == ["HELLO 3", command, "CLIENT TRACKING OFF"], commands
+
+
+@row("CTL")
+def test_doctor_who_may_not_try_tracking_says_so(healthy):
+    healthy.cli("ACL", "SETUSER", "admin", "on", ">admin-password", "~*", "+@all", "-client|tracking")
+    ctl = Mintctl(healthy.url.replace("//", "//admin:admin-password@"), canaries=["admin-password"])
+    found(ctl, "tracking", "warning", "admin", "may not")  # as mintd's user
+    found(ctl, "tracking", "not checked", "mintd may", arguments=("--user", "mintd"))
+    healthy.cli("ACL", "SETUSER", "mintd", "-client|tracking")
+    found(ctl, "tracking", "warning", "mintd may not", arguments=("--user", "mintd"))
+
+
 @row("CTL")
 def test_doctor_asks_for_select_where_there_is_something_to_select(healthy):
     healthy.cli("ACL", "SETUSER", "mintd", "-select")
@@ -141,7 +179,9 @@ def test_doctor_as_the_user_of_mintd(healthy):
     result = findings(Mintctl(url, canaries=["mintd-password"]))
     assert {f["result"] for f in result.values()} == {"ok", "not checked"}, result
     assert result["rights"]["result"] == "not checked"
-    assert {k for k, f in result.items() if f["result"] == "ok"} == {"layout", "tls"}, result
+    assert {k for k, f in result.items() if f["result"] == "ok"} == {"layout", "tls", "tracking"}, result
+    healthy.cli("ACL", "SETUSER", "mintd", "-client|tracking")
+    found(Mintctl(url), "tracking", "warning", "mintd may not")
 
 
 @row("CTL")
@@ -260,8 +300,14 @@ def bulk(text):
     return b"$%d\r\n%s\r\n" % (len(data), data)
 
 
-HELLO = b"%1\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
-FAKE = {"HELLO": HELLO, "GET": bulk("1"), "PING": b"+PONG\r\n", "SCAN": b"*2\r\n$1\r\n0\r\n*0\r\n"}
+def hello(**fields):
+    """Its reply, with the version where there is one."""
+    named = {**fields, "role": "master"}
+    return b"%%%d\r\n" % len(named) + b"".join(bulk(k) + bulk(v) for k, v in named.items())
+
+
+FAKE = {"HELLO": hello(), "GET": bulk("1"), "PING": b"+PONG\r\n", "CLIENT": b"+OK\r\n",
+        "SCAN": b"*2\r\n$1\r\n0\r\n*0\r\n"}
 
 
 @row("CTL")
@@ -270,6 +316,16 @@ def test_doctor_finds_an_old_redis():
                             ("redis_version:6.0.0\r\nvalkey_version:8.1.0", "ok")):
         with FakeRedis({**FAKE, "INFO": bulk("# Server\r\n%s\r\naof_enabled:1\r\n" % version)}) as fake:
             found(Mintctl(fake), "version", result, version.split(":")[-1])
+
+
+@row("CTL")
+def test_doctor_finds_a_redis_that_is_too_old_for_tracking():
+    """mintd goes by what HELLO says; where that names no version it asks, and so does the doctor."""
+    for reply, result in ((hello(version="6.2.14"), "warning"), (hello(version="7.0.0"), "ok"),
+                          (hello(server="valkey", version="8.1.0"), "ok"), (hello(), "ok"),
+                          (hello(version="unstable"), "ok")):
+        with FakeRedis({**FAKE, "HELLO": reply}) as fake:
+            found(Mintctl(fake), "tracking", result, "6.2.14" if result == "warning" else "default")
 
 
 @row("CTL")
