@@ -264,6 +264,28 @@ def test_without_a_cache_each_request_asks(start_mintd, own_redis):
     assert {k for k, v in cache_metrics(instance).items() if v} == {"misses_total"}
 
 
+@rows("CACHE-refused", hello="HELLO", client="CLIENT")
+def test_redis_that_does_not_tell_of_changes(start_mintd, case):
+    """What is not there cannot be trusted: each request asks, and the log says why, once."""
+    with RedisServer("--rename-command", case, "") as server:
+        install_clients(server)
+        instance = start_mintd(redis=server)
+        instance.wait_for_store()
+        with Wire(instance.address) as wire:
+            token = mint_on(wire)
+            with server.monitor() as seen:
+                for _ in range(5):
+                    assert wire.ask(ask_for(token))[0] == 200
+                asked = [c[0].upper() for c in seen.commands() if c[0].upper() in ("GET", "HGETALL")]
+            assert asked == ["GET", "GET", "HGETALL"] * 5
+            server.cli("DEL", token_key(token))
+            assert wire.ask(ask_for(token))[0] == 401
+        assert b"\nmintd_cache_on 0\n" in instance.request("GET", "/metrics").body
+        told = instance.find_log(lambda line: "CLIENT TRACKING" in line["message"])
+        assert [line["level"] for line in told] == ["warning"], told
+        assert ("RESP2" if case == "HELLO" else "unknown command 'CLIENT'") in told[0]["reply"], told
+
+
 @row("CACHE-small")
 def test_small_cache_keeps_its_bound(start_mintd, own_redis):
     """Thousands of tokens in 64 KiB: right all the same."""
