@@ -18,7 +18,8 @@ struct flight {
     struct flight *next; /* in its bucket */
     void *owner;
     uint64_t hash;
-    uint64_t started_ns; /* the owner's */
+    uint64_t started_ns; /* the owner's: when it was asked, */
+    uint64_t started_ms; /* and in loop time */
     unsigned turn;       /* of flights_take_off(): which one it waits for */
     unsigned verb;       /* only the same one may join */
     bool spoiled;

@@ -1,5 +1,5 @@
 /* The first words on a connection: HELLO 3 (with AUTH and a name), SELECT; for a server that knows
- * RESP2 alone: AUTH, CLIENT SETNAME, SELECT.
+ * RESP2 alone: AUTH, CLIENT SETNAME, ROLE, SELECT.
  *
  * An error reply to HELLO or AUTH may repeat what it was sent, the password too: only words of our
  * own about it get into the log. */
@@ -51,10 +51,27 @@ static void refuse(struct redis_link *link, struct slice text) {
 
 /* ---- RESP2 ---- */
 
-static void on_named(void *context, const struct link_result *result) {
-    if (!is_lost(context, result)) {
-        ask_select(context); /* the name is a courtesy: refused or not */
+static void on_role(void *context, const struct link_result *result) {
+    if (is_lost(context, result)) {
+        return;
     }
+    const struct reply *reply = result->reply;
+    bool has_role = reply->type == REPLY_ARRAY && reply->elements != 0;
+    if (has_role && slice_equal(reply_first(reply)->text, S("slave"))) {
+        link_fail(context, STORE_TROUBLE_READONLY, "it is a replica");
+    } else {
+        ask_select(context); /* it may have no right to ask: then a write tells */
+    }
+}
+
+static void on_named(void *context, const struct link_result *result) {
+    if (is_lost(context, result)) {
+        return; /* the name is a courtesy: refused or not */
+    }
+    struct output *out = link_ask_begin(context);
+    output_command(out, 1);
+    output_argument(out, S("ROLE"));
+    link_ask_end(context, on_role);
 }
 
 static void ask_name(struct redis_link *link) {

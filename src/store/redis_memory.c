@@ -10,18 +10,25 @@
  * too old for its pushes to be relied on: the same, and it is not asked. */
 #include "store/redis_store_internal.h"
 
+#include "mintd/clock.h"
 #include "mintd/log.h"
 #include "store/store_answer.h"
 
-/* Together with the lag of the loop's clock within a turn: 2 s. */
+/* Together with the lag of the coarse clock and of the way to the client: under 2 s. */
 #define TRUST_MS (LINK_SILENCE_MS - 100u)
 #define RETRY_MS 5000u
 #define SWEEP_MS 1000u
 
+/* By the real time, not the loop's, which stands still within a turn, however long that takes. */
+bool memory_is_recent(uint64_t asked_ms) {
+    uint64_t now_ms = clock_monotonic_ms();
+    return now_ms < asked_ms || now_ms - asked_ms < TRUST_MS;
+}
+
 bool memory_is_trusted(const struct redis_store *store) {
     /* The schema is known to be ours only while the link is up. */
     return store->memory.is_tracked && store->schema_is_ours &&
-           uv_now(store->loop) - link_heard_ms(store->link) < TRUST_MS;
+           memory_is_recent(link_heard_ms(store->link));
 }
 
 /* ---- forgetting ---- */
@@ -88,8 +95,7 @@ static void tell_refusal(struct redis_store *store, const char *line, struct log
     }
 }
 
-static void take_refusal(struct redis_store *store, struct slice reply) {
-    tell_refusal(store, does_not_tell, (struct log_field)LOG_TEXT("reply", reply));
+static void retry_later(struct redis_store *store) {
     if (!store->closing) {
         uv_timer_start(&store->memory.retry, on_retry, RETRY_MS, 0);
     }
@@ -104,7 +110,9 @@ static void on_tracking(void *context, const struct link_result *result) {
     memory->is_tracked = result->trouble == STORE_TROUBLE_NONE;
     counter_set(&store->metrics->cache.on, memory->is_tracked);
     if (!memory->is_tracked) {
-        take_refusal(store, result->reply->text);
+        tell_refusal(store, does_not_tell,
+                     (struct log_field)LOG_TEXT("reply", result->reply->text));
+        retry_later(store);
         return;
     }
     if (memory->refusal_told != NULL) {
@@ -135,8 +143,9 @@ void memory_start_tracking(struct redis_store *store) {
     }
     struct output *out = link_begin(store->link);
     unsigned slot;
-    if (out == NULL) {
-        return; /* down: it is asked again once it is greeted */
+    if (out == NULL) { /* too much waits; or it is down, and is asked once it is greeted */
+        retry_later(store);
+        return;
     }
     output_command(out, 3);
     output_argument(out, S("CLIENT"));

@@ -78,6 +78,7 @@ static bool take_off(struct redis_store *store, enum redis_verb verb, struct sli
     }
     put_command(store, verb, key, out);
     flight->started_ns = clock_monotonic_ns();
+    flight->started_ms = uv_now(store->loop);
     return link_end(store->link, &handler, &slot);
 }
 
@@ -93,14 +94,18 @@ static struct flight *new_flight(struct redis_store *store, enum redis_verb verb
     return flight;
 }
 
-/* One to join; whether it asked before, so that what it brings may be older than this question. */
+/* One to join; whether it asked before, so that what it brings may be older than this question:
+ * then it is as good as a copy of that age, and no better. */
 static struct flight *find_flight(struct redis_store *store, enum redis_verb verb, struct slice key,
                                   bool *asked_before) {
     const struct redis_memory *memory = &store->memory;
     struct flight *flight = flights_find(&memory->flights, verb, key);
     bool in_the_air = flight != NULL && flight_is_in_the_air(&memory->flights, flight);
-    *asked_before = in_the_air && memory->is_tracked;
-    return in_the_air && !memory->is_tracked ? NULL : flight;
+    *asked_before = in_the_air;
+    if (in_the_air && (!memory->is_tracked || !memory_is_recent(flight->started_ms))) {
+        return NULL;
+    }
+    return flight;
 }
 
 static enum progress read_through(struct redis_store *store, enum redis_verb verb, struct slice key,
@@ -112,6 +117,7 @@ static enum progress read_through(struct redis_store *store, enum redis_verb ver
     struct flight *flight = find_flight(store, verb, key, &operation->from_memory);
     counter_add(flight != NULL ? &metrics->joined : &metrics->misses, 1);
     if (flight == NULL) {
+        operation->from_memory = false;
         flight = new_flight(store, verb, key);
     }
     if (flight == NULL) {

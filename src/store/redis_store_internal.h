@@ -126,6 +126,8 @@ void memory_start_tracking(struct redis_store *store);
 /* The connection is lost: nothing that it brought is trusted any more. */
 void memory_stop_tracking(struct redis_store *store);
 void memory_on_push(struct redis_store *store, const struct reply *push);
+/* Whether what Redis was asked at that moment (loop time) is as good as a copy now. */
+bool memory_is_recent(uint64_t asked_ms);
 /* Whether copies are good now: Redis tells of changes, and was heard of lately. */
 bool memory_is_trusted(const struct redis_store *store);
 /* A key is about to be deleted, by the next command: forgotten here already, since no read that is

@@ -216,10 +216,12 @@ static void on_reply(struct redis_link *link, const struct reply *reply, bool to
     }
 }
 
-/* A whole reply is the sign of life; bytes alone may go on for ever inside a length that was a lie.
- */
+/* A whole reply is the sign of life; bytes alone may go on for ever inside a length that was a lie,
+ * and pushes while what was asked is not answered. */
 static void dispatch(struct redis_link *link, const struct reply *reply, bool too_big) {
-    link->silent_ticks = 0;
+    if (reply->type != REPLY_PUSH) {
+        link->silent_ticks = 0;
+    }
     if (reply->type == REPLY_PUSH) {
         if (link->events.on_push != NULL) {
             link->events.on_push(link->context, too_big ? NULL : reply);

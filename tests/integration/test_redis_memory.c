@@ -411,6 +411,19 @@ static void test_resp2_remembers_nothing(void **state) {
     close_world(state);
 }
 
+/* RESP2's greeting names no role: it is asked for. */
+static void test_resp2_replica_serves_nothing(void **state) {
+    static const char *const arguments[] = {"--rename-command", "HELLO", "",  "--replicaof",
+                                            "127.0.0.1",        "1",     NULL};
+    open_with(state, arguments);
+    struct world *world = *state;
+    world->store =
+        store_crew_add(&world->crew, redis_store_new(&world->loop.loop, &world->options));
+    assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_READONLY, 5000));
+    assert_string_equal(redis_store_reason(world->store), "it is a replica");
+    close_world(state);
+}
+
 /* ---- the link is lost ---- */
 
 static void test_lost_link_forgets_all(void **state) {
@@ -640,6 +653,7 @@ int main(void) {
         TEST(test_small_table_of_redis),
         cmocka_unit_test_setup_teardown(test_right_is_given_later, open_world, close_world),
         cmocka_unit_test(test_resp2_remembers_nothing),
+        cmocka_unit_test(test_resp2_replica_serves_nothing),
         TEST(test_lost_link_forgets_all),
         TEST(test_other_redis_behind_the_address),
         cmocka_unit_test_setup_teardown(test_deletion_is_forgotten_by_all_first, open_world,

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -512,8 +513,8 @@ static void test_silent_server_is_not_trusted(void **state) {
     assert_in_range(last_hit_ms, 500, 2000);
 }
 
-/* Pushes that come in are a sign of life, but they may have lain somewhere for long: what was not
- * asked for says nothing of now. */
+/* Pushes that come in may have lain somewhere for long: what was not asked for says nothing of now,
+ * and a link on which nothing else comes is given up like a silent one. */
 static void test_pushes_alone_earn_no_trust(void **state) {
     static const struct fake_line mute[] = {
         {"GET", SLICE("")}, {"PING", SLICE("")}, {NULL, SLICE("")}};
@@ -529,7 +530,43 @@ static void test_pushes_alone_earn_no_trust(void **state) {
         last_hit_ms = is_hit(worker) ? now_ms : last_hit_ms;
     }
     assert_in_range(last_hit_ms, 500, 2000);
-    assert_int_equal(world->fake.accepted, 1); /* the link was not lost meanwhile */
+    assert_int_equal(world->fake.accepted, 2);
+}
+
+/* This process stood still: what was asked before has been answered meanwhile, but the answer is as
+ * old as a copy that is not trusted any more. */
+static void test_old_question_answers_no_new_one(void **state) {
+    static const struct timespec pause = {.tv_sec = 2};
+    struct world *world = *state;
+    struct worker *worker = world->worker;
+    unsigned before = world->fake.commands;
+    world->fake.script = no_reads;
+    store_call_get(worker->calls[0], S("k"));
+    wait_for_commands(world, before, 1);
+    fake_redis_say(&world->fake, S("$3\r\nold\r\n"));
+    nanosleep(&pause, NULL);
+    store_call_get(worker->calls[1], S("k"));
+    assert_int_equal(counter_read(&worker->metrics.cache.joined), 0);
+    wait_for_commands(world, before, 2);
+    fake_redis_say(&world->fake, S("$3\r\nnew\r\n"));
+    assert_int_equal(store_call_wait(worker->calls[1]), STORE_FOUND);
+    assert_memory_equal(worker->calls[1]->value.data, "new", 3);
+    assert_true(store_call_has_ended(worker->calls[0]));
+}
+
+/* Within a turn the loop's clock stands still; trust ends all the same. */
+static void test_long_turn_earns_no_trust(void **state) {
+    static const struct timespec pause = {.tv_sec = 2};
+    struct world *world = *state;
+    struct worker *worker = world->worker;
+    struct store_call *call = worker->calls[0];
+    remember(worker, "k");
+    store_call_get(call, S("k"));
+    assert_int_equal(call->progress, PROGRESS_DONE);
+    nanosleep(&pause, NULL); /* the loop does not run, so its time is as before */
+    store_call_get(call, S("k"));
+    assert_int_equal(call->progress, PROGRESS_PENDING);
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
 }
 
 static void test_idle_link_stays_trusted(void **state) {
@@ -739,6 +776,8 @@ int main(void) {
         TEST(test_old_redis_is_told_of),
         TEST(test_silent_server_is_not_trusted),
         TEST(test_pushes_alone_earn_no_trust),
+        TEST(test_old_question_answers_no_new_one),
+        TEST(test_long_turn_earns_no_trust),
         TEST(test_idle_link_stays_trusted),
         TEST(test_deletion_tells_the_sibling_first),
         TEST(test_deletion_spoils_the_siblings_read),
