@@ -213,10 +213,12 @@ void oauth_credentials_from_basic(struct oauth_credentials *credentials,
 void oauth_credentials_from_body(struct oauth_credentials *credentials, struct slice id,
                                  struct slice secret);
 struct slice oauth_credentials_id(const struct oauth_credentials *credentials);
+/* Of secrets; the id stays. */
+void oauth_credentials_wipe(struct oauth_credentials *credentials);
 
 struct oauth_authentication {
     struct flow flow;
-    struct oauth_credentials credentials; /* the request; wiped of secrets when done */
+    struct oauth_credentials credentials; /* the request; wiped by whoever asked, in the end */
     /* the request: where it comes from, the caller's until the end; absent: not limited */
     struct slice address;
     /* the result */
@@ -239,6 +241,13 @@ struct oauth_authentication {
 };
 
 enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authentication *a);
+/* After one that ended with NONE: whether the client was read from memory, so that it may be what
+ * it was a moment ago. Where a no would follow from what it may not do, it is to be confirmed
+ * first. */
+bool oauth_authentication_may_be_old(const struct oauth_authentication *a);
+/* The same authentication as of now, with the same credentials: it has a result of its own, and
+ * cannot be old. */
+enum progress oauth_authentication_confirm(struct oauth_authentication *a);
 
 /* ---- tokens ---- */
 
@@ -275,9 +284,9 @@ struct oauth_grant {
     struct store_operation operation;
     unsigned wanted_ttl_s;
     uint64_t global_generation;
-    uint64_t changes;           /* store_changes() before client and generation were read */
-    uint64_t client_generation; /* read again */
-    unsigned rounds;            /* tokens made */
+    unsigned rounds;      /* tokens made; of the last one: */
+    bool grants_the_same; /* its scope and audience are what would be granted now */
+    uint64_t token_generation, token_global_generation;
 };
 
 /* The token is acknowledged by the store when refusal is NONE. */

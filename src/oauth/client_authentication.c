@@ -23,9 +23,6 @@ static struct slice offered_secret(const struct oauth_authentication *a, unsigne
 static enum progress end(struct oauth_authentication *a, enum oauth_refusal refusal) {
     a->refusal = refusal;
     a->flow.step = NULL;
-    for (unsigned i = 0; i < a->credentials.secret_count; i++) {
-        crypto_wipe(a->credentials.secrets[i], a->credentials.secret_sizes[i]);
-    }
     return PROGRESS_DONE;
 }
 
@@ -177,10 +174,16 @@ static enum progress take_fence(struct flow *flow) {
     }
     a->is_confirmed = true;
     if (store_changes(a->oauth->options.store) == a->changes) {
-        return count_failure(a);
+        return a->refusal == OAUTH_REFUSED_NONE ? end(a, a->refusal) : count_failure(a);
     }
     flow->step = begin;
     return PROGRESS_DONE;
+}
+
+static enum progress ask_fence(struct flow *flow) {
+    struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
+    flow->step = take_fence;
+    return store_fence(a->oauth->options.store, &a->read);
 }
 
 static enum progress conclude(struct flow *flow) {
@@ -192,9 +195,9 @@ static enum progress conclude(struct flow *flow) {
                           a->oauth->options.wall_ms() / 1000);
         return end(a, OAUTH_REFUSED_NONE);
     }
-    if (a->rests_on_memory && !a->is_confirmed) {
-        flow->step = take_fence;
-        return store_fence(a->oauth->options.store, &a->read);
+    if (oauth_authentication_may_be_old(a)) {
+        flow->step = ask_fence;
+        return PROGRESS_DONE;
     }
     return count_failure(a);
 }
@@ -286,6 +289,16 @@ enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authe
     a->secret_expired_at = 0;
     a->retry_after_s = 0;
     a->is_confirmed = false;
+    a->rests_on_memory = false;
     a->flow.step = check_credentials;
+    return flow_start(&a->flow);
+}
+
+bool oauth_authentication_may_be_old(const struct oauth_authentication *a) {
+    return a->rests_on_memory && !a->is_confirmed;
+}
+
+enum progress oauth_authentication_confirm(struct oauth_authentication *a) {
+    a->flow.step = ask_fence;
     return flow_start(&a->flow);
 }

@@ -40,6 +40,12 @@ static bool keep_secret(struct oauth_credentials *credentials, struct slice secr
     return true;
 }
 
+void oauth_credentials_wipe(struct oauth_credentials *credentials) {
+    for (unsigned i = 0; i < credentials->secret_count; i++) {
+        crypto_wipe(credentials->secrets[i], credentials->secret_sizes[i]);
+    }
+}
+
 struct slice oauth_credentials_id(const struct oauth_credentials *credentials) {
     return slice_of(credentials->id, credentials->id_size);
 }

@@ -3,18 +3,23 @@
  *
  * Happy path: read the client, check the secret, read the global generation, decide, SETEX. Client
  * and generation may come from memory: where anything has changed by the time that the token is
- * acknowledged they are read again, and a token of a generation that had ended already is replaced.
+ * acknowledged, all is decided again. A token on other terms than would be granted now is replaced;
+ * one that would not be granted, or of which nobody can tell, is not given out.
  * Failure modes: what is wrong with the request counts only once the client is known, so that a
- * stranger learns nothing. */
+ * stranger learns nothing; and a no that rests on memory is confirmed. */
 #include "oauth/oauth_internal.h"
 #include "oauth/token.h"
 
-#define ROUNDS_MAX 3u /* generations that end while tokens are made, over and over */
+#define ROUNDS_MAX 3u /* tokens made, where their terms change over and over */
 #define RECORD_MAX (OAUTH_CLIENT_ID_MAX + OAUTH_SCOPE_MAX + OAUTH_AUDIENCE_MAX + 512)
 
 static enum progress end(struct oauth_grant *g, enum oauth_refusal refusal) {
     g->refusal = refusal;
     g->flow.step = NULL;
+    oauth_credentials_wipe(&g->authentication.credentials);
+    if (refusal != OAUTH_REFUSED_NONE) {
+        crypto_wipe(&g->token.text, sizeof g->token.text);
+    }
     return PROGRESS_DONE;
 }
 
@@ -33,53 +38,18 @@ static enum progress end_minted(struct oauth_grant *g) {
     return end(g, OAUTH_REFUSED_NONE);
 }
 
-static enum progress store_token(struct flow *flow);
-
-/* Whoever cannot tell keeps the token: it was acknowledged. */
-static enum progress take_generation_again(struct flow *flow) {
-    struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
-    uint64_t generation, before = g->global_generation;
-    if (g->operation.answer == STORE_UNKNOWN ||
-        !oauth_generation_read(&g->operation, &generation)) {
-        return end_minted(g);
-    }
-    g->global_generation = generation;
-    if (generation == before && g->client_generation == g->authentication.client.generation) {
-        return end_minted(g);
-    }
-    g->authentication.client.generation = g->client_generation;
-    flow->step = store_token;
-    return PROGRESS_DONE;
-}
-
-static enum progress take_client_again(struct flow *flow) {
-    struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
-    struct oauth_client_standing client;
-    if (g->operation.answer != STORE_FOUND || !oauth_client_read_standing(&g->operation, &client)) {
-        return end_minted(g);
-    }
-    g->client_generation = client.generation;
-    flow->step = take_generation_again;
-    return store_get(g->oauth->options.store, S(OAUTH_KEY_GENERATION), &g->operation);
-}
+static enum progress authenticate(struct flow *flow);
 
 static enum progress take_acknowledgement(struct flow *flow) {
     struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
-    struct store *store = g->oauth->options.store;
-    uint64_t changes = store_changes(store);
-    char storage[OAUTH_KEY_STORAGE];
     if (g->operation.answer != STORE_FOUND) {
-        crypto_wipe(&g->token.text, sizeof g->token.text);
         return end_unknown(g, g->operation.trouble);
     }
-    if (changes == g->changes || g->rounds == ROUNDS_MAX) {
+    if (store_changes(g->oauth->options.store) == g->authentication.changes) {
         return end_minted(g);
     }
-    g->changes = changes;
-    flow->step = take_client_again;
-    return store_read_hash(
-        store, oauth_client_key(oauth_credentials_id(&g->authentication.credentials), storage),
-        &g->operation);
+    flow->step = authenticate;
+    return PROGRESS_DONE;
 }
 
 static unsigned granted_ttl(const struct oauth_grant *g, const struct oauth_client *client) {
@@ -120,10 +90,19 @@ static enum progress store_token(struct flow *flow) {
     if (json.overflow) { /* a scope of many characters that JSON escapes */
         return end(g, OAUTH_REFUSED_SCOPE_NOT_ALLOWED);
     }
+    g->token_generation = client->generation;
+    g->token_global_generation = g->global_generation;
     g->rounds++;
     flow->step = take_acknowledgement;
     return store_set(options->store, oauth_token_key(g->token.jti, key_storage),
                      buffer_slice(&json), g->ttl_s, &g->operation);
+}
+
+/* Whether the token that is stored is what would be granted now. */
+static bool is_as_granted(const struct oauth_grant *g) {
+    const struct oauth_client *client = &g->authentication.client;
+    return g->rounds != 0 && g->grants_the_same && client->generation == g->token_generation &&
+           g->global_generation == g->token_global_generation && granted_ttl(g, client) == g->ttl_s;
 }
 
 static enum progress take_generation(struct flow *flow) {
@@ -133,6 +112,12 @@ static enum progress take_generation(struct flow *flow) {
     }
     if (!oauth_generation_read(&g->operation, &g->global_generation)) {
         return end(g, OAUTH_REFUSED_RECORD_UNREADABLE);
+    }
+    if (is_as_granted(g)) {
+        return end_minted(g);
+    }
+    if (g->rounds == ROUNDS_MAX) {
+        return end(g, OAUTH_REFUSED_BUSY);
     }
     flow->step = store_token;
     return PROGRESS_DONE;
@@ -176,6 +161,8 @@ static enum oauth_refusal judge_ttl(struct oauth_grant *g) {
 static enum oauth_refusal judge_request(struct oauth_grant *g) {
     const struct oauth_client *client = &g->authentication.client;
     enum oauth_refusal refusal = judge_grant_type(g);
+    g->granted_scope = buffer_of(g->scope_storage, sizeof g->scope_storage);
+    g->granted_audience = buffer_of(g->audience_storage, sizeof g->audience_storage);
     if (refusal == OAUTH_REFUSED_NONE) {
         refusal = oauth_scope_grant(client, g->scope, &g->granted_scope);
     }
@@ -185,13 +172,29 @@ static enum oauth_refusal judge_request(struct oauth_grant *g) {
     return refusal == OAUTH_REFUSED_NONE ? judge_ttl(g) : refusal;
 }
 
+/* The same once more, for a token that is stored: whether what is granted has changed. */
+static enum oauth_refusal judge_again(struct oauth_grant *g) {
+    char scope_storage[OAUTH_SCOPE_MAX], audience_storage[OAUTH_AUDIENCE_MAX];
+    struct buffer scope = buffer_of(scope_storage, sizeof scope_storage);
+    struct buffer audience = buffer_of(audience_storage, sizeof audience_storage);
+    buffer_append(&scope, buffer_slice(&g->granted_scope));
+    buffer_append(&audience, buffer_slice(&g->granted_audience));
+    enum oauth_refusal refusal = judge_request(g);
+    g->grants_the_same = slice_equal(buffer_slice(&scope), buffer_slice(&g->granted_scope)) &&
+                         slice_equal(buffer_slice(&audience), buffer_slice(&g->granted_audience));
+    return refusal;
+}
+
 static enum progress take_client(struct flow *flow) {
     struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
     if (g->authentication.refusal != OAUTH_REFUSED_NONE) {
         g->trouble = g->authentication.trouble;
         return end(g, g->authentication.refusal);
     }
-    enum oauth_refusal refusal = judge_request(g);
+    enum oauth_refusal refusal = g->rounds == 0 ? judge_request(g) : judge_again(g);
+    if (refusal != OAUTH_REFUSED_NONE && oauth_authentication_may_be_old(&g->authentication)) {
+        return oauth_authentication_confirm(&g->authentication);
+    }
     if (refusal != OAUTH_REFUSED_NONE) {
         return end(g, refusal);
     }
@@ -216,10 +219,7 @@ static enum progress authenticate(struct flow *flow) {
 enum progress oauth_grant_start(struct oauth *oauth, struct oauth_grant *grant) {
     grant->oauth = oauth;
     grant->trouble = STORE_TROUBLE_NONE;
-    grant->changes = store_changes(oauth->options.store);
     grant->rounds = 0;
-    grant->granted_scope = buffer_of(grant->scope_storage, sizeof grant->scope_storage);
-    grant->granted_audience = buffer_of(grant->audience_storage, sizeof grant->audience_storage);
     grant->flow.step = authenticate;
     return flow_start(&grant->flow);
 }

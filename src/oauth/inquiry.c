@@ -6,6 +6,7 @@ static enum progress end(struct oauth_inquiry *inquiry, enum oauth_refusal refus
     inquiry->refusal = refusal;
     inquiry->trouble = trouble;
     inquiry->flow.step = NULL;
+    oauth_credentials_wipe(&inquiry->authentication.credentials);
     return PROGRESS_DONE;
 }
 
@@ -28,11 +29,31 @@ bool oauth_inquiry_finds_active(const struct oauth_inquiry *inquiry) {
 }
 
 /* A token that is no good is an answer; one that nobody can tell of is none. */
-static enum progress take_token(struct flow *flow) {
-    struct oauth_inquiry *inquiry = container_of(flow, struct oauth_inquiry, flow);
+static enum progress end_with_token(struct oauth_inquiry *inquiry) {
     const struct oauth_verification *token = &inquiry->verification;
     bool unknown = oauth_refusal_error(token->refusal) == OAUTH_TEMPORARILY_UNAVAILABLE;
     return end(inquiry, unknown ? token->refusal : OAUTH_REFUSED_NONE, token->trouble);
+}
+
+static enum progress take_caller_again(struct flow *flow) {
+    struct oauth_inquiry *inquiry = container_of(flow, struct oauth_inquiry, flow);
+    const struct oauth_authentication *caller = &inquiry->authentication;
+    if (caller->refusal != OAUTH_REFUSED_NONE) {
+        return end(inquiry, caller->refusal, caller->trouble);
+    }
+    return end_with_token(inquiry);
+}
+
+/* The token is good, but not for the caller to know, as memory has it: that is confirmed. */
+static enum progress take_token(struct flow *flow) {
+    struct oauth_inquiry *inquiry = container_of(flow, struct oauth_inquiry, flow);
+    bool is_good = inquiry->verification.refusal == OAUTH_REFUSED_NONE;
+    if (is_good && !oauth_inquiry_finds_active(inquiry) &&
+        oauth_authentication_may_be_old(&inquiry->authentication)) {
+        flow->step = take_caller_again;
+        return oauth_authentication_confirm(&inquiry->authentication);
+    }
+    return end_with_token(inquiry);
 }
 
 static void on_verified(struct flow *flow) {

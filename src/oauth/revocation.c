@@ -1,7 +1,9 @@
 /* revocation.c: a client gives a token of its own back (RFC 7009).
  *
- * A token that is not good any more needs no revocation; one of another client is refused, and
- * stays. */
+ * A token that is not there is deleted all the same: another worker may still have a copy, and is
+ * told so before the answer. So is one of the client's own that is not good any more: it may be
+ * elsewhere (by another clock), or later. A good token of another client is refused, and stays; of
+ * one that is not good nothing is said. */
 #include "oauth/oauth_internal.h"
 
 static enum progress end(struct oauth_revocation *r, enum oauth_refusal refusal,
@@ -22,8 +24,20 @@ static enum progress take_deletion(struct flow *flow) {
     if (r->operation.answer != STORE_FOUND) {
         return end(r, OAUTH_REFUSED_STORE_UNKNOWN, r->operation.trouble);
     }
-    r->revoked = true;
+    r->revoked = r->operation.number != 0;
     return end(r, OAUTH_REFUSED_NONE, STORE_TROUBLE_NONE);
+}
+
+static bool is_callers(const struct oauth_inquiry *inquiry) {
+    return slice_equal(oauth_credentials_id(&inquiry->authentication.credentials),
+                       inquiry->verification.client_id);
+}
+
+/* Whether there is nothing that could be deleted, or nothing that this client may. */
+static bool is_nobodys(const struct oauth_inquiry *inquiry) {
+    const struct oauth_verification *token = &inquiry->verification;
+    return !token->has_jti || (token->refusal != OAUTH_REFUSED_TOKEN_UNKNOWN &&
+                               token->refusal != OAUTH_REFUSED_NONE && !is_callers(inquiry));
 }
 
 static enum progress take_inquiry(struct flow *flow) {
@@ -31,11 +45,10 @@ static enum progress take_inquiry(struct flow *flow) {
     const struct oauth_inquiry *inquiry = &r->inquiry;
     const struct oauth_verification *token = &inquiry->verification;
     char storage[OAUTH_KEY_STORAGE];
-    if (inquiry->refusal != OAUTH_REFUSED_NONE || token->refusal != OAUTH_REFUSED_NONE) {
+    if (inquiry->refusal != OAUTH_REFUSED_NONE || is_nobodys(inquiry)) {
         return end(r, inquiry->refusal, inquiry->trouble);
     }
-    if (!slice_equal(oauth_credentials_id(&inquiry->authentication.credentials),
-                     token->client_id)) {
+    if (token->refusal == OAUTH_REFUSED_NONE && !is_callers(inquiry)) {
         return end(r, OAUTH_REFUSED_OTHERS_TOKEN, STORE_TROUBLE_NONE);
     }
     r->operation.deadline_ns = token->deadline_ns;

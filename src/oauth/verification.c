@@ -244,9 +244,6 @@ static enum progress take_record(struct flow *flow) {
         !oauth_client_id_is_valid(record.client_id)) {
         return end(v, OAUTH_REFUSED_RECORD_UNREADABLE);
     }
-    if (record.expires_at * 1000 <= v->oauth->options.wall_ms()) {
-        return end(v, OAUTH_REFUSED_TOKEN_EXPIRED);
-    }
     v->client_id = record.client_id;
     v->scope = record.scope;
     v->audience = record.audience;
@@ -254,6 +251,9 @@ static enum progress take_record(struct flow *flow) {
     v->expires_at = record.expires_at;
     v->token_generation = record.generation;
     v->token_global_generation = record.global_generation;
+    if (v->expires_at * 1000 <= v->oauth->options.wall_ms()) {
+        return end(v, OAUTH_REFUSED_TOKEN_EXPIRED);
+    }
     if (v->is_fetched) {
         return check_guess(v);
     }

@@ -106,7 +106,8 @@ def test_accessTokenExpiresAt_is_no_later_than_the_record(pair, redis):
     before = time.time()
     token, document = minted(pair.a, "/auth")
     promised = epoch(document["accessTokenExpiresAt"])
-    assert before + 3600 - 0.002 <= promised <= time.time() + 3600
+    # mintd reads the clock of the last tick, which is some milliseconds old.
+    assert before + 3600 - 0.02 <= promised <= time.time() + 3600
     exp = record(redis, token)["exp"]
     assert promised <= exp < promised + 1  # exp is rounded up
 

@@ -119,6 +119,14 @@ void fixture_add_svc_a(struct oauth_fixture *f) {
     fixture_put_field(f, "svc-a", "default_scope", "read");
 }
 
+void fixture_assert_wiped(const struct oauth_credentials *credentials) {
+    for (unsigned i = 0; i < credentials->secret_count; i++) {
+        for (size_t at = 0; at < credentials->secret_sizes[i]; at++) {
+            assert_int_equal(credentials->secrets[i][at], 0);
+        }
+    }
+}
+
 struct slice fixture_basic(struct slice id_and_secret, char *out, size_t out_size) {
     assert_true(id_and_secret.size * 4 / 3 + 16 < out_size);
     memcpy(out, "Basic ", 6);

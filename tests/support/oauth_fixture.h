@@ -51,6 +51,8 @@ void fixture_add_svc_a(struct oauth_fixture *f);
 
 /* Credentials as the Authorization header brings them: "id:secret", raw. */
 void fixture_offer(struct oauth_credentials *credentials, const char *id_and_secret);
+/* No byte of an offered secret is left. */
+void fixture_assert_wiped(const struct oauth_credentials *credentials);
 /* The value of that header, into out. */
 struct slice fixture_basic(struct slice id_and_secret, char *out, size_t out_size);
 

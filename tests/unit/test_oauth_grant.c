@@ -24,6 +24,7 @@ static void prepare(struct oauth_grant *g, const char *id_and_secret) {
 
 static enum oauth_refusal run(struct oauth_fixture *f) {
     fixture_finish(f, &grant.flow, oauth_grant_start(f->oauth, &grant));
+    fixture_assert_wiped(&grant.authentication.credentials);
     return grant.refusal;
 }
 
@@ -582,7 +583,8 @@ static void without_a_change_nothing_is_read_again(void **state) {
     assert_int_equal(f->store.request_count, OPERATIONS);
 }
 
-static void generations_may_end_for_ever(void **state) {
+/* Who cannot be told what is right now is told to come again. */
+static void terms_that_change_for_ever_are_given_up(void **state) {
     struct oauth_fixture *f = *state;
     char generation[8];
     unsigned stored = 0;
@@ -601,33 +603,150 @@ static void generations_may_end_for_ever(void **state) {
         }
     }
     fixture_finish(f, &grant.flow, PROGRESS_PENDING);
-    assert_int_equal(grant.refusal, OAUTH_REFUSED_NONE);
+    assert_int_equal(grant.refusal, OAUTH_REFUSED_BUSY);
     assert_int_equal(tokens_stored(f), 3);
-    assert_int_equal(stored_record(f).generation, 2);
-    assert_int_equal(minted(f), 1);
+    assert_token_wiped();
+    assert_int_equal(minted(f), 0);
 }
 
-/* It was acknowledged: who cannot tell more keeps it. */
-static void what_cannot_be_read_again_changes_nothing(void **state) {
+/* It was acknowledged, but perhaps for nothing: nobody gets it. */
+static void what_cannot_be_read_again_is_unknown(void **state) {
     struct oauth_fixture *f = *state;
     for (unsigned n = STORE_TOKEN + 1; n <= STORE_TOKEN + 2; n++) {
         stub_store_rewind(&f->store);
         stub_store_fail(&f->store, n, STORE_TROUBLE_TIMEOUT);
         mint_until_stored(f);
-        fixture_put_field(f, "svc-a", "gen", "8");
+        f->store.changes++;
+        fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+        assert_int_equal(grant.refusal, OAUTH_REFUSED_STORE_UNKNOWN);
+        assert_int_equal(grant.trouble, STORE_TROUBLE_TIMEOUT);
+        assert_int_equal(tokens_stored(f), 1);
+        assert_token_wiped();
+        stub_store_remove(&f->store, "client:svc-a");
+    }
+    assert_int_equal(minted(f), 0);
+}
+
+static void remove_client(struct oauth_fixture *f) {
+    stub_store_remove(&f->store, "client:svc-a");
+}
+static void rotate_secret(struct oauth_fixture *f) {
+    fixture_put_fast_secret(f, "svc-a", "secret:1", "another");
+    fixture_put_field(f, "svc-a", "gen", "8");
+}
+static void let_secret_expire(struct oauth_fixture *f) {
+    fixture_put_field(f, "svc-a", "secret:1:expires", "1");
+}
+static void disable_client(struct oauth_fixture *f) {
+    fixture_put_field(f, "svc-a", "disabled", "1");
+    fixture_put_field(f, "svc-a", "gen", "8");
+}
+static void take_scope(struct oauth_fixture *f) {
+    fixture_put_field(f, "svc-a", "default_scope", "write");
+    fixture_put_field(f, "svc-a", "scope", "admin");
+}
+static void take_grant(struct oauth_fixture *f) {
+    fixture_put_field(f, "svc-a", "grants", "none");
+}
+
+/* Whoever would be refused now gets no token, though it was stored. */
+static void change_that_refuses_is_heeded(void **state) {
+    static const struct {
+        void (*change)(struct oauth_fixture *f);
+        enum oauth_refusal refusal;
+    } changes[] = {
+        {remove_client, OAUTH_REFUSED_UNKNOWN_CLIENT},
+        {rotate_secret, OAUTH_REFUSED_WRONG_SECRET},
+        {let_secret_expire, OAUTH_REFUSED_SECRET_EXPIRED},
+        {disable_client, OAUTH_REFUSED_CLIENT_DISABLED},
+        {take_grant, OAUTH_REFUSED_GRANT_NOT_ALLOWED},
+        {take_scope, OAUTH_REFUSED_SCOPE_NOT_ALLOWED},
+    };
+    struct oauth_fixture *f = *state;
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        stub_store_rewind(&f->store);
+        remove_client(f);
+        mint_until_stored(f);
+        changes[i].change(f);
+        f->store.changes++;
+        fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+        assert_int_equal(grant.refusal, changes[i].refusal);
+        assert_int_equal(tokens_stored(f), 1);
+        assert_token_wiped();
+        fixture_assert_wiped(&grant.authentication.credentials);
+    }
+    assert_int_equal(minted(f), 0);
+}
+
+static void shorten_life(struct oauth_fixture *f) {
+    fixture_put_field(f, "svc-a", "ttl", "60");
+}
+static void narrow_scope(struct oauth_fixture *f) {
+    fixture_put_field(f, "svc-a", "default_scope", "write");
+}
+static void add_audience(struct oauth_fixture *f) {
+    fixture_put_field(f, "svc-a", "aud", "https://rs1.example/");
+}
+
+/* The token that is given out is what the client may have now. */
+static void change_of_the_terms_replaces_the_token(void **state) {
+    static const struct {
+        void (*change)(struct oauth_fixture *f);
+        const char *scope, *audience;
+        unsigned ttl_s;
+    } changes[] = {
+        {shorten_life, "read", "", 60},
+        {narrow_scope, "write", "", FIXTURE_TTL_S},
+        {add_audience, "read", "https://rs1.example/", FIXTURE_TTL_S},
+    };
+    struct oauth_fixture *f = *state;
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        stub_store_rewind(&f->store);
+        remove_client(f);
+        mint_until_stored(f);
+        changes[i].change(f);
         f->store.changes++;
         fixture_finish(f, &grant.flow, PROGRESS_PENDING);
         assert_int_equal(grant.refusal, OAUTH_REFUSED_NONE);
-        assert_int_equal(tokens_stored(f), 1);
-        stub_store_remove(&f->store, "client:svc-a");
+        assert_int_equal(tokens_stored(f), 2);
+        assert_slice(stored_record(f).scope, slice_of_string(changes[i].scope));
+        assert_slice(stored_record(f).audience, slice_of_string(changes[i].audience));
+        assert_slice(buffer_slice(&grant.granted_scope), slice_of_string(changes[i].scope));
+        assert_int_equal(grant.ttl_s, changes[i].ttl_s);
+        assert_int_equal(last_request(f)->ttl_s, changes[i].ttl_s);
     }
-    stub_store_rewind(&f->store);
-    mint_until_stored(f);
-    stub_store_remove(&f->store, "client:svc-a");
+}
+
+/* ---- a no that rests on memory ---- */
+
+/* Allowed a moment ago: the answer is read again behind a fence. */
+static void what_was_just_allowed_is_granted(void **state) {
+    struct oauth_fixture *f = *state;
+    fixture_add_svc_a(f);
+    f->store.answers_from_memory = true;
+    stub_store_delay(&f->store, READ_CLIENT + 1); /* the fence */
+    prepare(&grant, SVC_A);
+    grant.scope = S("admin");
+    assert_int_equal(oauth_grant_start(f->oauth, &grant), PROGRESS_PENDING);
+    assert_int_equal(last_request(f)->verb, STUB_FENCE);
+    fixture_put_field(f, "svc-a", "scope", "admin");
     f->store.changes++;
     fixture_finish(f, &grant.flow, PROGRESS_PENDING);
     assert_int_equal(grant.refusal, OAUTH_REFUSED_NONE);
-    assert_int_equal(tokens_stored(f), 1);
+    assert_slice(stored_record(f).scope, S("admin"));
+}
+
+static void confirmed_no_is_a_no(void **state) {
+    struct oauth_fixture *f = *state;
+    fixture_add_svc_a(f);
+    f->store.answers_from_memory = true;
+    assert_int_equal(mint_with_scope(f, "admin"), OAUTH_REFUSED_SCOPE_NOT_ALLOWED);
+    assert_int_equal(f->store.request_count, 2);
+    assert_int_equal(last_request(f)->verb, STUB_FENCE);
+    stub_store_rewind(&f->store);
+    stub_store_fail(&f->store, READ_CLIENT + 1, STORE_TROUBLE_TIMEOUT);
+    assert_int_equal(mint_with_scope(f, "admin"), OAUTH_REFUSED_STORE_UNKNOWN);
+    assert_int_equal(grant.trouble, STORE_TROUBLE_TIMEOUT);
 }
 
 static void replacement_has_to_be_acknowledged_too(void **state) {
@@ -679,8 +798,12 @@ int main(void) {
         TEST(change_before_the_token_is_stored_counts),
         TEST(change_of_something_else_replaces_nothing),
         TEST(without_a_change_nothing_is_read_again),
-        TEST(generations_may_end_for_ever),
-        TEST(what_cannot_be_read_again_changes_nothing),
+        TEST(terms_that_change_for_ever_are_given_up),
+        TEST(what_cannot_be_read_again_is_unknown),
+        TEST(change_that_refuses_is_heeded),
+        TEST(change_of_the_terms_replaces_the_token),
+        TEST(what_was_just_allowed_is_granted),
+        TEST(confirmed_no_is_a_no),
         TEST(replacement_has_to_be_acknowledged_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

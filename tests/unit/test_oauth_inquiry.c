@@ -44,6 +44,7 @@ static enum oauth_refusal ask_about(struct oauth_fixture *f, const char *caller,
     inquiry.token = text;
     inquiry.flow.on_done = fixture_on_done;
     fixture_finish(f, &inquiry.flow, oauth_inquiry_start(f->oauth, &inquiry));
+    fixture_assert_wiped(&inquiry.authentication.credentials);
     return inquiry.refusal;
 }
 
@@ -83,6 +84,52 @@ static void audiences_must_meet(void **state) {
     assert_active(f, SVC_A, true);
     put_token(f, "");
     assert_active(f, RS_1, true);
+}
+
+/* What memory says no about is confirmed: the permission may have come a moment ago. */
+static void right_from_memory_is_confirmed(void **state) {
+    struct oauth_fixture *f = *state;
+    f->store.answers_from_memory = true;
+    assert_active(f, RS_1, true);
+    assert_int_equal(f->store.request_count, OPERATIONS);
+    stub_store_rewind(&f->store);
+    assert_active(f, "svc-b:other", false);
+    assert_int_equal(f->store.request_count, OPERATIONS + 1);
+    assert_int_equal(f->store.requests[OPERATIONS].verb, STUB_FENCE);
+    stub_store_rewind(&f->store);
+    stub_store_fail(&f->store, OPERATIONS + 1, STORE_TROUBLE_TIMEOUT);
+    assert_int_equal(ask(f, "svc-b:other"), OAUTH_REFUSED_STORE_UNKNOWN);
+    assert_int_equal(inquiry.trouble, STORE_TROUBLE_TIMEOUT);
+}
+
+/* Starts an inquiry of svc-b, which may not introspect, and stands at the fence. */
+static void ask_until_the_fence(struct oauth_fixture *f) {
+    f->store.answers_from_memory = true;
+    stub_store_delay(&f->store, OPERATIONS + 1);
+    fixture_poison(&inquiry, sizeof inquiry);
+    fixture_offer(&inquiry.authentication.credentials, "svc-b:other");
+    inquiry.authentication.address = SLICE_ABSENT;
+    inquiry.token = slice_of(token, sizeof token);
+    inquiry.flow.on_done = fixture_on_done;
+    assert_int_equal(oauth_inquiry_start(f->oauth, &inquiry), PROGRESS_PENDING);
+    f->store.changes++;
+}
+
+static void right_that_was_just_given_counts(void **state) {
+    struct oauth_fixture *f = *state;
+    ask_until_the_fence(f);
+    fixture_put_field(f, "svc-b", "permissions", "introspect");
+    fixture_finish(f, &inquiry.flow, PROGRESS_PENDING);
+    assert_int_equal(inquiry.refusal, OAUTH_REFUSED_NONE);
+    assert_true(oauth_inquiry_finds_active(&inquiry));
+}
+
+static void caller_that_was_just_disabled_is_refused(void **state) {
+    struct oauth_fixture *f = *state;
+    ask_until_the_fence(f);
+    fixture_put_field(f, "svc-b", "disabled", "1");
+    fixture_finish(f, &inquiry.flow, PROGRESS_PENDING);
+    assert_int_equal(inquiry.refusal, OAUTH_REFUSED_CLIENT_DISABLED);
 }
 
 static void stranger_learns_nothing(void **state) {
@@ -157,10 +204,17 @@ static void any_answer_may_come_later(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, oauth_fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(caller_sees_what_it_may),        TEST(audiences_must_meet),
-        TEST(stranger_learns_nothing),        TEST(bad_token_is_an_answer),
-        TEST(missing_token_is_said_to_be),    TEST(every_trouble_at_every_step_is_unknown),
-        TEST(unreadable_record_is_no_answer), TEST(any_answer_may_come_later),
+        TEST(caller_sees_what_it_may),
+        TEST(audiences_must_meet),
+        TEST(right_from_memory_is_confirmed),
+        TEST(right_that_was_just_given_counts),
+        TEST(caller_that_was_just_disabled_is_refused),
+        TEST(stranger_learns_nothing),
+        TEST(bad_token_is_an_answer),
+        TEST(missing_token_is_said_to_be),
+        TEST(every_trouble_at_every_step_is_unknown),
+        TEST(unreadable_record_is_no_answer),
+        TEST(any_answer_may_come_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

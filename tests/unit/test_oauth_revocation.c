@@ -69,6 +69,41 @@ static void dead_token_is_a_success(void **state) {
     assert_false(revocation.revoked);
 }
 
+/* Another worker may have a copy of what is gone from the store: it is told by the deletion. */
+static void absent_token_is_deleted_all_the_same(void **state) {
+    struct oauth_fixture *f = *state;
+    stub_store_remove(&f->store, key);
+    assert_int_equal(revoke(f, SVC_A), OAUTH_REFUSED_NONE);
+    assert_false(revocation.revoked);
+    assert_int_equal(f->store.requests[f->store.request_count - 1].verb, STUB_DELETE);
+    assert_string_equal(f->store.requests[f->store.request_count - 1].key, key);
+    stub_store_rewind(&f->store);
+    stub_store_fail(&f->store, 3, STORE_TROUBLE_TIMEOUT);
+    assert_int_equal(revoke(f, SVC_A), OAUTH_REFUSED_STORE_UNKNOWN);
+}
+
+/* It may be good by another clock, or once it is enabled again. */
+static void own_token_that_is_no_good_is_deleted(void **state) {
+    struct oauth_fixture *f = *state;
+    stub_store_put(&f->store, key, S("{\"client\":\"svc-a\",\"exp\":1}"));
+    assert_int_equal(revoke(f, SVC_A), OAUTH_REFUSED_NONE);
+    assert_true(revocation.revoked);
+    assert_false(is_stored(f));
+    put_token(f);
+    fixture_put_field(f, "svc-a", "gen", "9");
+    assert_int_equal(revoke(f, SVC_A), OAUTH_REFUSED_NONE);
+    assert_true(revocation.revoked);
+    assert_false(is_stored(f));
+}
+
+static void others_token_that_is_no_good_stays(void **state) {
+    struct oauth_fixture *f = *state;
+    fixture_put_field(f, "svc-a", "gen", "9");
+    assert_int_equal(revoke(f, "svc-b:other"), OAUTH_REFUSED_NONE);
+    assert_false(revocation.revoked);
+    assert_true(is_stored(f));
+}
+
 /* K-03: another client's is refused, and stays; a permission to introspect is none to revoke. */
 static void others_token_stays(void **state) {
     struct oauth_fixture *f = *state;
@@ -136,6 +171,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(own_token_is_deleted),
         TEST(dead_token_is_a_success),
+        TEST(absent_token_is_deleted_all_the_same),
+        TEST(own_token_that_is_no_good_is_deleted),
+        TEST(others_token_that_is_no_good_stays),
         TEST(others_token_stays),
         TEST(stranger_revokes_nothing),
         TEST(every_trouble_at_every_step_is_unknown),
