@@ -1,9 +1,10 @@
 """Counts the instructions of one step of each scenario, and compares them with a baseline.
 
-usage: run.py [--update] [--halved] [--baseline FILE] [SCENARIO…]
+usage: run.py [--update | --self-test] [--baseline FILE] [SCENARIO…]
 
-  --update   writes what was counted as the new baseline
-  --halved   compares with half of the baseline: has to fail, which proves that this can
+  --update     writes what was counted as the new baseline
+  --self-test  compares with baselines that make what was counted 1 % more than is allowed, which has to be
+               refused for every scenario, and 1 % less, which has to be accepted
 
 callgrind runs the program `micro` (MICRO_BINARY), and counts what happens below micro_counted().
 Instructions do not depend on the machine's speed or load, so one run is enough; what still differs
@@ -27,6 +28,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 COUNTED = "micro_counted"
 TOLERANCE, TOLERANCE_OF_OTHERS = 0.05, 0.25
 FEWER = 0.10  # the baseline is worth renewing
+EDGE = 0.01  # so near to what is allowed the self-test goes, on both sides
 TOO_MANY, UNKNOWN = "TOO MANY", "NOT IN THE BASELINE"
 _STEADY = {"OPENSSL_ia32cap": "0", "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-BMI2,-ERMS,-FSRM"}
 
@@ -76,9 +78,9 @@ def read_baseline(path):
     return first.removeprefix("# "), {name: int(number) for name, number in map(str.split, lines)}
 
 
-def write_baseline(path, counted):
+def write_baseline(path, counted, taken_with):
     with open(path, "w", encoding="utf-8") as file:
-        file.write("# %s\n" % toolchain())
+        file.write("# %s\n" % taken_with)
         file.writelines("%s %d\n" % item for item in counted.items())
 
 
@@ -104,6 +106,37 @@ def compare(counted, baseline, tolerance):
     return failed
 
 
+def judge(counted, path, whole):
+    """Compares with the baseline of this file; the scenarios that fail. whole: all of them should have run."""
+    taken_with, baseline = read_baseline(path)
+    tolerance = TOLERANCE
+    if taken_with != toolchain():
+        tolerance = TOLERANCE_OF_OTHERS
+        print("The baseline was taken with %s; here is %s." % (taken_with, toolchain()))
+    failed = compare(counted, baseline, tolerance)
+    if whole:
+        failed += ["%s (in the baseline, and did not run)" % name for name in baseline.keys() - counted.keys()]
+    print("up to %d %% more than the baseline are allowed" % (100 * tolerance))
+    if failed:
+        print("over it, or not comparable: " + ", ".join(failed))
+    return failed
+
+
+def self_test(counted):
+    """Whether a little more than is allowed is refused, and a little less is not: with the baseline's
+    compiler and libraries, and with others."""
+    wrong = []
+    for taken_with, tolerance in ((toolchain(), TOLERANCE), ("something else", TOLERANCE_OF_OTHERS)):
+        for edge, refused in ((1 + EDGE, list(counted)), (1 - EDGE, [])):
+            with tempfile.NamedTemporaryFile(prefix="mintd-micro-") as file:
+                write_baseline(file.name, {name: round(number / (1 + tolerance) / edge)
+                                           for name, number in counted.items()}, taken_with)
+                if judge(counted, file.name, True) != refused:
+                    wrong.append("%g of what %s allows" % (edge, taken_with))
+    print("wrongly judged: " + ", ".join(wrong) if wrong else "judged as it should be")
+    return wrong
+
+
 def main(arguments):
     path = os.path.join(HERE, "baseline")
     if "--baseline" in arguments:
@@ -112,29 +145,18 @@ def main(arguments):
         del arguments[at : at + 2]
     options = {argument for argument in arguments if argument.startswith("--")}
     scenarios = [argument for argument in arguments if argument not in options]
-    if options - {"--update", "--halved"} or ("--update" in options and scenarios):
+    if options - {"--update", "--self-test"} or len(options) > 1 or ("--update" in options and scenarios):
         print(__doc__, file=sys.stderr)
         return 2
     if platform.machine() != "x86_64":
         print("the baseline is for x86-64, and this is %s" % platform.machine())
         return 77
     counted = count(scenarios)
+    if "--self-test" in options:
+        return 1 if self_test(counted) else 0
     if "--update" in options:
-        write_baseline(path, counted)
-    taken_with, baseline = read_baseline(path)
-    if "--halved" in options:
-        baseline = {name: number // 2 for name, number in baseline.items()}
-    tolerance = TOLERANCE
-    if taken_with != toolchain():
-        tolerance = TOLERANCE_OF_OTHERS
-        print("The baseline was taken with %s; here is %s." % (taken_with, toolchain()))
-    failed = compare(counted, baseline, tolerance)
-    if not scenarios:
-        failed += ["%s (in the baseline, and did not run)" % name for name in baseline.keys() - counted.keys()]
-    print("up to %d %% more than the baseline are allowed" % (100 * tolerance))
-    if failed:
-        print("over it, or not comparable: " + ", ".join(failed))
-    return 1 if failed else 0
+        write_baseline(path, counted, toolchain())
+    return 1 if judge(counted, path, not scenarios) else 0
 
 
 if __name__ == "__main__":
