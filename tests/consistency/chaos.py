@@ -63,10 +63,12 @@ class Changes:
             await self.create(client)
 
     async def run(self, until):
+        """Each kind once in quick succession, so that no run is without one; then as it comes."""
         weights = {self._disable: 8, self._bump: 5, self._remove: 4, self._everybody: 1, self._flush: 1}
-        while time.monotonic() < until:
-            await asyncio.sleep(self.random.uniform(0.1, 0.8))
-            change = self.random.choices(list(weights), list(weights.values()))[0]
+        first = self.random.sample(list(weights), len(weights))
+        while first or time.monotonic() < until:
+            await asyncio.sleep(self.random.uniform(0.1, 0.4 if first else 0.8))
+            change = first.pop() if first else self.random.choices(list(weights), list(weights.values()))[0]
             self.counts[change.__name__[1:]] = self.counts.get(change.__name__[1:], 0) + 1
             await change()
 
@@ -122,13 +124,24 @@ class Faults:
 
         await self._fault("silence", PROXIED, True, clear, flow, self.random.uniform(0.5, 4))
 
+    def _first_kinds(self):
+        """Each kind, in a random order; but a restart and a silence first, so that short runs have them."""
+        restarts, silences = [self._stop, self._kill], [self._silence, self._pause]
+        self.random.shuffle(restarts)
+        self.random.shuffle(silences)
+        first = [restarts.pop(), silences.pop()]
+        rest = [*restarts, *silences, self._silence, self._kill_clients]
+        self.random.shuffle(first)
+        self.random.shuffle(rest)
+        return first + rest
+
     async def run(self, until):
-        kinds = [self._silence, self._silence, self._stop, self._kill, self._pause, self._kill_clients]
+        kinds = self._first_kinds()
         count = 0
         while time.monotonic() < until:
             # Long enough that there are times without any fault, recovery and silence included.
             await asyncio.sleep(self.random.uniform(1.5, 4.5))
-            if count % len(kinds) == 0:
+            if count and count % len(kinds) == 0:
                 self.random.shuffle(kinds)
             await kinds[count % len(kinds)]()
             count += 1

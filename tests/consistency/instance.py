@@ -28,10 +28,14 @@ class Instance:
         if self._process.poll() is not None:
             raise RuntimeError("mintd ended:\n" + self.log())
         try:
-            with _OPENER.open("http://127.0.0.1:%d/metrics" % self.port, timeout=5) as answer:
-                return b"\nmintd_store_links_up %d\n" % count in answer.read()
+            return self.metric("mintd_store_links_up") == count
         except (OSError, urllib.error.URLError):
             return False
+
+    def metric(self, name):
+        """Of /metrics, without labels."""
+        with _OPENER.open("http://127.0.0.1:%d/metrics" % self.port, timeout=5) as answer:
+            return int(re.search(rb"^%s (\d+)$" % name.encode(), answer.read(), re.M)[1])
 
     def log(self):
         return os.pread(self._log.fileno(), 1 << 28, 0).decode("utf-8", "replace")

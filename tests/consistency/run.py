@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """run.py [--seconds N] [--seed N] [--history FILE]: does every instance obey what happened at another one?
 
-Three instances of two workers each on one Redis, the third behind a proxy that can go silent. Tokens are
-minted, used and revoked everywhere, clients come and go, Redis is stopped, killed and paused (traffic.py,
-chaos.py); afterwards the history is judged (verdict.py has the rules). MINTD_BINARY names the program.
+Three instances of two workers each on one Redis, the second with so little memory for answers that it
+evicts, the third behind a proxy that can go silent. Tokens are minted, used and revoked everywhere, clients
+come and go, Redis is stopped, killed and paused (traffic.py, chaos.py); afterwards the history is judged
+(verdict.py has the rules, floor.py what a run has to contain). MINTD_BINARY names the program.
 """
 import argparse
 import asyncio
@@ -15,6 +16,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from chaos import PROXIED, Changes, Faults, client_fields  # noqa: E402
+from floor import Floor  # noqa: E402
 from history import History  # noqa: E402
 from instance import Instance  # noqa: E402
 from machine import Machine  # noqa: E402
@@ -24,11 +26,17 @@ from verdict import REDIS_TIMEOUT, Verdict  # noqa: E402
 from wire import Redis, SilentProxy  # noqa: E402
 
 INSTANCES, WORKERS = 3, 2
+SMALL, SMALL_CACHE = 1, "128k"  # the instance that evicts; no worker may have less than 64 KiB
+
+
+def start_instance(number, redis_url):
+    more = ["--cache-size", SMALL_CACHE] if number == SMALL else []
+    return Instance("--redis-timeout", "%d" % (REDIS_TIMEOUT * 1000), "--workers", str(WORKERS),
+                    "--redis", redis_url, "--name", "mintd-%d" % number, *more)
 
 
 def start_instances(server, proxy):
-    return [Instance("--redis-timeout", "%d" % (REDIS_TIMEOUT * 1000), "--workers", str(WORKERS),
-                     "--redis", proxy.url if number == PROXIED else server.url, "--name", "mintd-%d" % number)
+    return [start_instance(number, proxy.url if number == PROXIED else server.url)
             for number in range(INSTANCES)]
 
 
@@ -49,7 +57,7 @@ class Session:
         self.random = random.Random(seed)
         self.seed, self.with_faults, self.front = seed, with_faults, front
         self.history = History()
-        self.instances, self.machine = [], None
+        self.instances, self.machine, self.evicted = [], None, None
 
     async def run(self, seconds):
         with RedisServer("--appendonly", "yes", "--appendfsync", "always") as server, \
@@ -59,7 +67,8 @@ class Session:
             finally:
                 for instance in self.instances:
                     instance.kill()
-        return Verdict(self.history, self._waited)
+        floor = Floor(seconds, INSTANCES, faults=self.with_faults, evicted=self.evicted)
+        return Verdict(self.history, floor, self._waited)
 
     async def _run(self, server, starter, seconds):
         for client in (INSPECTOR, *CLIENTS):
@@ -79,6 +88,7 @@ class Session:
         self.machine.end()
         self.traffic.close()
         redis.close()
+        self.evicted = await asyncio.to_thread(self.instances[SMALL].metric, "mintd_cache_evicted_total")
         for instance in self.instances:
             if problem := await asyncio.to_thread(instance.stop):
                 raise RuntimeError(problem)
@@ -114,8 +124,9 @@ class Session:
             kinds[event.kind] = kinds.get(event.kind, 0) + 1
         waits = ", ".join("%s %.1f s" % (name, self.machine.total(name))
                           for name in ("redis", *("mintd-%d" % n for n in range(INSTANCES))))
-        return "done: %d requests; %s\nwaited for a core: %s" % (
-            len(self.history.asks), ", ".join("%s %d" % pair for pair in sorted(kinds.items())), waits)
+        return "done: %d requests; %s; evicted %d\nwaited for a core: %s" % (
+            len(self.history.asks), ", ".join("%s %d" % pair for pair in sorted(kinds.items())),
+            self.evicted, waits)
 
 
 def main():

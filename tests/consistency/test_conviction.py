@@ -4,7 +4,9 @@ import time
 
 import pytest
 
-from run import Session
+from floor import Floor
+from run import INSTANCES, Session
+from verdict import Verdict
 
 SECONDS = 4
 
@@ -29,6 +31,8 @@ class ForgetfulProxy:
         return head + await reader.readexactly(length)
 
     def _judge(self, request, answer):
+        if request.startswith(b"POST /token "):
+            return answer  # a token that is given again is no old yes, and the verdict does not know it
         if answer.startswith(b"HTTP/1.1 200"):
             self._old[request] = answer
         elif answer.startswith(b"HTTP/1.1 401") and request in self._old:
@@ -61,6 +65,15 @@ def convicted(seconds):
 def test_an_honest_instance_is_acquitted():
     verdict, replayed = convicted(0)
     assert verdict.is_good and replayed == 0, verdict.report()
+
+
+def test_a_run_of_which_a_part_is_missing_is_convicted():
+    verdict, _ = convicted(0)
+    assert not verdict.missing, verdict.report()
+    history = verdict.history
+    history.changes = [change for change in history.changes if change.kind != "flush"]
+    without = Verdict(history, Floor(SECONDS, INSTANCES, faults=False))
+    assert not without.is_good and "no 'flush' that was acknowledged" in without.missing, without.report()
 
 
 @pytest.mark.parametrize("seconds", [0.3, 5.0])

@@ -23,11 +23,12 @@ def silence(start=1.9, end=6.0, *, instance=1, silent=True, kind="silence"):
     return Fault(kind, instance, silent, start, start, end)
 
 
-def judge(*events, waited=lambda instance, start, end: 0.0):
+def judge(*events, waited=None):
+    """Without a floor: what it lacks is the business of test_floor.py."""
     history = History()
     for event in events:
         {Ask: history.asks, Change: history.changes, Fault: history.faults}[type(event)].append(event)
-    return Verdict(history, waited)
+    return Verdict(history, None, waited)
 
 
 def rules(verdict):
@@ -132,7 +133,7 @@ def steadily(share):
 
 
 def test_waiting_for_a_core_excuses_as_much_as_was_waited():
-    assert judge(MINTED, revoked(), ask(2.13), waited=steadily(0.5)).is_good
+    assert rules(judge(MINTED, revoked(), ask(2.13), waited=steadily(0.5))) == []
     assert rules(judge(MINTED, revoked(), ask(2.17), waited=steadily(0.5))) == ["stale"]
     assert rules(judge(MINTED, revoked(), ask(9), waited=steadily(0.5))) == ["stale"]
     # What was waited after the limit comes too late to excuse anything.
@@ -144,8 +145,26 @@ def test_waiting_for_a_core_excuses_as_much_as_was_waited():
 
 def test_a_503_while_the_machine_stands_still_is_counted():
     verdict = judge(MINTED, ask(1.2, "unavailable", took=1.1), waited=steadily(0.9))
-    assert verdict.is_good and verdict.stood_still == 1
+    assert not verdict.offences and verdict.stood_still == 1 and verdict.excuses == 1
     assert rules(judge(MINTED, ask(1.2, "unavailable", took=0.1), waited=steadily(0.9))) == ["down"]
+
+
+def test_a_machine_that_excuses_more_than_a_little_was_too_busy():
+    late, others = ask(2.13), [ask(3 + number / 1000, "no") for number in range(400)]
+    few = judge(MINTED, revoked(), late, *others, waited=steadily(0.5))
+    assert few.excuses == 1 and few.is_good, few.report()
+    many = judge(MINTED, revoked(), late, late, *others, waited=steadily(0.5))
+    assert many.excuses == 2 and not many.offences and not many.is_good
+    assert "TOO BUSY" in many.report()
+    # What would have been good anyhow needs no excuse.
+    idle = judge(MINTED, revoked(), ask(2.055), *others, waited=steadily(0.5))
+    assert idle.excuses == 0 and idle.is_good, idle.report()
+
+
+def test_a_good_token_that_only_waiting_lets_refuse_needs_an_excuse():
+    events = change("disable", 1.5, 1.51), change("enable", 2, 2.01), MINTED, ask(2.1, "no")
+    assert rules(judge(*events)) == ["lost"]
+    assert judge(*events, waited=steadily(0.5)).excuses == 1
 
 
 def test_staleness_is_the_last_yes_of_each_instance():
