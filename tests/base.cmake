@@ -16,6 +16,7 @@ mintd_test(unit log mintd_base mintd_test_fault PkgConfig::CJSON)
 mintd_test(unit crypto mintd_crypto mintd_test_fault)
 mintd_test(unit password mintd_crypto)
 mintd_test(unit password_pool mintd_crypto mintd_test_fault)
+target_sources(test_password_pool PRIVATE support/held_pool.c)
 
 # Their OpenSSL can be made to fail.
 target_link_options(test_crypto PRIVATE

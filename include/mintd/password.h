@@ -53,9 +53,9 @@ extern const struct slice password_slow_decoy;
 struct password_pool;
 struct password_inbox;
 
-/* One verification. The caller's, and untouched by it from password_pool_submit() to on_done. Both
- * texts are copied in, since they outlive the request's bytes; the secret is wiped before on_done.
- */
+/* One verification. The caller's, and untouched by it from password_pool_submit() to its callback.
+ * Both texts are copied in, since they outlive the request's bytes; the secret is wiped before the
+ * callback. */
 struct password_job {
     void (*on_done)(struct password_job *job);
     bool matches; /* the result */
@@ -84,10 +84,20 @@ void password_inbox_free(struct password_inbox *inbox); /* after the pool is gon
 /* Calls on_done of each finished job; for the owner alone. */
 void password_inbox_drain(struct password_inbox *inbox);
 
-/* Copies both texts into the job and queues it. False, with nothing kept, where the queue is full
- * or a text is too long; on_done is then never called. Otherwise on_done is called once, from
- * password_inbox_drain(). */
+/* For the owner of the inbox alone. Copies both texts into the job and queues it. False, with
+ * nothing kept, where the queue is full, a text is too long or the inbox takes no more jobs;
+ * on_done is then never called. Otherwise one call comes, from password_inbox_drain(): on_done, or
+ * what password_pool_give_back() says. */
 bool password_pool_submit(struct password_pool *pool, struct password_inbox *inbox,
                           struct password_job *job, struct slice stored, struct slice secret);
+
+/* For the owner of the inbox alone, when it has no time left: the inbox takes no more jobs, and
+ * those that no thread has begun are given back unchecked. Each of these gets, from
+ * password_inbox_drain() and once, on_given_back in place of its on_done; it says nothing about the
+ * secret, so it is to be refused as one that the queue had no room for. Those that a thread has
+ * begun or ended get their on_done. Calls nobody back by itself; does not wait. Jobs of other
+ * inboxes stay. */
+void password_pool_give_back(struct password_pool *pool, struct password_inbox *inbox,
+                             void (*on_given_back)(struct password_job *job));
 
 #endif

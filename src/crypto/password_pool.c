@@ -3,7 +3,8 @@
  * Happy path: submit() copies the texts into the job and queues it; a thread takes it, verifies,
  * wipes the secret, puts the job into its inbox and wakes the owner, whose drain() calls on_done.
  * Failure modes: the queue is full or no thread is to be had (submit() refuses, nothing is kept);
- * the pool is freed with jobs waiting (they come back as "does not match"). */
+ * an owner has no time left (give_back() returns its jobs that wait, unchecked); the pool is freed
+ * with jobs waiting (they come back as "does not match"). */
 #include "mintd/password.h"
 #include "mintd/thread.h"
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct password_inbox {
     struct job_list done; /* under the mutex */
     void (*wake)(void *context);
     void *context;
+    bool takes_no_more; /* the owner's thread alone looks at it */
 };
 
 struct password_pool {
@@ -178,18 +180,37 @@ struct password_pool *password_pool_new(unsigned threads, unsigned queue_max) {
     return pool;
 }
 
-static void stop_threads(struct password_pool *pool) {
-    pthread_mutex_lock(&pool->mutex);
-    struct password_job *waiting = pool->waiting.first;
+/* Takes the jobs of this inbox, or of all (NULL), out of the queue. With the mutex. */
+static struct password_job *take_waiting(struct password_pool *pool,
+                                         const struct password_inbox *inbox) {
+    struct password_job *job = pool->waiting.first;
+    struct job_list taken;
+    list_init(&taken);
     list_init(&pool->waiting);
     pool->waiting_count = 0;
+    while (job != NULL) {
+        struct password_job *next = job->next;
+        if (inbox == NULL || job->inbox == inbox) {
+            list_append(&taken, job);
+        } else {
+            list_append(&pool->waiting, job);
+            pool->waiting_count++;
+        }
+        job = next;
+    }
+    return taken.first;
+}
+
+static void stop_threads(struct password_pool *pool) {
+    pthread_mutex_lock(&pool->mutex);
+    struct password_job *job = take_waiting(pool, NULL);
     pool->stopping = true;
     pthread_cond_broadcast(&pool->changed);
     pthread_mutex_unlock(&pool->mutex);
-    while (waiting != NULL) {
-        struct password_job *next = waiting->next; /* its owner may have it as soon as answered */
-        answer(waiting, false);
-        waiting = next;
+    while (job != NULL) {
+        struct password_job *next = job->next; /* its owner may have it as soon as answered */
+        answer(job, false);
+        job = next;
     }
     for (unsigned i = 0; i < pool->threads_started; i++) {
         pthread_join(pool->threads[i], NULL);
@@ -227,7 +248,8 @@ static void fill_job(struct password_job *job, struct password_inbox *inbox, str
 
 bool password_pool_submit(struct password_pool *pool, struct password_inbox *inbox,
                           struct password_job *job, struct slice stored, struct slice secret) {
-    if (stored.size > PASSWORD_STORED_MAX || secret.size > PASSWORD_SECRET_MAX) {
+    if (stored.size > PASSWORD_STORED_MAX || secret.size > PASSWORD_SECRET_MAX ||
+        inbox->takes_no_more) {
         return false;
     }
     pthread_mutex_lock(&pool->mutex);
@@ -241,4 +263,18 @@ bool password_pool_submit(struct password_pool *pool, struct password_inbox *inb
     }
     pthread_mutex_unlock(&pool->mutex);
     return accepted;
+}
+
+void password_pool_give_back(struct password_pool *pool, struct password_inbox *inbox,
+                             void (*on_given_back)(struct password_job *job)) {
+    inbox->takes_no_more = true;
+    pthread_mutex_lock(&pool->mutex);
+    struct password_job *job = take_waiting(pool, inbox);
+    pthread_mutex_unlock(&pool->mutex);
+    while (job != NULL) {
+        struct password_job *next = job->next;
+        job->on_done = on_given_back;
+        answer(job, false);
+        job = next;
+    }
 }

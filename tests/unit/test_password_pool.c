@@ -1,6 +1,7 @@
 #include "mintd/flow.h"
 #include "mintd/password.h"
 #include "support/fault.h"
+#include "support/held_pool.h"
 #include "unit/unit.h"
 #include <semaphore.h>
 #include <stdlib.h>
@@ -12,12 +13,12 @@
 struct owner {
     sem_t woken;
     struct password_inbox *inbox;
-    unsigned answered, matched;
+    unsigned answered, matched, given_back;
 };
 
 struct request {
     struct owner *owner;
-    unsigned answers;
+    unsigned answers, returns; /* calls of on_done; of on_given_back */
     struct password_job job;
 };
 
@@ -33,6 +34,14 @@ static void on_job_done(struct password_job *job) {
     request->answers++;
     request->owner->answered++;
     request->owner->matched += job->matches ? 1 : 0;
+}
+
+static void on_given_back(struct password_job *job) {
+    static const char zeros[PASSWORD_SECRET_MAX];
+    struct request *request = container_of(job, struct request, job);
+    assert_memory_equal(job->secret, zeros, sizeof(zeros));
+    request->returns++;
+    request->owner->given_back++;
 }
 
 static void owner_init(struct owner *owner) {
@@ -222,6 +231,86 @@ static void free_answers_those_that_wait(void **state) {
     free(requests);
 }
 
+/* One thread, which is held; the jobs of two owners wait in turns. */
+static void jobs_that_wait_are_given_back(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(1, 6);
+    struct held_pool held;
+    struct owner leaving, staying;
+    held_pool_init(&held, pool);
+    owner_init(&leaving);
+    owner_init(&staying);
+    struct request *requests = new_requests(6);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_true(
+            submit(pool, i % 2 == 0 ? &leaving : &staying, &requests[i], S(SMALL), S("small")));
+    }
+    password_pool_give_back(pool, leaving.inbox, on_given_back);
+    assert_int_equal(leaving.given_back, 0); /* not from inside */
+    assert_int_equal(password_pool_load(pool), 1 + 3);
+    password_inbox_drain(leaving.inbox);
+    assert_int_equal(leaving.given_back, 3);
+    held_pool_release(&held);
+    owner_await(&staying, 3);
+    assert_int_equal(staying.matched, 3);
+    password_pool_free(pool);
+    password_inbox_drain(leaving.inbox);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_int_equal(requests[i].answers, i % 2);
+        assert_int_equal(requests[i].returns, 1 - i % 2);
+    }
+    held_pool_fini(&held);
+    owner_fini(&leaving);
+    owner_fini(&staying);
+    free(requests);
+}
+
+static void an_inbox_that_gave_up_takes_no_more(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(1, 4);
+    struct owner leaving, staying;
+    owner_init(&leaving);
+    owner_init(&staying);
+    struct request *requests = new_requests(2);
+    password_pool_give_back(pool, leaving.inbox, on_given_back); /* there is nothing to give */
+    assert_false(submit(pool, &leaving, &requests[0], S(SMALL), S("small")));
+    assert_int_equal(requests[0].job.secret[0], 0);
+    assert_true(submit(pool, &staying, &requests[1], S(SMALL), S("small")));
+    owner_await(&staying, 1);
+    password_pool_give_back(pool, leaving.inbox, on_given_back); /* once more harms nothing */
+    password_pool_free(pool);
+    password_inbox_drain(leaving.inbox);
+    assert_int_equal(leaving.answered + leaving.given_back, 0);
+    owner_fini(&leaving);
+    owner_fini(&staying);
+    free(requests);
+}
+
+/* While threads take jobs: each is checked or given back, never both. */
+static void given_back_or_checked_never_both(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(3, MANY);
+    struct owner owner;
+    owner_init(&owner);
+    struct request *requests = new_requests(MANY);
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_true(submit(pool, &owner, &requests[i], S(SMALL), S("small")));
+    }
+    password_pool_give_back(pool, owner.inbox, on_given_back);
+    while (owner.answered + owner.given_back < MANY) {
+        sem_wait(&owner.woken);
+        password_inbox_drain(owner.inbox);
+    }
+    assert_int_equal(owner.matched, owner.answered);
+    password_pool_free(pool);
+    password_inbox_drain(owner.inbox);
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_int_equal(requests[i].answers + requests[i].returns, 1);
+    }
+    owner_fini(&owner);
+    free(requests);
+}
+
 static void without_a_thread_it_refuses(void **state) {
     (void)state;
     struct password_pool *pool = password_pool_new(2, 10);
@@ -274,6 +363,9 @@ int main(void) {
         cmocka_unit_test(every_job_is_answered_once_to_its_own_inbox),
         cmocka_unit_test(a_job_may_be_submitted_again_from_its_answer),
         cmocka_unit_test(free_answers_those_that_wait),
+        cmocka_unit_test(jobs_that_wait_are_given_back),
+        cmocka_unit_test(an_inbox_that_gave_up_takes_no_more),
+        cmocka_unit_test(given_back_or_checked_never_both),
         cmocka_unit_test(without_a_thread_it_refuses),
         cmocka_unit_test(unused_and_senseless_pools),
         cmocka_unit_test(new_survives_failing_allocations),
