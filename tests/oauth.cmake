@@ -8,7 +8,7 @@ target_link_options(mintd_test_failing_crypto INTERFACE
   -Wl,--wrap=crypto_random -Wl,--wrap=crypto_sha256 -Wl,--wrap=crypto_keyed_digest)
 
 # A struct oauth on a store whose answers the test decides: see support/oauth_fixture.h.
-add_library(mintd_test_oauth STATIC support/stub_store.c support/oauth_fixture.c)
+add_library(mintd_test_oauth STATIC support/stub_store.c support/held_pool.c support/oauth_fixture.c)
 target_include_directories(mintd_test_oauth PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(mintd_test_oauth PUBLIC mintd_oauth PRIVATE mintd_flags PkgConfig::CMOCKA)
 

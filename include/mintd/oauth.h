@@ -160,6 +160,11 @@ void oauth_free(struct oauth *oauth);
  * requests; a failure harms nothing. Every few seconds. */
 void oauth_write_usage(struct oauth *oauth);
 
+/* When there is no time left: slow checks that have not begun are given up, and from now on none is
+ * begun. Whoever waits for one is refused as BUSY, from password_inbox_drain(), on the same terms
+ * as ever: on_done, once. One that a thread has begun is waited for. */
+void oauth_give_up_slow_checks(struct oauth *oauth);
+
 /* Counts a refusal; NONE counts nothing. For refusals found outside the operations below too. */
 void oauth_count_refusal(struct oauth *oauth, enum oauth_refusal refusal);
 

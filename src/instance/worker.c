@@ -3,9 +3,9 @@
  * ask the store), then the store's commands.
  *
  * The end: worker_drain() sets a wish and wakes the loop; listeners close, open requests are
- * answered; when none is left, or time is up, servers and store close; when they have, the last
- * handles close and the loop ends by itself. worker_free() closes the one that other threads
- * use. */
+ * answered; when none is left, or time is up, slow checks that have not begun are given up (503),
+ * servers and store close; when they have, the last handles close and the loop ends by itself.
+ * worker_free() closes the one that other threads use. */
 #include "instance/worker.h"
 #include "mintd/clock.h"
 #include "mintd/log.h"
@@ -34,11 +34,25 @@ static void on_part_closed(void *context) {
     }
 }
 
+/* Exchanges wait for their slow checks, and a full queue of those takes longer than we have: what
+ * no thread has begun is answered now, while there are connections to answer on. */
+static void give_up_slow_checks(struct worker *worker) {
+    if (worker->oauth == NULL) {
+        return;
+    }
+    oauth_give_up_slow_checks(worker->oauth);
+    password_inbox_drain(worker->inbox);
+    for (unsigned i = 0; i < worker->server_count; i++) {
+        http_server_flush(worker->servers[i]);
+    }
+}
+
 static void end_loop(struct worker *worker) {
     if (worker->closing) {
         return;
     }
     worker->closing = true;
+    give_up_slow_checks(worker);
     worker->open_parts = 0;
     for (unsigned i = 0; i < worker->server_count; i++) {
         worker->open_parts++;

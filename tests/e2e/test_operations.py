@@ -4,13 +4,15 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from support import prometheus
-from support.clients import BA, G, bearer, install_clients, mint, token_of
+from support.clients import BA, G, basic, bearer, install_clients, mint, token_of
 from support.expect import HEALTH, is_token, row, token_request
 from support.http import Closed, Connection, form_request, request_bytes
+from support.oauth import check_err
 from support.redis_server import RedisServer, free_port
 from support.timing import scaled
 
@@ -530,6 +532,71 @@ def test_sigterm_with_connections_that_hang(own_mintd):
     assert time.monotonic() - start <= scaled(10.5)
     for connection in (idle, fresh, head, body, deaf):
         connection.close()
+
+
+def slow_checks(mintd):
+    text = mintd.request("GET", "/metrics").body.decode()
+    return int(re.search(r"^mintd_secret_slow_checks_total ([0-9]+)", text, re.MULTILINE)[1])
+
+
+def answer_of_the_end(connection):
+    """401: checked; 503: given back; None, where it was being checked when the end came. And when."""
+    with connection:
+        try:
+            response = connection.read_response()
+        except Closed as closed:
+            assert not closed.got, closed
+            return None, time.monotonic()
+        except ConnectionError:
+            return None, time.monotonic()
+    if response.status == 401:
+        check_err(response, 401, "invalid_client")
+    else:
+        check_err(response, 503, "temporarily_unavailable")
+    return response.status, time.monotonic()
+
+
+def end_with_slow_secrets(mintd, redis, *signals):
+    """The end, while a queue of slow secrets waits that takes longer than a drain; after how many seconds
+    they were given back. After that those that are being checked are waited for, and no other."""
+    redis.cli("HSET", "mintd:client:slow", "secret:1", "$scrypt$ln=15,r=8,p=10$c2FsdHNhbHRzYWx0c2FsdA$" + "A" * 43)
+    mintd.wait_for_store()
+    with ThreadPoolExecutor(64) as callers:
+        answers = []
+        for number in range(64):
+            connection = mintd.connect(timeout=30)
+            connection.send(form_request("/token", G, [basic("slow", "wrong %d" % number)]))
+            answers.append(callers.submit(answer_of_the_end, connection))
+        eventually(lambda: slow_checks(mintd) >= 64, within=5)
+        start = time.monotonic()
+        for number in signals:
+            mintd.signal(number)
+            mintd.wait_for_log("draining")
+        mintd.check_end(mintd.wait(timeout=60))
+        answers = [answer.result() for answer in answers]
+    given_back = [when for status, when in answers if status == 503]
+    assert given_back and sum(status is None for status, _ in answers) <= 2, answers
+    reasons = [line["reason"] for line in mintd.find_log("refused")]
+    behind = reasons[reasons.index("too many secrets to check"):]
+    assert len(behind) - behind.count("too many secrets to check") <= 2, reasons
+    return max(given_back) - start
+
+
+@row("O-05")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigterm_with_a_queue_of_slow_secrets(start_mintd, own_redis, workers):
+    """Those that were not begun when time is up are not waited for: they get a 503."""
+    mintd = start_mintd("--failure-limit", "0", redis=own_redis, workers=workers)
+    took = end_with_slow_secrets(mintd, own_redis, signal.SIGTERM)
+    assert took <= scaled(9.5), took
+
+
+@row("O-05")
+def test_second_sigterm_with_a_queue_of_slow_secrets(start_mintd, own_redis):
+    """Ends it at once: but for the secrets that are being checked."""
+    mintd = start_mintd("--failure-limit", "0", redis=own_redis)
+    took = end_with_slow_secrets(mintd, own_redis, signal.SIGTERM, signal.SIGTERM)
+    assert took <= scaled(2), took
 
 
 @row("O-05")

@@ -2,6 +2,7 @@
  * troubles. */
 #include "oauth/oauth_internal.h"
 #include "support/failing_crypto.h"
+#include "support/held_pool.h"
 #include "support/oauth_fixture.h"
 #include <stdio.h>
 
@@ -377,18 +378,7 @@ static void expired_secret_costs_alike(void **state) {
     assert_int_equal(cost_of(f, "slow:correct horse"), 1);
 }
 
-/* ---- the pool is full ---- */
-
-struct gate {
-    sem_t reached, opened;
-};
-
-/* Runs on the pool's thread, and keeps it there. */
-static void on_blocked(void *context) {
-    struct gate *gate = context;
-    sem_post(&gate->reached);
-    sem_wait(&gate->opened);
-}
+/* ---- the pool has no room, or no time ---- */
 
 static void on_ignored(struct password_job *job) {
     (void)job;
@@ -396,18 +386,12 @@ static void on_ignored(struct password_job *job) {
 
 static void full_pool_is_busy(void **state) {
     struct oauth_fixture *f = *state;
-    static struct password_job running, waiting[16];
-    struct gate gate;
-    sem_init(&gate.reached, 0, 0);
-    sem_init(&gate.opened, 0, 0);
-    struct password_inbox *inbox = password_inbox_new(on_blocked, &gate);
-    assert_non_null(inbox);
+    static struct password_job waiting[16];
+    static struct held_pool held;
     see_a_slow_secret(f);
     fixture_add_svc_a(f);
 
-    running.on_done = on_ignored;
-    assert_true(password_pool_submit(f->pool, inbox, &running, FAST_DECOY, S("x")));
-    sem_wait(&gate.reached);
+    held_pool_init(&held, f->pool);
     unsigned queued = 0;
     do {
         assert_true(queued < COUNT_OF(waiting));
@@ -420,16 +404,48 @@ static void full_pool_is_busy(void **state) {
     assert_good(f, "svc-a:s3cret-A_1.x~", 1);
     assert_int_equal(slow_checks(f), before);
 
-    sem_post(&gate.opened);
+    held_pool_release(&held);
     for (unsigned done = 0; done + 1 < queued; done++) {
         sem_wait(&f->job_finished);
         password_inbox_drain(f->inbox);
     }
-    password_inbox_drain(inbox);
     assert_refused(f, "slow:wrong", OAUTH_REFUSED_WRONG_SECRET);
-    password_inbox_free(inbox);
-    sem_destroy(&gate.reached);
-    sem_destroy(&gate.opened);
+    held_pool_fini(&held);
+}
+
+static void start(struct oauth_fixture *f, struct oauth_authentication *one,
+                  const char *id_and_secret) {
+    fixture_poison(one, sizeof *one);
+    fixture_offer(&one->credentials, id_and_secret);
+    one->address = SLICE_ABSENT;
+    one->flow.on_done = fixture_on_done;
+    assert_int_equal(oauth_authentication_start(f->oauth, one), PROGRESS_PENDING);
+}
+
+/* Right, wrong or of nobody: nobody knows, so it is no 401. */
+static void checks_given_up_are_busy(void **state) {
+    struct oauth_fixture *f = *state;
+    static const char *const offers[] = {"slow:correct horse", "slow:wrong", "nobody:x"};
+    static struct oauth_authentication waiting[COUNT_OF(offers)];
+    static struct held_pool held;
+    see_a_slow_secret(f);
+    fixture_add_svc_a(f);
+    fixture_put_slow_secret(f, "slow", "secret:1", "correct horse", 'b');
+    held_pool_init(&held, f->pool);
+    for (size_t i = 0; i < COUNT_OF(offers); i++) {
+        start(f, &waiting[i], offers[i]);
+    }
+    oauth_give_up_slow_checks(f->oauth);
+    password_inbox_drain(f->inbox);
+    for (size_t i = 0; i < COUNT_OF(offers); i++) {
+        assert_int_equal(fixture_times_done(&waiting[i].flow), 1);
+        assert_int_equal(waiting[i].refusal, OAUTH_REFUSED_BUSY);
+        assert_wiped(&waiting[i].credentials);
+    }
+    assert_refused(f, "slow:wrong", OAUTH_REFUSED_BUSY); /* one that comes late */
+    assert_good(f, "svc-a:s3cret-A_1.x~", 1);
+    held_pool_release(&held);
+    held_pool_fini(&held);
 }
 
 /* ---- the store ---- */
@@ -661,6 +677,7 @@ int main(void) {
         TEST(disabled_client_costs_alike),
         TEST(expired_secret_costs_alike),
         TEST(full_pool_is_busy),
+        TEST(checks_given_up_are_busy),
         TEST(every_trouble_is_unknown),
         TEST(answers_may_come_later),
         TEST(memory_forgets_the_oldest_and_stays_right),
