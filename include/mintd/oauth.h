@@ -403,7 +403,9 @@ bool oauth_client_seed_parse(struct slice text, struct oauth_client_seed *seed,
 struct oauth_client_creation {
     struct flow flow;
     /* the result */
-    enum store_answer answer; /* FOUND: the client is there now */
+    /* FOUND: the client is there now; ABSENT: it is not, since fields that somebody put there, but
+     * no secret, stand under its name */
+    enum store_answer answer;
     enum store_trouble trouble;
     bool made; /* it was not there before */
     /* its own */
@@ -412,8 +414,9 @@ struct oauth_client_creation {
     struct store_operation operation;
 };
 
-/* Makes the client where there is none of that name; changes nothing else. The seed stays the
- * caller's until the end. */
+/* Makes the client where there is none of that name, one that has a secret; also of what late notes
+ * of its use have left of one that was removed. Changes nothing else. The seed stays the caller's
+ * until the end. */
 enum progress oauth_client_creation_start(struct oauth *oauth, struct oauth_client_creation *c,
                                           const struct oauth_client_seed *seed);
 

@@ -101,19 +101,28 @@ static void tell_creation_trouble(struct worker *worker) {
     worker->creation_trouble = trouble;
 }
 
-static void finish_creation(struct worker *worker) {
-    const struct oauth_client_creation *creation = &worker->creation;
-    worker->creation_open = false;
-    worker->creation_done = creation->answer == STORE_FOUND;
-    atomic_store(&worker->options.process->starting, !worker->creation_done);
-    if (!worker->creation_done) {
-        tell_creation_trouble(worker);
-        return; /* the next tick tries again */
-    }
-    if (creation->made) {
+static void tell_creation(const struct oauth_client_creation *creation) {
+    if (creation->answer == STORE_ABSENT) {
+        log_warning(
+            "client has settings but no secret, and is left so: mintctl client add makes it "
+            "anew",
+            LOG_STRING("client", creation->seed->id));
+    } else if (creation->made) {
         log_info("client made", LOG_STRING("client", creation->seed->id));
     } else {
         log_info("client is there already", LOG_STRING("client", creation->seed->id));
+    }
+}
+
+static void finish_creation(struct worker *worker) {
+    const struct oauth_client_creation *creation = &worker->creation;
+    worker->creation_open = false;
+    worker->creation_done = creation->answer != STORE_UNKNOWN;
+    atomic_store(&worker->options.process->starting, !worker->creation_done);
+    if (worker->creation_done) {
+        tell_creation(creation);
+    } else {
+        tell_creation_trouble(worker); /* the next tick tries again */
     }
 }
 

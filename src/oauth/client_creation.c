@@ -1,5 +1,13 @@
-/* client_creation.c: the client that --client asks for: read, hash, make where there is none of
- * that name. */
+/* client_creation.c: the client that --client asks for: hash, make where there is none of that
+ * name.
+ *
+ * Happy path: one command makes the hash, one lists the client.
+ *
+ * Failure: there is a hash, but without a secret, which is no client. Late notes of when a secret
+ * was used can be all that is left of a client that was removed: they are taken away one by one,
+ * and the client is made. Not with the whole hash: what another instance, or mintctl, has made of
+ * it in the same moment would be gone, while of a client a note is no loss. Any other field was put
+ * there by somebody, and stays. */
 #include "oauth/oauth_internal.h"
 #include "oauth/token.h"
 
@@ -69,13 +77,103 @@ static enum progress take_listing(struct flow *flow) {
 
 static enum progress list_client(struct flow *flow) {
     struct oauth_client_creation *c = container_of(flow, struct oauth_client_creation, flow);
+    flow->step = take_listing;
+    return store_add_member(c->oauth->options.store, S(OAUTH_KEY_CLIENTS),
+                            slice_of_string(c->seed->id), &c->operation);
+}
+
+static struct slice key_of(const struct oauth_client_creation *c, char *storage) {
+    return oauth_client_key(slice_of_string(c->seed->id), storage);
+}
+
+/* ---- a hash is there ---- */
+
+static enum progress make_client(struct flow *flow);
+
+/* A client whose record cannot be read is one: it is not ours to change. */
+static bool is_client(const struct store_operation *answer) {
+    struct oauth_client_standing standing;
+    return !oauth_client_read_standing(answer, &standing) || standing.is_client;
+}
+
+/* The name of a field that says when a secret was used; absent where there is none. */
+static struct slice find_note(const struct store_operation *answer) {
+    static const struct slice names[OAUTH_SECRETS_MAX] = {
+        SLICE("secret:1:used"), SLICE("secret:2:used"), SLICE("secret:3:used"),
+        SLICE("secret:4:used")};
+    for (size_t i = 0; i < answer->field_count; i++) {
+        for (unsigned n = 0; n < OAUTH_SECRETS_MAX; n++) {
+            if (slice_equal(answer->fields[i].name, names[n])) {
+                return names[n];
+            }
+        }
+    }
+    return SLICE_ABSENT;
+}
+
+static enum progress take_removal(struct flow *flow) {
+    struct oauth_client_creation *c = container_of(flow, struct oauth_client_creation, flow);
+    if (c->operation.answer == STORE_UNKNOWN) {
+        return end(c);
+    }
+    flow->step = make_client;
+    return PROGRESS_DONE;
+}
+
+static enum progress remove_remains(struct oauth_client_creation *c) {
+    char storage[OAUTH_KEY_STORAGE];
+    struct slice note = find_note(&c->operation);
+    if (slice_is_absent(note)) {
+        c->operation.answer = STORE_ABSENT;
+        return end(c);
+    }
+    c->flow.step = take_removal;
+    return store_remove_field(c->oauth->options.store, key_of(c, storage), note, &c->operation);
+}
+
+static enum progress take_hash(struct flow *flow) {
+    struct oauth_client_creation *c = container_of(flow, struct oauth_client_creation, flow);
+    switch (c->operation.answer) {
+    case STORE_UNKNOWN:
+        return end(c);
+    case STORE_ABSENT: /* gone meanwhile */
+        flow->step = make_client;
+        return PROGRESS_DONE;
+    case STORE_FOUND:
+        break;
+    }
+    if (!is_client(&c->operation)) {
+        return remove_remains(c);
+    }
+    flow->step = list_client;
+    return PROGRESS_DONE;
+}
+
+static enum progress read_hash(struct flow *flow) {
+    struct oauth_client_creation *c = container_of(flow, struct oauth_client_creation, flow);
+    char storage[OAUTH_KEY_STORAGE];
+    if (c->operation.answer == STORE_UNKNOWN) {
+        return end(c);
+    }
+    flow->step = take_hash;
+    return store_read_hash(c->oauth->options.store, key_of(c, storage), &c->operation);
+}
+
+/* ---- making it ---- */
+
+/* What is remembered of it may be older than what was in the way: hence the fence. */
+static enum progress take_making(struct flow *flow) {
+    struct oauth_client_creation *c = container_of(flow, struct oauth_client_creation, flow);
     if (c->operation.answer == STORE_UNKNOWN) {
         return end(c);
     }
     c->made = c->operation.number == 1;
-    flow->step = take_listing;
-    return store_add_member(c->oauth->options.store, S(OAUTH_KEY_CLIENTS),
-                            slice_of_string(c->seed->id), &c->operation);
+    if (c->made) {
+        flow->step = list_client;
+        return PROGRESS_DONE;
+    }
+    flow->step = read_hash;
+    return store_fence(c->oauth->options.store, &c->operation);
 }
 
 /* Random, so that a client removed and made again does not revive its old tokens. */
@@ -104,9 +202,8 @@ static enum progress make_client(struct flow *flow) {
         {S("gen"), buffer_slice(&generation)},
         {S("created"), buffer_slice(&created)},
     };
-    flow->step = list_client;
-    return store_create_hash(c->oauth->options.store,
-                             oauth_client_key(slice_of_string(c->seed->id), key_storage), fields,
+    flow->step = take_making;
+    return store_create_hash(c->oauth->options.store, key_of(c, key_storage), fields,
                              sizeof fields / sizeof fields[0], &c->operation);
 }
 

@@ -531,6 +531,33 @@ def test_two_instances_make_the_same_client_at_once(start_mintd, redis):
     assert redis.cli("HEXISTS", "mintd:client:" + name, "secret:1") == 1
 
 
+@row("CLI-client")
+def test_remains_of_a_removed_client_are_in_nobodys_way(start_mintd, redis):
+    """A late note of when a secret was used can outlive its client. A hash without a secret is no client."""
+    name = unique("remains")
+    redis.cli("HSET", "mintd:client:" + name, "secret:1:used", "1795000000", "secret:3:used", "1795000000")
+    started = [start_mintd("--client", name + ":made-anew-canary:read", redis=redis, wait=False) for _ in range(4)]
+    for instance in started:
+        instance.wait_for_log(lambda line: line["message"] in ("client made", "client is there already"))
+        check_tok(post(instance, "/token", G, basic(name, "made-anew-canary")), "/token")
+    assert sum(len(i.find_log("client made")) for i in started) == 1
+    assert redis.cli("HGET", "mintd:client:" + name, "scope") == "read"
+    assert redis.cli("HEXISTS", "mintd:client:" + name, "secret:3:used") == 0
+    assert redis.cli("SISMEMBER", "mintd:clients", name) == 1
+
+
+@row("CLI-client")
+def test_settings_without_a_secret_are_told_of(start_mintd, redis):
+    """Somebody may have taken the secret away on purpose: nothing is changed, but the log says why it is no client."""
+    name = unique("no-secret")
+    redis.cli("HSET", "mintd:client:" + name, "scope", "admin", "disabled", "1")
+    instance = start_mintd("--client", name + ":left-alone-canary:read", redis=redis)
+    told = instance.wait_for_log(lambda line: line["message"].startswith("client has settings but no secret"))
+    assert told["level"] == "warning" and told["client"] == name, told
+    assert redis.cli("HGETALL", "mintd:client:" + name) == ["scope", "admin", "disabled", "1"]
+    wait_status(instance, 200, within=4)
+
+
 @rows("CLI-max", few=2)
 def test_max_connections(start_mintd, redis, case):
     instance = start_mintd("--max-connections", str(case), redis=redis)

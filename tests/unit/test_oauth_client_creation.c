@@ -1,4 +1,4 @@
-/* The client that --client asks for: read, hash, make where there is none of that name. */
+/* The client that --client asks for: hash, make where there is none of that name. */
 #include "oauth/oauth_internal.h"
 #include "oauth/token.h"
 #include "support/failing_crypto.h"
@@ -202,6 +202,16 @@ static void present_client_is_left_alone(void **state) {
     assert_true(stub_store_has_member(&f->store, "clients", "svc-a"));
 }
 
+static void unreadable_client_is_left_alone(void **state) {
+    struct oauth_fixture *f = *state;
+    fixture_put_field(f, "svc-a", "gen", "many");
+    fixture_put_field(f, "svc-a", "secret:1:used", "1795467600");
+    assert_int_equal(create(f), STORE_FOUND);
+    assert_false(creation.made);
+    assert_slice(field(f, "secret:1:used"), S("1795467600"));
+    assert_true(slice_is_absent(field(f, "secret:1")));
+}
+
 static void every_trouble_at_every_step_is_unknown(void **state) {
     struct oauth_fixture *f = *state;
     for (unsigned n = 1; n <= OPERATIONS; n++) {
@@ -234,6 +244,134 @@ static void second_attempt_makes_it_whole(void **state) {
             assert_slice(field(f, "scope"), S("read write"));
             assert_true(stub_store_has_member(&f->store, "clients", "svc-a"));
         }
+    }
+}
+
+/* ---- what is left of a client that was removed ---- */
+
+/* Make (it is there), fence, read, remove; make, list. */
+enum { FENCE = 2, READ, REMOVE, MAKE_AGAIN, LIST_AGAIN, STEPS_WITH_NOTE = LIST_AGAIN };
+
+static void leave_late_note(struct oauth_fixture *f) {
+    stub_store_remove(&f->store, "client:svc-a");
+    stub_store_remove(&f->store, "clients");
+    stub_store_rewind(&f->store);
+    fixture_put_field(f, "svc-a", "secret:1:used", "1795467600");
+}
+
+static void assert_whole(struct oauth_fixture *f) {
+    static struct oauth_authentication a;
+    assert_slice(field(f, "secret:1"), slice_of_string(seed.stored_secret));
+    assert_slice(field(f, "scope"), S("read write"));
+    assert_false(slice_is_absent(field(f, "gen")));
+    assert_true(stub_store_has_member(&f->store, "clients", "svc-a"));
+    fixture_authenticate(f, &a, "svc-a:" GENERATED);
+    assert_int_equal(a.refusal, OAUTH_REFUSED_NONE);
+}
+
+static void late_note_is_no_client(void **state) {
+    struct oauth_fixture *f = *state;
+    leave_late_note(f);
+    assert_int_equal(create(f), STORE_FOUND);
+    assert_true(creation.made);
+    assert_int_equal(f->store.request_count, STEPS_WITH_NOTE);
+    assert_true(slice_is_absent(field(f, "secret:1:used")));
+    assert_whole(f);
+}
+
+static void late_notes_of_all_secrets_are_no_client(void **state) {
+    struct oauth_fixture *f = *state;
+    leave_late_note(f);
+    fixture_put_field(f, "svc-a", "secret:2:used", "1795467600");
+    fixture_put_field(f, "svc-a", "secret:3:used", "1795467600");
+    fixture_put_field(f, "svc-a", "secret:4:used", "1795467600");
+    assert_int_equal(create(f), STORE_FOUND);
+    assert_true(creation.made);
+    assert_true(slice_is_absent(field(f, "secret:4:used")));
+    assert_whole(f);
+}
+
+/* Perhaps somebody took the secret away on purpose. */
+static void settings_without_a_secret_stay(void **state) {
+    struct oauth_fixture *f = *state;
+    leave_late_note(f);
+    fixture_put_field(f, "svc-a", "scope", "admin");
+    fixture_put_field(f, "svc-a", "disabled", "1");
+    assert_int_equal(create(f), STORE_ABSENT);
+    assert_false(creation.made);
+    assert_slice(field(f, "scope"), S("admin"));
+    assert_slice(field(f, "disabled"), S("1"));
+    assert_true(slice_is_absent(field(f, "secret:1")));
+    assert_false(stub_store_has_member(&f->store, "clients", "svc-a"));
+}
+
+static void trouble_beside_a_late_note_is_unknown(void **state) {
+    struct oauth_fixture *f = *state;
+    for (unsigned n = 1; n <= STEPS_WITH_NOTE; n++) {
+        for (int lost = 0; lost < 2; lost++) {
+            leave_late_note(f);
+            (lost ? stub_store_lose_answer : stub_store_fail)(&f->store, n, STORE_TROUBLE_TIMEOUT);
+            assert_int_equal(create(f), STORE_UNKNOWN);
+            assert_int_equal(creation.trouble, STORE_TROUBLE_TIMEOUT);
+            assert_int_equal(f->store.request_count, n);
+            assert_int_equal(create(f), STORE_FOUND);
+            assert_whole(f);
+        }
+    }
+}
+
+static void answers_beside_a_late_note_may_come_later(void **state) {
+    struct oauth_fixture *f = *state;
+    for (unsigned pattern = 0; pattern < 1u << STEPS_WITH_NOTE; pattern++) {
+        leave_late_note(f);
+        for (unsigned n = 1; n <= STEPS_WITH_NOTE; n++) {
+            if ((pattern >> (n - 1) & 1) != 0) {
+                stub_store_delay(&f->store, n);
+            }
+        }
+        assert_int_equal(create(f), STORE_FOUND);
+        assert_true(creation.made);
+    }
+}
+
+/* Starts with a late note, and stops where the n-th operation waits for its answer. */
+static void start_until(struct oauth_fixture *f, unsigned n) {
+    leave_late_note(f);
+    stub_store_delay(&f->store, n);
+    fixture_poison(&creation, sizeof creation);
+    creation.flow.on_done = fixture_on_done;
+    assert_int_equal(oauth_client_creation_start(f->oauth, &creation, &seed), PROGRESS_PENDING);
+    assert_int_equal(f->store.request_count, n);
+}
+
+/* Another instance, or mintctl, makes it at any moment: it stays whole, and is theirs. */
+static void client_of_another_stays(void **state) {
+    struct oauth_fixture *f = *state;
+    for (unsigned n = MAKE_CLIENT; n <= MAKE_AGAIN; n++) {
+        start_until(f, n);
+        fixture_put_fast_secret(f, "svc-a", "secret:1", "another");
+        fixture_put_field(f, "svc-a", "scope", "theirs");
+        fixture_put_field(f, "svc-a", "gen", "7");
+        fixture_finish(f, &creation.flow, PROGRESS_PENDING);
+        assert_int_equal(creation.answer, STORE_FOUND);
+        assert_false(creation.made);
+        assert_true(password_verify(field(f, "secret:1"), S("another")));
+        assert_slice(field(f, "scope"), S("theirs"));
+        assert_slice(field(f, "gen"), S("7"));
+        assert_true(stub_store_has_member(&f->store, "clients", "svc-a"));
+    }
+}
+
+/* The instance whose note it was takes it back at any moment. */
+static void note_may_be_gone_meanwhile(void **state) {
+    struct oauth_fixture *f = *state;
+    for (unsigned n = MAKE_CLIENT; n <= REMOVE; n++) {
+        start_until(f, n);
+        stub_store_remove(&f->store, "client:svc-a");
+        fixture_finish(f, &creation.flow, PROGRESS_PENDING);
+        assert_int_equal(creation.answer, STORE_FOUND);
+        assert_true(creation.made);
+        assert_whole(f);
     }
 }
 
@@ -274,8 +412,16 @@ int main(void) {
         TEST(made_client_can_authenticate),
         TEST(first_generations_differ),
         TEST(present_client_is_left_alone),
+        TEST(unreadable_client_is_left_alone),
         TEST(every_trouble_at_every_step_is_unknown),
         TEST(second_attempt_makes_it_whole),
+        TEST(late_note_is_no_client),
+        TEST(late_notes_of_all_secrets_are_no_client),
+        TEST(settings_without_a_secret_stay),
+        TEST(trouble_beside_a_late_note_is_unknown),
+        TEST(answers_beside_a_late_note_may_come_later),
+        TEST(client_of_another_stays),
+        TEST(note_may_be_gone_meanwhile),
         TEST(any_answer_may_come_later),
         TEST(without_randomness_nothing_is_made),
     };
