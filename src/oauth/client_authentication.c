@@ -294,6 +294,17 @@ enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authe
     return flow_start(&a->flow);
 }
 
+/* Nobody knows whether the secret is right: no verdict, no failure to count. */
+static void on_given_back(struct password_job *job) {
+    struct oauth_authentication *a = container_of(job, struct oauth_authentication, job);
+    (void)end(a, OAUTH_REFUSED_BUSY);
+    flow_resume(&a->flow);
+}
+
+void oauth_give_up_slow_checks(struct oauth *oauth) {
+    password_pool_give_back(oauth->options.pool, oauth->options.inbox, on_given_back);
+}
+
 bool oauth_authentication_may_be_old(const struct oauth_authentication *a) {
     return a->rests_on_memory && !a->is_confirmed;
 }

@@ -55,21 +55,6 @@ void oauth_free(struct oauth *oauth) {
     }
 }
 
-/* Nobody knows whether the secret is right: no verdict, no failure to count. */
-static void on_given_back(struct password_job *job) {
-    struct oauth_authentication *a = container_of(job, struct oauth_authentication, job);
-    for (unsigned i = 0; i < a->credentials.secret_count; i++) {
-        crypto_wipe(a->credentials.secrets[i], a->credentials.secret_sizes[i]);
-    }
-    a->refusal = OAUTH_REFUSED_BUSY;
-    a->flow.step = NULL;
-    flow_resume(&a->flow);
-}
-
-void oauth_give_up_slow_checks(struct oauth *oauth) {
-    password_pool_give_back(oauth->options.pool, oauth->options.inbox, on_given_back);
-}
-
 void oauth_count_refusal(struct oauth *oauth, enum oauth_refusal refusal) {
     if (refusal != OAUTH_REFUSED_NONE) {
         counter_add(&oauth->options.metrics->refusals[refusal], 1);

@@ -9,7 +9,7 @@ _Static_assert(OAUTH_CLIENT_ID_MAX <= UCHAR_MAX, "its size is kept in a byte");
 static size_t slot_of(const char jti[OAUTH_JTI_SIZE]) {
     uint8_t first[2] = {0, 0};
     (void)hex_decode(slice_of(jti, 2 * sizeof first), first, sizeof first);
-    return (first[0] << 8u | first[1]) % TOKEN_OWNERS_SLOTS;
+    return ((size_t)first[0] << 8u | first[1]) % TOKEN_OWNERS_SLOTS;
 }
 
 struct slice token_owners_find(const struct token_owners *owners, const char jti[OAUTH_JTI_SIZE]) {
