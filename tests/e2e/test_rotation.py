@@ -3,6 +3,7 @@
 An old and a new secret are valid side by side; the old one is given an end. Whoever uses it up to
 then is never refused, whoever uses it after that always is.
 """
+import json
 import threading
 import time
 
@@ -11,6 +12,7 @@ import pytest
 from support.clients import _scrypt, basic
 from support.clients import G
 from support.http import form_request
+from support.inquiry import use
 from support.oauth import (check_err, check_tok, make_client, post, row, rows, sha256_phc, unique,
                            wait_until)
 from support.timing import scaled
@@ -128,6 +130,43 @@ def test_exchanged_in_place(pair, redis, name, case):
     for instance in pair:
         check_tok(post(instance, "/token", G, basic(name, OLD)), "/token")
         check_err(post(instance, "/token", G, basic(name, NEW)), 401, "invalid_client")
+
+
+AT_ONCE, ROUNDS = 8, 12
+LEAKED = """redis.call('HSET', KEYS[1], 'secret:1', ARGV[1]) return redis.call('HINCRBY', KEYS[1], 'gen', 1)"""
+
+
+def mint_until_refused(instance, raw, tokens):
+    """Some requests at once, so that there is always one whose token is being stored."""
+    with Wire(instance.address) as wire:
+        while True:
+            wire.send(raw * AT_ONCE)
+            answers = [wire.read() for _ in range(AT_ONCE)]
+            tokens += [json.loads(body)["access_token"] for status, body in answers if status == 200]
+            if answers[-1][0] != 200:
+                return
+
+
+@row("ROTATE")
+def test_secret_that_leaked_leaves_no_token(pair, redis):
+    """The secret is exchanged and all tokens end, in one moment, while a thief mints with it: the token
+    that was being stored does not take the new generation for its own."""
+    for turn in range(ROUNDS):
+        name, tokens = unique("leaked"), []
+        key = "mintd:client:" + name
+        make_client(redis, name, OLD, scope="read")
+        raw = form_request("/token", G, [basic(name, OLD)])
+        thieves = [threading.Thread(target=mint_until_refused, args=(pair.a, raw, tokens)) for _ in range(4)]
+        for thief in thieves:
+            thief.start()
+        wait_until(lambda: len(tokens) > 50, 5)
+        redis.cli("EVAL", LEAKED, 1, key, sha256_phc(NEW))
+        for thief in thieves:
+            thief.join()
+        survivors = [token for token in tokens[-100:] for instance in pair
+                     if use(instance, token).status != 401]
+        redis.cli("DEL", key)
+        assert survivors == [], (turn, len(survivors), len(tokens))
 
 
 @row("ROTATE")
