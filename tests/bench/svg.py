@@ -4,7 +4,7 @@ from xml.sax.saxutils import escape
 
 WIDTH, LEFT, RIGHT, TOP = 860, 70, 30, 50
 BAR, GAP = 22, 10
-LETTER, BEHIND = 6.2, 190  # about as wide as a letter of a label; room behind the longest bar
+LETTER, BEHIND = 6.2, 240  # about as wide as a letter of a label; room behind the longest bar
 PLOT_HEIGHT, BOTTOM = 280, 60
 COLOURS = ("#1f6feb", "#d1580b", "#2a8a4a", "#8250df", "#888888")
 GREY, INK = "#d8d8d8", "#222222"
