@@ -6,7 +6,7 @@ import pytest
 
 from support.clients import BA, CODECADEMY, G, RS_1, SVC_A, SVC_B, basic, bearer, token_key
 from support.http import form_request, request_bytes
-from support.inquiry import (RS1, RS2, between, check_active, check_inactive, introspect, mint_for, revoke,
+from support.inquiry import (RS1, RS2, between, check_active, check_inactive, dead_soon, introspect, mint_for, revoke,
                              two)
 from support.oauth import (check_err, check_unavailable, forged_token, make_client, minted, row, rows,
                            unique, wait_status, wait_until)
