@@ -141,10 +141,11 @@ def mint_until_refused(instance, raw, tokens):
     with Wire(instance.address) as wire:
         while True:
             wire.send(raw * AT_ONCE)
-            answers = [wire.read() for _ in range(AT_ONCE)]
-            tokens += [json.loads(body)["access_token"] for status, body in answers if status == 200]
-            if answers[-1][0] != 200:
-                return
+            for _ in range(AT_ONCE):
+                status, body = wire.read()
+                if status != 200:
+                    return  # the rest is not worth a slow hash each
+                tokens.append(json.loads(body)["access_token"])
 
 
 @row("ROTATE")
