@@ -216,7 +216,9 @@ static inline uint64_t store_changes(const struct store *store) {
     return store->verbs->changes(store);
 }
 
-/* Sends the commands of this turn in one write. Before the loop blocks. */
+/* Before the loop blocks, once a turn: sends the commands that have gathered in one write; or,
+ * where this turn brought more, not yet: then the loop does not block, and they leave within 1 ms.
+ */
 static inline void store_flush(struct store *store) {
     store->verbs->flush(store);
 }

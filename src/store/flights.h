@@ -2,7 +2,7 @@
  * asked for once.
  *
  * An operation that wants what a flight brings joins it. One that has not taken off yet (its
- * command leaves at the end of the turn) may be joined by anybody: it asks later than all of them.
+ * command gathers with others) may be joined by anybody: it asks later than all of them.
  * One that is in the air may be joined where an answer of a moment ago will do. A flight is spoiled
  * once its key is known to have changed: those who wait still get what it brings, since they asked
  * before, but nobody joins it any more, and what it brings is not remembered. */
@@ -42,7 +42,7 @@ static inline struct slice flight_key(const struct flight *flight) {
 /* One that may be joined; NULL: none. */
 struct flight *flights_find(const struct flights *flights, unsigned verb, struct slice key);
 bool flight_is_in_the_air(const struct flights *flights, const struct flight *flight);
-/* The commands of this turn are sent. */
+/* The commands that have gathered are sent. */
 void flights_take_off(struct flights *flights);
 /* A new one, which nobody waits for yet. NULL: no memory. */
 struct flight *flights_add(struct flights *flights, void *owner, unsigned verb, struct slice key);

@@ -60,7 +60,7 @@ struct redis_link {
 
     /* traffic */
     struct reply_reader *reader;
-    struct output output;  /* of this turn */
+    struct output output;  /* gathers until link_flush() sends it */
     struct output sending; /* the socket's, while write_open */
     uv_write_t write;
     bool write_open;

@@ -263,13 +263,20 @@ static void test_push_that_is_too_big(void **state) {
 
 /* ---- reads under way ---- */
 
+/* Asks for "k" a server that says nothing of itself; returns how many commands it had got before.
+ */
+static unsigned ask_in_vain(struct world *world) {
+    unsigned before = world->fake.commands;
+    world->fake.script = no_reads;
+    store_call_get(world->worker->calls[0], S("k"));
+    wait_for_commands(world, before, 1);
+    return before;
+}
+
 static void test_change_overtakes_a_read(void **state) {
     struct world *world = *state;
     struct worker *worker = world->worker;
-    unsigned before = world->fake.commands;
-    world->fake.script = no_reads;
-    store_call_get(worker->calls[0], S("k"));
-    wait_for_commands(world, before, 1);
+    unsigned before = ask_in_vain(world);
     uint64_t changes = store_changes(worker->store);
     fake_redis_say(&world->fake, S(PUSH_K));
     while (store_changes(worker->store) == changes) {
@@ -539,10 +546,7 @@ static void test_old_question_answers_no_new_one(void **state) {
     static const struct timespec pause = {.tv_sec = 2};
     struct world *world = *state;
     struct worker *worker = world->worker;
-    unsigned before = world->fake.commands;
-    world->fake.script = no_reads;
-    store_call_get(worker->calls[0], S("k"));
-    wait_for_commands(world, before, 1);
+    unsigned before = ask_in_vain(world);
     fake_redis_say(&world->fake, S("$3\r\nold\r\n"));
     nanosleep(&pause, NULL);
     store_call_get(worker->calls[1], S("k"));

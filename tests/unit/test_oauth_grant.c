@@ -649,6 +649,16 @@ static void take_grant(struct oauth_fixture *f) {
     fixture_put_field(f, "svc-a", "grants", "none");
 }
 
+/* A mint to its end; the change comes, and is heard of, while its SETEX is under way. */
+static void mint_across(struct oauth_fixture *f, void (*change)(struct oauth_fixture *f)) {
+    stub_store_rewind(&f->store);
+    remove_client(f);
+    mint_until_stored(f);
+    change(f);
+    f->store.changes++;
+    fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+}
+
 /* Whoever would be refused now gets no token, though it was stored. */
 static void change_that_refuses_is_heeded(void **state) {
     static const struct {
@@ -664,12 +674,7 @@ static void change_that_refuses_is_heeded(void **state) {
     };
     struct oauth_fixture *f = *state;
     for (size_t i = 0; i < COUNT_OF(changes); i++) {
-        stub_store_rewind(&f->store);
-        remove_client(f);
-        mint_until_stored(f);
-        changes[i].change(f);
-        f->store.changes++;
-        fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+        mint_across(f, changes[i].change);
         assert_int_equal(grant.refusal, changes[i].refusal);
         assert_int_equal(tokens_stored(f), 1);
         assert_token_wiped();
@@ -701,12 +706,7 @@ static void change_of_the_terms_replaces_the_token(void **state) {
     };
     struct oauth_fixture *f = *state;
     for (size_t i = 0; i < COUNT_OF(changes); i++) {
-        stub_store_rewind(&f->store);
-        remove_client(f);
-        mint_until_stored(f);
-        changes[i].change(f);
-        f->store.changes++;
-        fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+        mint_across(f, changes[i].change);
         assert_int_equal(grant.refusal, OAUTH_REFUSED_NONE);
         assert_int_equal(tokens_stored(f), 2);
         assert_slice(stored_record(f).scope, slice_of_string(changes[i].scope));
