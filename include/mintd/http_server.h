@@ -75,7 +75,8 @@ struct http_server_options {
                           the handshake of TLS: closed */
     unsigned body_ms;  /* from there to the end of its body: 408; 10,000 */
     unsigned idle_ms;  /* between requests, and before the first: closed silently; 75,000 */
-    unsigned write_ms; /* without progress while a response is being written: reset; 10,000 */
+    unsigned write_ms; /* for the client's machine to take what was written, or 32 KiB of it where
+                          it is more: reset; 10,000 */
 };
 
 /* NULL where memory or the loop fails. The metrics and the handler outlive the server. */

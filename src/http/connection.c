@@ -65,6 +65,12 @@ void connection_set_state(struct connection *c, enum connection_state to, const 
 
 /* ---- birth ---- */
 
+/* TCP sockets inherit it from the one that listens, unix sockets do not. */
+static void bound_unix_buffer(int fd) {
+    const int size = SOCKET_SENDS;
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
 bool connection_open(struct http_server *server, int fd, const struct sockaddr *peer) {
     struct connection *c = calloc(1, sizeof *c);
     if (c == NULL || uv_poll_init(server->loop, &c->poll, fd) != 0) {
@@ -79,6 +85,9 @@ bool connection_open(struct http_server *server, int fd, const struct sockaddr *
     deadline_init(&c->deadline);
     deadline_init(&c->write_deadline);
     c->peer = peer_of(peer);
+    if (c->peer.family == AF_UNIX) {
+        bound_unix_buffer(fd);
+    }
     bool is_secure = server->tls != NULL && c->peer.family != AF_UNIX;
     c->state = is_secure ? CONNECTION_HANDSHAKE : CONNECTION_IDLE;
     list_append(&server->connections, &c->all);
@@ -153,9 +162,11 @@ void connection_end(struct connection *c, enum close_reason reason) {
     connection_mark_dirty(c);
 }
 
-/* RFC 9112 9.6: had we closed with input unread, the reset could overtake the answer. */
+/* RFC 9112 9.6: had we closed with input unread, the reset could overtake the answer. And of a
+ * socket that is closed nobody would see whether the client takes what is left. */
 static void start_lingering(struct connection *c) {
-    if (c->input_has_ended || shutdown(c->fd, SHUT_WR) != 0) {
+    bool waits_for_nothing = c->input_has_ended && !connection_has_untaken(c);
+    if (waits_for_nothing || shutdown(c->fd, SHUT_WR) != 0) {
         connection_close(c, c->reason);
         return;
     }

@@ -72,10 +72,11 @@ struct connection {
     size_t written;                 /* ... so far */
     struct tls_session *tls;        /* NULL: plain */
 
-    struct deadline deadline; /* of the state */
-    struct deadline write_deadline;
-    uint64_t write_progress_at;
-    size_t write_left;
+    struct deadline deadline;       /* of the state */
+    struct deadline write_deadline; /* runs until the client has taken what was written */
+    uint64_t sent;                  /* bytes that the kernel has taken */
+    uint64_t take_until;            /* the client is to have taken so many of them ... */
+    uint64_t take_since;            /* ... within write_ms from then on */
     size_t thrown_away;
     unsigned served; /* requests answered */
 
@@ -146,8 +147,13 @@ void connection_say_goodbye(struct connection *c);
 
 /* The state's deadline has passed. */
 void connection_on_deadline(struct connection *c);
-/* It is time to see whether a write gets on. */
+/* Something was written behind `taken` bytes: from now on it is watched whether the client takes
+ * it. */
+void connection_watch_taking(struct connection *c, uint64_t taken);
+/* It is time to see whether it does. */
 void connection_on_write_deadline(struct connection *c);
+/* Whether the kernel has bytes that the client has not taken. */
+bool connection_has_untaken(const struct connection *c);
 /* Closes it where nothing of a request is here; else its next answer says "close". */
 void connection_drain(struct connection *c);
 

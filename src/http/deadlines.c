@@ -21,6 +21,10 @@ void deadline_stop(struct deadline *deadline) {
     link_remove(&deadline->link);
 }
 
+bool deadline_is_running(const struct deadline *deadline) {
+    return !list_is_empty(&deadline->link);
+}
+
 struct deadline *deadline_list_due(const struct deadline_list *list, uint64_t now) {
     if (list_is_empty(&list->waits)) {
         return NULL;

@@ -23,6 +23,7 @@ void deadline_list_init(struct deadline_list *list, uint64_t duration);
 /* From now on; one that runs already, in whichever list, starts anew in this one. */
 void deadline_start(struct deadline *deadline, struct deadline_list *list, uint64_t now);
 void deadline_stop(struct deadline *deadline);
+bool deadline_is_running(const struct deadline *deadline);
 /* One whose time is up, or NULL. It stays in the list: the caller stops it or starts it anew. */
 struct deadline *deadline_list_due(const struct deadline_list *list, uint64_t now);
 

@@ -7,6 +7,7 @@
  * Failure modes: one line in `error` that says what is wrong and what may help; nothing stays open.
  */
 #include "http/address.h"
+#include "http/server.h"
 #include "mintd/http_server.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -62,7 +63,14 @@ static bool set_option(int fd, int level, int name, int value) {
     return setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
-/* A bound socket, or -1 and errno. TCP_NODELAY is inherited by what is accepted. */
+/* What is accepted inherits them: no call for each connection. */
+static bool set_inherited(int fd) {
+    return set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
+           set_option(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_SENDS) &&
+           set_option(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_RECEIVES);
+}
+
+/* A bound socket, or -1 and errno. */
 static int bind_tcp(const struct sockaddr *address, socklen_t size, bool shared) {
     int fd = socket(address->sa_family, SOCKET_FLAGS, 0);
     if (fd < 0) {
@@ -73,8 +81,8 @@ static int bind_tcp(const struct sockaddr *address, socklen_t size, bool shared)
         IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)address)->sin6_addr);
     if (set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
         (!shared || set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) &&
-        (!both_families || set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)) &&
-        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) && bind(fd, address, size) == 0) {
+        (!both_families || set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0)) && set_inherited(fd) &&
+        bind(fd, address, size) == 0) {
         return fd;
     }
     int error = errno;

@@ -1,8 +1,8 @@
 /* The way out: answers gather in the output block and leave in one write: those to what one read
  * brought at its end, those that had to wait for the store at the end of the turn.
  *
- * Happy path: send() takes all. Else the block waits for room in the socket, and the write deadline
- * watches whether the client reads. */
+ * Happy path: send() takes all. Else the block waits for room in the socket. The write deadline
+ * watches whether the client takes what was written, wherever it waits. */
 #include "http/connection.h"
 #include <errno.h>
 #include <sys/socket.h>
@@ -58,6 +58,7 @@ static bool write_some(struct connection *c) {
                         MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent >= 0) {
         c->written += (size_t)sent;
+        c->sent += (size_t)sent;
     } else if (errno != EAGAIN && errno != EINTR) {
         connection_close(c, CLOSE_CLIENT_LOST);
         return false;
@@ -77,10 +78,9 @@ void connection_send(struct connection *c) {
     c->writing = c->output;
     c->written = 0;
     c->output = NULL;
-    if (write_some(c) && c->writing != NULL) {
-        c->write_left = SIZE_MAX;
-        c->write_progress_at = uv_now(c->server->loop);
-        deadline_start(&c->write_deadline, &c->server->waits[WAIT_WRITE], c->write_progress_at);
+    uint64_t before = c->sent;
+    if (write_some(c) && !deadline_is_running(&c->write_deadline)) {
+        connection_watch_taking(c, before);
     }
 }
 
@@ -88,7 +88,6 @@ void connection_write_on(struct connection *c) {
     if (!write_some(c) || c->writing != NULL) {
         return;
     }
-    deadline_stop(&c->write_deadline);
     if (c->state == CONNECTION_IDLE) {
         connection_start_deadline(c); /* it was not idle until now */
     }

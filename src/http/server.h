@@ -9,8 +9,12 @@
 #include <uv.h>
 
 #define READ_SIZE (64u * 1024u) /* of the buffer that all connections read into */
-#define EXCHANGES_KEPT 1024u    /* at most */
-#define EXCHANGES_IDLE 64u      /* of these stay when it is quiet */
+/* Of each socket, in the kernel (that doubles both for its own overhead): what a client does not
+ * read, and what we do not, costs no more. Larger answers leave in pieces. */
+#define SOCKET_SENDS (16 * 1024)
+#define SOCKET_RECEIVES (32 * 1024)
+#define EXCHANGES_KEPT 1024u /* at most */
+#define EXCHANGES_IDLE 64u   /* of these stay when it is quiet */
 
 struct http_exchange;
 

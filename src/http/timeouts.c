@@ -4,6 +4,7 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
+#define TAKE_AT_LEAST (32u * 1024u) /* bytes within write_ms, where more wait */
 #define FRESH_MS 1000u /* a connection this young may have its first request still on the way */
 
 /* ---- deadlines ---- */
@@ -13,6 +14,15 @@ static void reset(struct connection *c, enum close_reason reason) {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     connection_close(c, reason);
+}
+
+/* An ordinary close would leave the kernel with what the client does not take, for minutes. */
+static void let_go(struct connection *c, enum close_reason reason) {
+    if (connection_has_untaken(c)) {
+        reset(c, reason);
+    } else {
+        connection_close(c, reason);
+    }
 }
 
 static void on_idle_too_long(struct connection *c) {
@@ -29,11 +39,20 @@ static void on_idle_too_long(struct connection *c) {
 static void on_request_too_slow(struct connection *c) {
     counter_add(&c->server->options.metrics->timeouts, 1);
     if (c->input == NULL || !parser_has_begun(c->exchange->parser)) {
-        connection_close(c, CLOSE_REQUEST_TIMEOUT);
+        let_go(c, CLOSE_REQUEST_TIMEOUT);
         return;
     }
     connection_refuse(c, c->input->data,
                       (struct refusal){408, "the request took too long: send it faster"});
+}
+
+/* The last answer has as long as any other. */
+static void on_lingered(struct connection *c) {
+    if (!c->server->draining && connection_has_untaken(c)) {
+        connection_start_deadline(c);
+    } else {
+        connection_close(c, c->reason);
+    }
 }
 
 void connection_on_deadline(struct connection *c) {
@@ -47,30 +66,55 @@ void connection_on_deadline(struct connection *c) {
         on_request_too_slow(c);
         return;
     default:
-        connection_close(c, c->reason);
+        on_lingered(c);
         return;
     }
 }
 
-/* Bytes that the client has not taken, ours and the kernel's: the kernel asks for more only once a
- * good part of its own, that may be megabytes, is gone. */
-static size_t untaken_bytes(const struct connection *c) {
+/* ---- what clients take ---- */
+
+/* What the kernel has and the client has not (a unix socket counts its own overhead with it). */
+static uint64_t untaken_bytes(const struct connection *c) {
     int count = 0;
-    if (ioctl(c->fd, SIOCOUTQ, &count) != 0) {
-        count = 0;
+    return ioctl(c->fd, SIOCOUTQ, &count) == 0 && count > 0 ? (uint64_t)count : 0;
+}
+
+bool connection_has_untaken(const struct connection *c) {
+    return deadline_is_running(&c->write_deadline) && untaken_bytes(c) != 0;
+}
+
+/* All that waits now, or a good part of it. */
+static void set_task(struct connection *c, uint64_t taken) {
+    uint64_t waits = c->sent - taken + connection_unwritten(c);
+    c->take_until = taken + (waits < TAKE_AT_LEAST ? waits : TAKE_AT_LEAST);
+    c->take_since = uv_now(c->server->loop);
+}
+
+void connection_watch_taking(struct connection *c, uint64_t taken) {
+    set_task(c, taken);
+    deadline_start(&c->write_deadline, &c->server->waits[WAIT_WRITE], c->take_since);
+}
+
+static void on_all_taken(struct connection *c) {
+    deadline_stop(&c->write_deadline);
+    if (c->state == CONNECTION_LINGERING && c->input_has_ended) {
+        connection_close(c, c->reason); /* it waited for nothing else */
     }
-    return connection_unwritten(c) + (size_t)count;
 }
 
 void connection_on_write_deadline(struct connection *c) {
     struct http_server *server = c->server;
     uint64_t now = uv_now(server->loop);
-    size_t left = untaken_bytes(c);
-    if (left < c->write_left) {
-        c->write_left = left;
-        c->write_progress_at = now;
+    uint64_t untaken = untaken_bytes(c);
+    uint64_t taken = c->sent > untaken ? c->sent - untaken : 0;
+    if (untaken == 0 && c->writing == NULL) {
+        on_all_taken(c);
+        return;
     }
-    if (now - c->write_progress_at < server->options.write_ms) {
+    if (taken >= c->take_until) {
+        set_task(c, taken);
+    }
+    if (now - c->take_since < server->options.write_ms) {
         deadline_start(&c->write_deadline, &server->waits[WAIT_WRITE], now);
         return;
     }
