@@ -1,15 +1,14 @@
 /* apply.c: mintctl client apply: makes the clients what a file says.
  *
  * Happy path: the whole file is checked; each entry is compared with Redis and what would change is
- * shown; then each client is changed at once, or made at once. Failure modes: a wrong file changes
- * nothing; where Redis goes away half-way, whole clients are done and the rest is not, and applying
- * again does the rest. */
+ * shown; then those clients, and no others, are changed or made. Failure modes: a wrong file
+ * changes nothing, nor does one that would remove too many. */
 #include "apply_edit.h"
-#include "client_names.h"
+#include "apply_write.h"
+#include "client_walk.h"
+#include "edit_print.h"
 #include "input.h"
-#include "mintd/clock.h"
 #include "output.h"
-#include "secret.h"
 
 struct plan {
     size_t made, changed, same, removed;
@@ -17,86 +16,62 @@ struct plan {
 
 /* ---- the difference, shown ---- */
 
-static void print_field(const char *what, struct slice before, struct slice after) {
-    char text[1100];
-    printf("; %s", what);
-    if (!slice_is_absent(before)) {
-        printf(" \"%s\" ->", visible(before, text, sizeof text));
-    }
-    if (slice_is_absent(after)) {
-        printf(" none");
-    } else {
-        printf(" \"%s\"", visible(after, text, sizeof text));
-    }
-}
-
-static bool is_secret(struct slice name) {
-    return slice_starts_with(name, S("secret:"));
-}
-
-/* "secret:2", not "secret:2:made". */
-static bool is_secret_itself(struct slice name) {
-    return is_secret(name) && name.size == sizeof "secret:2" - 1;
-}
-
-static void print_edit(const struct client_record *record, const struct client_edit *edit) {
-    for (unsigned i = 0; i < edit->set_count; i++) {
-        struct slice name = edit->set[i].name;
-        char text[40];
-        if (is_secret_itself(name)) {
-            printf("; secret %c new", name.data[name.size - 1]);
-        } else if (!is_secret(name)) {
-            print_field(visible(name, text, sizeof text),
-                        record == NULL ? SLICE_ABSENT : value_find_text(record->reply, name),
-                        edit->set[i].value);
-        }
-    }
-    for (unsigned i = 0; i < edit->removed_count; i++) {
-        struct slice name = edit->removed[i];
-        char text[40];
-        if (is_secret_itself(name)) {
-            printf("; secret %c removed", name.data[name.size - 1]);
-        } else if (!is_secret(name)) {
-            print_field(visible(name, text, sizeof text), value_find_text(record->reply, name),
-                        SLICE_ABSENT);
-        } else if (name.data[name.size - 1] == 's') { /* ":expires" */
-            printf("; secret %c without an end again", name.data[sizeof "secret:" - 1]);
-        }
-    }
-    printf("\n");
-}
-
 static void print_entry(const struct apply_entry *entry, const struct client_record *record,
                         const struct client_edit *edit) {
     print_coloured(record == NULL ? COLOUR_GREEN : COLOUR_YELLOW, record == NULL ? "+" : "~", 0);
     printf(" %.*s%s", (int)entry->id.size, entry->id.data, record == NULL ? ": new" : ": changed");
-    print_edit(record, edit);
+    client_edit_print(record, edit);
 }
 
-static enum status compare(struct redis *redis, struct apply_entry *entry, struct plan *plan) {
-    struct client_record record;
+struct comparison {
+    struct redis *redis;
+    const struct apply_file *file;
+    struct plan *plan;
+};
+
+static struct slice id_of(void *context, size_t number) {
+    const struct comparison *c = context;
+    return c->file->entries[number].id;
+}
+
+static enum status judge(struct comparison *c, struct apply_entry *entry,
+                         const struct client_record *present) {
     struct client_edit edit;
-    enum status status = client_record_read(redis, entry->id, &record);
-    if (status != STATUS_DONE) {
-        return status;
-    }
-    const struct client_record *present = record.is_known ? &record : NULL;
     client_edit_init(&edit);
     apply_edit(entry, present, &edit);
     if (present == NULL && !entry->has_secrets) {
         say("%.*s: it is not there yet: it needs secrets or secret_file", (int)entry->id.size,
             entry->id.data);
-        status = STATUS_USAGE;
-    } else if (edit.text.overflow) {
-        status = STATUS_REFUSED;
-    } else if (edit.set_count + edit.removed_count == 0) {
-        plan->same++;
-    } else {
-        *(present == NULL ? &plan->made : &plan->changed) += 1;
-        print_entry(entry, present, &edit);
+        return STATUS_USAGE;
     }
-    client_record_fini(&record);
-    return status;
+    if (edit.text.overflow) {
+        return STATUS_REFUSED;
+    }
+    entry->differs = edit.set_count + edit.removed_count != 0;
+    if (entry->differs) {
+        *(present == NULL ? &c->plan->made : &c->plan->changed) += 1;
+        print_entry(entry, present, &edit);
+    } else {
+        c->plan->same++;
+    }
+    return STATUS_DONE;
+}
+
+static enum status compare(void *context, size_t number, const struct client_record *record) {
+    struct comparison *c = context;
+    struct apply_entry *entry = &c->file->entries[number];
+    if (record->is_no_hash) {
+        return client_no_hash(c->redis, entry->id);
+    }
+    return judge(c, entry, record->is_known ? record : NULL);
+}
+
+static enum status compare_all(struct redis *redis, const struct apply_file *file,
+                               struct plan *plan) {
+    struct comparison comparison = {redis, file, plan};
+    return client_walk(
+        redis, &(struct client_walk){
+                   .count = file->count, .id = id_of, .visit = compare, .context = &comparison});
 }
 
 static void print_removals(const struct apply_file *file, const struct client_names *names,
@@ -110,72 +85,45 @@ static void print_removals(const struct apply_file *file, const struct client_na
     }
 }
 
-/* ---- the change ---- */
+/* ---- too many removals ---- */
 
-static enum status decide(void *context, const struct client_record *record,
-                          struct client_edit *edit) {
-    apply_edit(context, record, edit);
+/* A file that was cut short, or made by a tool that found nothing, must not remove everybody. */
+static enum status check_removals(const struct arguments *arguments, const struct apply_file *file,
+                                  const struct client_names *names, const struct plan *plan) {
+    const char *most = arguments_value(arguments, "--max-removals");
+    unsigned long long limit = names->count / 2;
+    if (most != NULL) {
+        slice_to_number(slice_of_string(most), UINT32_MAX, &limit);
+    } else if (arguments_has(arguments, "--allow-empty") && file->count == 0) {
+        return STATUS_DONE;
+    }
+    if (plan->removed != 0 && file->count == 0 && !arguments_has(arguments, "--allow-empty")) {
+        say("the file has no clients: nothing was changed; --allow-empty removes them all");
+        return STATUS_REFUSED;
+    }
+    if (plan->removed > limit) {
+        say("%zu of %zu clients would be removed, %s: nothing was changed; --max-removals %zu "
+            "allows it",
+            plan->removed, names->count, most == NULL ? "more than half" : "over --max-removals",
+            plan->removed);
+        return STATUS_REFUSED;
+    }
     return STATUS_DONE;
 }
 
-static enum status make(struct redis *redis, struct apply_entry *entry, bool *made) {
-    struct client_edit edit;
-    struct crypto *crypto = crypto_new();
-    uint64_t generation;
-    bool is_random = crypto != NULL && secret_random_generation(crypto, &generation);
-    crypto_free(crypto);
-    if (!is_random) {
-        say("the client cannot be made: the random generator fails");
-        return STATUS_REFUSED;
+static bool removals_are_valid(const struct arguments *arguments) {
+    const char *most = arguments_value(arguments, "--max-removals");
+    unsigned long long limit;
+    if (most != NULL && !slice_to_number(slice_of_string(most), UINT32_MAX, &limit)) {
+        say("--max-removals: it is a number");
+        return false;
     }
-    client_edit_init(&edit);
-    apply_edit(entry, NULL, &edit);
-    client_edit_set_number(&edit, S("gen"), generation);
-    client_edit_set_number(&edit, S("created"), clock_wall_ms() / 1000);
-    return edit.text.overflow ? STATUS_REFUSED : client_make(redis, entry->id, &edit, made);
-}
-
-static enum status apply_entry(struct redis *redis, struct apply_entry *entry) {
-    struct client_record record;
-    bool made = false;
-    enum status status = client_record_read(redis, entry->id, &record);
-    if (status != STATUS_DONE) {
-        return status;
+    if (!arguments_has(arguments, "--prune") &&
+        (most != NULL || arguments_has(arguments, "--allow-empty"))) {
+        say("--max-removals and --allow-empty: nothing is removed without --prune");
+        return false;
     }
-    bool is_known = record.is_known;
-    client_record_fini(&record);
-    if (!is_known) {
-        status = make(redis, entry, &made);
-    }
-    return status != STATUS_DONE || made
-               ? status
-               : client_change(redis, entry->id, &(struct client_change){decide, entry});
-}
-
-static enum status remove_others(struct redis *redis, const struct apply_file *file,
-                                 const struct client_names *names) {
-    enum status status = STATUS_DONE;
-    for (size_t i = 0; i < names->count && status == STATUS_DONE; i++) {
-        struct slice id = slice_of_string(names->items[i]);
-        bool removed;
-        if (apply_file_find(file, id) == NULL) {
-            status = client_delete(redis, id, &removed);
-        }
-    }
-    return status;
-}
-
-static enum status execute(struct redis *redis, struct apply_file *file,
-                           const struct client_names *names) {
-    enum status status = STATUS_DONE;
-    for (size_t i = 0; i < file->count && status == STATUS_DONE; i++) {
-        status = apply_entry(redis, &file->entries[i]);
-    }
-    if (status == STATUS_DONE) {
-        status = remove_others(redis, file, names);
-    }
-    redis_settle(redis);
-    return status;
+    return true;
 }
 
 /* ---- all of it ---- */
@@ -200,19 +148,26 @@ static enum status confirm(const struct arguments *arguments, const struct plan 
     return STATUS_USAGE;
 }
 
+static enum status execute(struct redis *redis, const struct apply_file *file,
+                           const struct client_names *names) {
+    enum status status = apply_write(redis, file);
+    if (status == STATUS_DONE) {
+        status = apply_remove_others(redis, file, names);
+    }
+    redis_settle(redis);
+    return status;
+}
+
 static enum status apply(const struct arguments *arguments, struct redis *redis,
                          struct apply_file *file, const struct client_names *names) {
     bool dry = arguments_has(arguments, "--dry-run");
     struct plan plan = {0, 0, 0, 0};
-    enum status status = STATUS_DONE;
-    for (size_t i = 0; i < file->count && status == STATUS_DONE; i++) {
-        status = compare(redis, &file->entries[i], &plan);
+    enum status status = compare_all(redis, file, &plan);
+    if (status == STATUS_DONE) {
+        print_removals(file, names, &plan);
+        status = check_removals(arguments, file, names, &plan);
     }
-    if (status != STATUS_DONE) {
-        return status;
-    }
-    print_removals(file, names, &plan);
-    if (!dry) {
+    if (!dry && status == STATUS_DONE) {
         status = confirm(arguments, &plan);
     }
     if (!dry && status == STATUS_DONE && plan.made + plan.changed + plan.removed != 0) {
@@ -229,12 +184,15 @@ enum status client_apply(const struct arguments *arguments) {
     struct client_names names = {0, NULL};
     struct redis *redis = NULL;
     struct apply_file file;
+    if (!removals_are_valid(arguments)) {
+        return STATUS_USAGE;
+    }
     enum status status = apply_file_read(arguments->operands[0], &file);
     if (status == STATUS_DONE) {
         status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
     }
     if (status == STATUS_DONE && arguments_has(arguments, "--prune")) {
-        status = client_names_read(redis, &names);
+        status = client_names_read(redis, &names, NULL);
     }
     if (status == STATUS_DONE) {
         status = apply(arguments, redis, &file, &names);

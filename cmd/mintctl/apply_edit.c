@@ -41,6 +41,19 @@ static void remove_part(const struct client_record *record, struct client_edit *
     }
 }
 
+/* When a wanted secret is over: one of a file never is. */
+static void set_end(const struct apply_entry *entry, const struct client_record *record,
+                    struct client_edit *edit, unsigned n, unsigned wanted) {
+    uint64_t end = entry->secret != NULL ? 0 : entry->ends[wanted];
+    struct slice present =
+        record == NULL ? SLICE_ABSENT : client_secret_field(record, n, ":expires");
+    if (end == 0) {
+        remove_part(record, edit, n, ":expires");
+    } else if (client_number(present) != end) {
+        client_edit_set_number(edit, client_edit_secret_name(edit, n, ":expires"), end);
+    }
+}
+
 static void put_secret(struct apply_entry *entry, const struct client_record *record,
                        struct client_edit *edit, unsigned n, unsigned wanted) {
     struct slice stored = stored_form(entry, wanted);
@@ -50,55 +63,61 @@ static void put_secret(struct apply_entry *entry, const struct client_record *re
     }
     client_edit_set(edit, client_edit_secret_name(edit, n, ""), stored);
     client_edit_set_number(edit, client_edit_secret_name(edit, n, ":made"), clock_wall_ms() / 1000);
-    remove_part(record, edit, n, ":expires");
+    set_end(entry, record, edit, n, wanted);
     remove_part(record, edit, n, ":used");
 }
 
-/* Slot n gets a wanted secret, stays, or is cleared. A secret that the file has does not end. */
-static void edit_slot(struct apply_entry *entry, const struct client_record *record,
-                      struct client_edit *edit, unsigned n, bool stays, int wanted) {
+static void clear_slot(const struct client_record *record, struct client_edit *edit, unsigned n) {
     static const char *const parts[] = {"", ":made", ":expires", ":used"};
-    if (wanted >= 0) {
-        put_secret(entry, record, edit, n, (unsigned)wanted);
-        return;
-    }
     if (!is_there(record, n, "")) {
         return; /* a late note of its last use may be there: it means nothing */
     }
-    for (size_t i = stays ? 2 : 0; i < (stays ? 3 : sizeof parts / sizeof parts[0]); i++) {
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         remove_part(record, edit, n, parts[i]);
     }
 }
 
+/* A secret that is wanted and there keeps its slot; those that are missing get the others. */
 static void edit_secrets(struct apply_entry *entry, const struct client_record *record,
                          struct client_edit *edit) {
-    bool stays[OAUTH_SECRETS_MAX + 1] = {false}, placed[OAUTH_SECRETS_MAX] = {false};
-    unsigned count = entry->secret != NULL ? 1 : entry->stored_count;
+    bool placed[OAUTH_SECRETS_MAX] = {false};
+    int stays[OAUTH_SECRETS_MAX + 1];
+    unsigned count = entry->secret != NULL ? 1 : entry->stored_count, next = 0;
     for (unsigned n = 1; n <= OAUTH_SECRETS_MAX; n++) {
-        int wanted =
+        stays[n] =
             is_there(record, n, "") ? find_wanted(entry, client_secret_field(record, n, "")) : -1;
-        if (wanted >= 0 && !placed[wanted]) {
-            stays[n] = placed[wanted] = true;
+        if (stays[n] >= 0 && placed[stays[n]]) {
+            stays[n] = -1;
+        } else if (stays[n] >= 0) {
+            placed[stays[n]] = true;
         }
     }
-    unsigned next = 0;
     for (unsigned n = 1; n <= OAUTH_SECRETS_MAX; n++) {
-        while (!stays[n] && next < count && placed[next]) {
+        while (next < count && placed[next]) {
             next++;
         }
-        bool takes = !stays[n] && next < count;
-        edit_slot(entry, record, edit, n, stays[n], takes ? (int)next : -1);
-        next += takes;
+        if (stays[n] >= 0) {
+            set_end(entry, record, edit, n, (unsigned)stays[n]);
+        } else if (next < count) {
+            put_secret(entry, record, edit, n, next++);
+        } else {
+            clear_slot(record, edit, n);
+        }
     }
 }
 
 void apply_edit(struct apply_entry *entry, const struct client_record *record,
                 struct client_edit *edit) {
     struct slice disabled = record == NULL ? SLICE_ABSENT : client_field(record, "disabled");
+    struct slice grants = record == NULL ? SLICE_ABSENT : client_field(record, "grants");
     bool is_disabled = disabled.size != 0 && !slice_equal(disabled, S("0"));
     client_settings_edit(&entry->settings, record, edit);
     if (entry->disabled != APPLY_UNSAID && is_disabled != (entry->disabled == APPLY_ON)) {
         client_edit_set(edit, S("disabled"), is_disabled ? S("0") : S("1"));
+    }
+    if (!slice_is_absent(entry->grants) &&
+        (slice_is_absent(grants) || !slice_equal(grants, entry->grants))) {
+        client_edit_set(edit, S("grants"), entry->grants);
     }
     if (entry->has_secrets) {
         edit_secrets(entry, record, edit);

@@ -4,7 +4,8 @@
 #include "output.h"
 #include <stdlib.h>
 
-#define FILE_MAX (16u * 1024u * 1024u)
+#define FILE_MAX (256u * 1024u * 1024u) /* what is not used of it is never touched */
+#define EXPIRES_MAX 253402300799.0      /* the year 9999 */
 #define TEXT_MAX (OAUTH_AUDIENCE_MAX + 256u)
 
 /* One that stores a complaint and is false. */
@@ -58,17 +59,39 @@ static bool read_words(const cJSON *array, struct apply_entry *entry, struct sli
     return !entry->text.overflow || complain(error, "it is too long: 1024 bytes at most");
 }
 
+/* "$sha256$...", or {"stored": "$sha256$...", "expires": 1700000000}. */
+static bool read_stored(const cJSON *item, struct slice *text, uint64_t *end) {
+    const cJSON *expires = cJSON_GetObjectItemCaseSensitive(item, "expires");
+    *end = 0;
+    if (cJSON_IsObject(item)) {
+        bool is_time = cJSON_IsNumber(expires) && expires->valuedouble >= 1 &&
+                       expires->valuedouble <= EXPIRES_MAX &&
+                       expires->valuedouble == (double)(uint64_t)expires->valuedouble;
+        if (!is_time || cJSON_GetArraySize(item) != 2) {
+            return false;
+        }
+        *end = (uint64_t)expires->valuedouble;
+        item = cJSON_GetObjectItemCaseSensitive(item, "stored");
+    }
+    *text = slice_of_string(cJSON_GetStringValue(item));
+    return !slice_is_absent(*text) && password_kind_of(*text) != PASSWORD_MALFORMED;
+}
+
 static bool add_stored(const cJSON *item, struct apply_entry *entry, struct buffer *error) {
-    struct slice text = slice_of_string(cJSON_GetStringValue(item));
-    if (slice_is_absent(text) || password_kind_of(text) == PASSWORD_MALFORMED) {
-        return complain(error, "an item is not a stored secret ($sha256$..., $scrypt$...); a "
-                               "secret in clear belongs into a file of its own: secret_file");
+    struct slice text;
+    uint64_t end;
+    if (!read_stored(item, &text, &end)) {
+        return complain(error,
+                        "an item is not a stored secret ($sha256$..., $scrypt$..., or "
+                        "{\"stored\": ..., \"expires\": seconds}); a secret in clear belongs "
+                        "into a file of its own: secret_file");
     }
     for (unsigned i = 0; i < entry->stored_count; i++) {
         if (slice_equal(entry->stored[i], text)) {
             return complain(error, "an item stands there twice");
         }
     }
+    entry->ends[entry->stored_count] = end;
     entry->stored[entry->stored_count++] = text;
     return true;
 }
@@ -112,6 +135,12 @@ static bool read_secret_file(const cJSON *item, struct apply_entry *entry, struc
            complain(error, "the file holds no secret: 1 to 1024 bytes without control characters");
 }
 
+static bool read_grants(const cJSON *item, struct apply_entry *entry, struct buffer *error) {
+    return read_words(item, entry, &entry->grants, error) &&
+           (oauth_scope_is_valid(entry->grants) ||
+            complain(error, "it is an array of names of grants"));
+}
+
 static bool read_disabled(const cJSON *item, struct apply_entry *entry, struct buffer *error) {
     entry->disabled = cJSON_IsTrue(item) ? APPLY_ON : APPLY_OFF;
     return cJSON_IsBool(item) || complain(error, "it is true or false");
@@ -146,6 +175,7 @@ static bool read_member(const cJSON *item, struct apply_entry *entry, struct buf
         bool (*read)(const cJSON *, struct apply_entry *, struct buffer *);
     } others[] = {{"id", read_id},
                   {"disabled", read_disabled},
+                  {"grants", read_grants},
                   {"secrets", read_secrets},
                   {"secret_file", read_secret_file}};
     struct slice *values = entry->settings.values;
@@ -226,13 +256,43 @@ static enum status wrong_entry(const char *path, size_t index, const struct appl
     return STATUS_USAGE;
 }
 
+static int compare_ids(struct slice a, struct slice b) {
+    int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+/* The same id in the order of the file. */
+static int compare_entries(const void *a, const void *b) {
+    const struct apply_entry *first = *(struct apply_entry *const *)a;
+    const struct apply_entry *second = *(struct apply_entry *const *)b;
+    int order = compare_ids(first->id, second->id);
+    return order != 0 ? order : first < second ? -1 : 1;
+}
+
+static int compare_id_with_entry(const void *id, const void *entry) {
+    return compare_ids(*(const struct slice *)id, (*(struct apply_entry *const *)entry)->id);
+}
+
 const struct apply_entry *apply_file_find(const struct apply_file *file, struct slice id) {
+    struct apply_entry *const *found =
+        bsearch(&id, file->sorted, file->count, sizeof file->sorted[0], compare_id_with_entry);
+    return found == NULL ? NULL : *found;
+}
+
+/* Each id stands there once. */
+static enum status sort_entries(const char *path, struct apply_file *file) {
     for (size_t i = 0; i < file->count; i++) {
-        if (slice_equal(file->entries[i].id, id)) {
-            return &file->entries[i];
+        file->sorted[i] = &file->entries[i];
+    }
+    qsort(file->sorted, file->count, sizeof file->sorted[0], compare_entries);
+    for (size_t i = 1; i < file->count; i++) {
+        const struct apply_entry *entry = file->sorted[i];
+        if (slice_equal(entry->id, file->sorted[i - 1]->id)) {
+            return wrong_entry(path, (size_t)(entry - file->entries), entry,
+                               "its id stands there twice");
         }
     }
-    return NULL;
+    return STATUS_DONE;
 }
 
 static enum status read_entries(const char *path, const cJSON *array, struct apply_file *file) {
@@ -242,16 +302,13 @@ static enum status read_entries(const char *path, const cJSON *array, struct app
         struct buffer error = buffer_of(storage, sizeof storage - 1);
         struct apply_entry *entry = &file->entries[file->count];
         bool good = read_entry(object, entry, &error);
-        if (good && apply_file_find(file, entry->id) != NULL) {
-            good = complain(&error, "its id stands there twice");
-        }
         storage[error.size] = '\0';
         file->count++;
         if (!good) {
             return wrong_entry(path, file->count - 1, entry, storage);
         }
     }
-    return STATUS_DONE;
+    return sort_entries(path, file);
 }
 
 /* ---- the file ---- */
@@ -292,8 +349,10 @@ enum status apply_file_read(const char *path, struct apply_file *file) {
         say("%s: it is an object with one member, clients, an array", path);
         return STATUS_USAGE;
     }
-    file->entries = calloc((size_t)cJSON_GetArraySize(clients) + 1, sizeof *file->entries);
-    if (file->entries == NULL) {
+    size_t room = (size_t)cJSON_GetArraySize(clients) + 1;
+    file->entries = calloc(room, sizeof *file->entries);
+    file->sorted = calloc(room, sizeof(struct apply_entry *));
+    if (file->entries == NULL || file->sorted == NULL) {
         say_no_memory();
         return STATUS_REFUSED;
     }
@@ -310,6 +369,7 @@ void apply_file_fini(struct apply_file *file) {
         free(entry->text.data);
     }
     free(file->entries);
+    free(file->sorted);
     cJSON_Delete(file->json);
-    *file = (struct apply_file){NULL, 0, NULL};
+    *file = (struct apply_file){.json = NULL};
 }

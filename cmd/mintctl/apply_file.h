@@ -12,19 +12,23 @@ struct apply_entry {
     struct slice id;
     struct client_settings settings;
     enum apply_switch disabled;
-    bool has_secrets; /* said: these, and no others */
+    struct slice grants; /* absent: as they are */
+    bool has_secrets;    /* said: these, and no others */
     unsigned stored_count;
     struct slice stored[OAUTH_SECRETS_MAX];   /* of "secrets" */
+    uint64_t ends[OAUTH_SECRETS_MAX];         /* when each is over; 0: never */
     size_t secret_size;                       /* of "secret_file"; 0: none */
     char *secret;                             /* wiped */
     char new_stored[PASSWORD_STORED_MAX + 1]; /* its hash, once one was needed */
     struct buffer text;                       /* lists and numbers of the settings */
+    bool differs;                             /* from what Redis has; of those who compare */
 };
 
 struct apply_file {
     cJSON *json; /* the texts lie here */
     size_t count;
     struct apply_entry *entries;
+    struct apply_entry **sorted; /* the same by id */
 };
 
 /* The path "-" is standard input. USAGE, said with the name of the entry, where something is wrong.

@@ -1,47 +1,20 @@
 /* client_add.c: mintctl client add. */
-#include "client_settings.h"
+#include "client_options.h"
 #include "mintd/clock.h"
 #include "output.h"
 #include "secret.h"
 
-#define LIST_MAX (OAUTH_AUDIENCE_MAX + 64u)
-
-/* The values of a repeatable option as a list separated by spaces; absent where there is none. */
-static struct slice join(const struct arguments *arguments, const char *flag, struct buffer *list) {
-    unsigned place = 0;
-    const char *value;
-    while ((value = arguments_next(arguments, flag, &place)) != NULL) {
-        if (list->size != 0) {
-            buffer_append_char(list, ' ');
-        }
-        buffer_append(list, slice_of_string(value));
-    }
-    return list->size == 0 && !list->overflow ? SLICE_ABSENT : buffer_slice(list);
-}
-
-static enum status read_settings(const struct arguments *arguments,
-                                 struct client_settings *settings, struct buffer *audience,
-                                 struct buffer *permissions) {
+static enum status read_settings(struct client_options *options,
+                                 const struct arguments *arguments) {
     char storage[256];
     struct buffer error = buffer_of(storage, sizeof storage - 1);
-    struct slice *values = settings->values;
-    values[CLIENT_NAME] = slice_of_string(arguments_value(arguments, "--name"));
-    values[CLIENT_SCOPE] = slice_of_string(arguments_value(arguments, "--scope"));
-    values[CLIENT_DEFAULT_SCOPE] = slice_of_string(arguments_value(arguments, "--default-scope"));
-    values[CLIENT_TTL] = slice_of_string(arguments_value(arguments, "--ttl"));
-    values[CLIENT_MAX_TTL] = slice_of_string(arguments_value(arguments, "--max-ttl"));
-    values[CLIENT_AUDIENCE] = join(arguments, "--audience", audience);
-    values[CLIENT_PERMISSIONS] = join(arguments, "--permission", permissions);
-    if (audience->overflow || permissions->overflow) {
-        say("--audience and --permission: 1024 bytes at most together");
-        return STATUS_USAGE;
-    }
-    if (!client_settings_check(settings, &error)) {
+    enum status status = client_options_read(options, arguments);
+    if (status == STATUS_DONE && !client_settings_check(&options->settings, &error)) {
         storage[error.size] = '\0';
         say("%s", storage);
-        return STATUS_USAGE;
+        status = STATUS_USAGE;
     }
-    return STATUS_DONE;
+    return status;
 }
 
 static enum status describe_new_client(const struct client_settings *settings,
@@ -87,17 +60,14 @@ static enum status add(struct redis *redis, struct slice id, const struct client
 }
 
 enum status client_add(const struct arguments *arguments) {
-    char audience_storage[LIST_MAX], permissions_storage[LIST_MAX];
-    struct buffer audience = buffer_of(audience_storage, sizeof audience_storage);
-    struct buffer permissions = buffer_of(permissions_storage, sizeof permissions_storage);
-    struct client_settings settings;
+    struct client_options options;
     struct redis *redis = NULL;
     struct secret secret = {.crypto = NULL};
     struct slice id;
     if (!client_id_read(arguments->operands[0], &id)) {
         return STATUS_USAGE;
     }
-    enum status status = read_settings(arguments, &settings, &audience, &permissions);
+    enum status status = read_settings(&options, arguments);
     if (status == STATUS_DONE) {
         status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
     }
@@ -105,7 +75,7 @@ enum status client_add(const struct arguments *arguments) {
         status = secret_get(&secret, arguments);
     }
     if (status == STATUS_DONE) {
-        status = add(redis, id, &settings, &secret);
+        status = add(redis, id, &options.settings, &secret);
     }
     secret_fini(&secret);
     redis_close(redis);

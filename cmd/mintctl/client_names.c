@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #define FIRST_ROOM 256u
+#define PAGE "500" /* a reply has about as many ids, and the link reads 1,000 of one */
 
 static bool add(struct client_names *names, size_t *room, struct slice id) {
     if (!oauth_client_id_is_valid(id)) {
@@ -58,17 +59,34 @@ static void sort_once(struct client_names *names) {
     names->count = kept;
 }
 
-enum status client_names_read(struct redis *redis, struct client_names *names) {
+static enum status refused(struct redis *redis, struct value *error, bool *is_allowed) {
+    enum status status = is_allowed == NULL ? STATUS_REDIS : STATUS_DONE;
+    if (is_allowed == NULL) {
+        redis_say_refusal(redis, error, STORE_TROUBLE_NONE);
+    } else {
+        *is_allowed = false;
+    }
+    value_free(error);
+    return status;
+}
+
+enum status client_names_read(struct redis *redis, struct client_names *names, bool *is_allowed) {
     char storage[REDIS_KEY_MAX], cursor[24] = "0";
     struct slice key = redis_key(redis, "clients", S(""), storage);
     size_t room = 0;
     *names = (struct client_names){0, NULL};
+    if (is_allowed != NULL) {
+        *is_allowed = true;
+    }
     do {
         const struct slice arguments[] = {S("SSCAN"), key, slice_of_string(cursor), S("COUNT"),
-                                          S("100")};
-        struct value *page = redis_ask(redis, arguments, 5);
+                                          S(PAGE)};
+        struct value *page = redis_try(redis, arguments, 5);
         if (page == NULL) {
             return STATUS_REDIS;
+        }
+        if (page->kind == REDIS_VALUE_ERROR) {
+            return refused(redis, page, is_allowed);
         }
         bool fits = value_is(page, REDIS_VALUE_LIST) && page->count == 2 &&
                     page->items[0].text.size > 0 && page->items[0].text.size < sizeof cursor;

@@ -9,8 +9,9 @@ struct client_names {
     char **items; /* valid ids, each once */
 };
 
-/* Of the set of clients; client_names_fini() in any case. */
-enum status client_names_read(struct redis *redis, struct client_names *names);
+/* Of the set of clients; client_names_fini() in any case. Where the user may not look, *is_allowed
+ * is false and all is well; is_allowed NULL: that is said, and REDIS. */
+enum status client_names_read(struct redis *redis, struct client_names *names, bool *is_allowed);
 void client_names_fini(struct client_names *names);
 
 #endif

@@ -1,5 +1,5 @@
 /* client_rotate.c: mintctl client rotate: a new secret beside the others, which get an end. */
-#include "client_record.h"
+#include "client_change.h"
 #include "mintd/clock.h"
 #include "output.h"
 #include "secret.h"

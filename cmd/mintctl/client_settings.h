@@ -2,7 +2,7 @@
 #ifndef MINTCTL_CLIENT_SETTINGS_H
 #define MINTCTL_CLIENT_SETTINGS_H
 
-#include "client_record.h"
+#include "client_change.h"
 
 #define CLIENT_NAME_MAX 256u
 

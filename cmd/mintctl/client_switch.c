@@ -1,5 +1,5 @@
 /* client_switch.c: mintctl client disable, enable, remove. */
-#include "client_record.h"
+#include "client_change.h"
 #include "input.h"
 #include "output.h"
 
@@ -53,9 +53,9 @@ enum status client_enable(const struct arguments *arguments) {
 
 static enum status look_for(struct redis *redis, struct slice id, bool *is_there) {
     struct client_record record;
-    enum status status = client_record_read(redis, id, &record);
+    enum status status = client_record_look(redis, id, &record);
     if (status == STATUS_DONE) {
-        *is_there = record.reply->count != 0;
+        *is_there = record.is_no_hash || record.reply->count != 0;
         client_record_fini(&record);
     }
     return status;

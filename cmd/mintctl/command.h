@@ -8,6 +8,7 @@
 enum status { STATUS_DONE, STATUS_REFUSED, STATUS_USAGE, STATUS_REDIS };
 
 enum status client_add(const struct arguments *arguments);
+enum status client_set(const struct arguments *arguments);
 enum status client_list(const struct arguments *arguments);
 enum status client_show(const struct arguments *arguments);
 enum status client_rotate(const struct arguments *arguments);
@@ -15,6 +16,7 @@ enum status client_disable(const struct arguments *arguments);
 enum status client_enable(const struct arguments *arguments);
 enum status client_remove(const struct arguments *arguments);
 enum status client_apply(const struct arguments *arguments);
+enum status client_export(const struct arguments *arguments);
 enum status token_mint(const struct arguments *arguments);
 enum status token_show(const struct arguments *arguments);
 enum status token_revoke(const struct arguments *arguments);

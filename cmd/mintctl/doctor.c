@@ -142,7 +142,7 @@ static bool (*const looks[])(struct doctor *doctor) = {
     doctor_look_at_version,  doctor_look_at_layout,     doctor_look_at_clock,
     doctor_look_at_eviction, doctor_look_at_memory,     doctor_look_at_persistence,
     doctor_look_at_replicas, doctor_look_at_connection, doctor_look_at_password,
-    doctor_look_at_rights,   doctor_look_at_instances,
+    doctor_look_at_rights,   doctor_look_at_clients,    doctor_look_at_instances,
 };
 
 static enum status look(struct doctor *doctor) {
@@ -180,6 +180,7 @@ static enum status end(struct doctor *doctor, enum status status) {
     }
     json_add_number(doctor->json, "problems", doctor->counts[FINDING_PROBLEM]);
     json_add_number(doctor->json, "warnings", doctor->counts[FINDING_WARNING]);
+    json_add_number(doctor->json, "not_checked", doctor->counts[FINDING_NOT_CHECKED]);
     bool printed = json_print(doctor->json);
     doctor->json = NULL;
     return printed ? status : STATUS_REFUSED;

@@ -33,6 +33,7 @@ bool doctor_look_at_replicas(struct doctor *doctor);
 bool doctor_look_at_eviction(struct doctor *doctor); /* doctor_data.c */
 bool doctor_look_at_memory(struct doctor *doctor);
 bool doctor_look_at_persistence(struct doctor *doctor);
+bool doctor_look_at_clients(struct doctor *doctor);  /* doctor_clients.c */
 bool doctor_look_at_password(struct doctor *doctor); /* doctor_rights.c */
 bool doctor_look_at_rights(struct doctor *doctor);
 /* The right is that of mintd's user to CLIENT TRACKING; is_self: that is the user of --redis too,

@@ -159,7 +159,7 @@ static enum status judge_client(struct explanation *e, const struct oauth_creden
 static enum status check_client(struct explanation *e,
                                 const struct oauth_credentials *credentials) {
     struct client_record record;
-    enum status status = client_record_read(e->redis, oauth_credentials_id(credentials), &record);
+    enum status status = client_record_look(e->redis, oauth_credentials_id(credentials), &record);
     if (status == STATUS_DONE) {
         status = judge_client(e, credentials, &record);
         client_record_fini(&record);

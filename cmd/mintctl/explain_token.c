@@ -120,7 +120,7 @@ static enum status judge_client(struct steps *steps, const struct token_record *
 
 static enum status check_client(struct explanation *e, const struct token_record *token) {
     struct client_record record;
-    enum status status = client_record_read(e->redis, token->client_id, &record);
+    enum status status = client_record_look(e->redis, token->client_id, &record);
     if (status == STATUS_DONE) {
         status = judge_client(&e->steps, token, &record);
         client_record_fini(&record);

@@ -13,6 +13,7 @@ static const struct {
     enum status (*run)(const struct arguments *arguments);
 } commands[] = {
     {"client add", client_add},
+    {"client set", client_set},
     {"client list", client_list},
     {"client show", client_show},
     {"client rotate", client_rotate},
@@ -20,6 +21,7 @@ static const struct {
     {"client enable", client_enable},
     {"client remove", client_remove},
     {"client apply", client_apply},
+    {"client export", client_export},
     {"token mint", token_mint},
     {"token show", token_show},
     {"token revoke", token_revoke},
@@ -46,14 +48,15 @@ static void protect_memory(void) {
 #endif
 }
 
-/* What was printed and could not be written was not done. */
+/* What was printed and could not be written was not done. A reader that has seen enough and has
+ * gone (| head) is no news to anybody. */
 static enum status end_output(enum status status) {
     bool failed = ferror(stdout) != 0;
-    if ((fflush(stdout) != 0 || failed) && status == STATUS_DONE) {
+    failed |= fflush(stdout) != 0;
+    if (failed && !output_is_abandoned()) {
         say("standard output could not be written");
-        return STATUS_REFUSED;
     }
-    return status;
+    return failed && status == STATUS_DONE ? STATUS_REFUSED : status;
 }
 
 static enum status run(const struct usage *usage, int count, char **texts) {

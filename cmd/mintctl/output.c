@@ -1,6 +1,7 @@
 #include "output.h"
 #include "base/json_text.h"
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
@@ -41,6 +42,11 @@ static bool write_all(struct slice text) {
 bool print_secret(struct slice secret) {
     fflush(stdout);
     return write_all(secret) && write_all(S("\n"));
+}
+
+bool output_is_abandoned(void) {
+    struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLHUP)) != 0;
 }
 
 static bool has_colours(void) {

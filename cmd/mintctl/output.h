@@ -17,6 +17,9 @@ const char *visible(struct slice text, char *storage, size_t size);
 /* A line on standard output, past the buffers of stdio. False where it could not be written. */
 bool print_secret(struct slice secret);
 
+/* Whether standard output is a pipe whose reader has gone. */
+bool output_is_abandoned(void);
+
 enum colour { COLOUR_NONE, COLOUR_GREEN, COLOUR_YELLOW, COLOUR_RED, COLOUR_BOLD };
 
 /* The text in this colour, where standard output is a terminal; filled up to width. */

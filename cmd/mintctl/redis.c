@@ -1,27 +1,10 @@
 /* A private loop that runs for as long as something is waited for. Every wait ends: the store's
  * own deadlines answer each call. */
-#include "redis.h"
 #include "output.h"
+#include "redis_internal.h"
 #include <stdlib.h>
-#include <uv.h>
 
 #define TIMEOUT_MS 3000u
-
-struct redis {
-    struct settings settings;
-    enum redis_layout layout;
-    uv_loop_t loop;
-    uv_prepare_t prepare; /* sends what is to be sent, before the loop blocks */
-    uv_timer_t timer;     /* the deadline of the connection */
-    bool is_late;
-    struct store *store;
-    struct store_metrics metrics;
-    /* the call under way */
-    struct redis_call call;
-    struct store_operation operation;
-    bool is_waiting;
-    struct value *reply;
-};
 
 const struct settings *redis_settings(const struct redis *redis) {
     return &redis->settings;
@@ -65,7 +48,7 @@ static const char *advice_for(enum store_trouble trouble) {
     }
 }
 
-static void say_trouble(const struct redis *redis, enum store_trouble trouble) {
+void redis_say_trouble(const struct redis *redis, enum store_trouble trouble) {
     char reason[200];
     const char *words = redis_store_reason(redis->store);
     visible(slice_of_string(words), reason, sizeof reason);
@@ -77,9 +60,15 @@ static void say_trouble(const struct redis *redis, enum store_trouble trouble) {
         advice_for(trouble));
 }
 
-static void say_error(const struct redis *redis, struct slice error) {
+/* EXECABORT tells nothing; the trouble of the command that was refused does. */
+void redis_say_refusal(const struct redis *redis, const struct value *error,
+                       enum store_trouble trouble) {
     char text[200];
-    say("Redis at %s: %s", redis->settings.address, visible(error, text, sizeof text));
+    if (slice_starts_with(error->text, S("EXECABORT"))) {
+        redis_say_trouble(redis, trouble);
+    } else {
+        say("Redis at %s: %s", redis->settings.address, visible(error->text, text, sizeof text));
+    }
 }
 
 /* ---- opening ---- */
@@ -121,7 +110,7 @@ static enum status connect_to(struct redis *redis) {
     }
     uv_timer_stop(&redis->timer);
     if (!is_usable(redis, trouble)) {
-        say_trouble(redis, trouble);
+        redis_say_trouble(redis, trouble);
         return STATUS_REDIS;
     }
     return STATUS_DONE;
@@ -139,7 +128,7 @@ static bool open_loop(struct redis *redis) {
                                                      .prefix = redis->settings.prefix,
                                                      .name = S("mintctl"),
                                                      .timeout_ms = TIMEOUT_MS,
-                                                     .pending_max = 16,
+                                                     .pending_max = REDIS_BATCH_MAX + 16,
                                                      .metrics = &redis->metrics,
                                                  });
     if (redis->store == NULL) {
@@ -207,7 +196,7 @@ static void on_reply(struct redis_call *call) {
     redis->is_waiting = false;
     redis->reply = call->reply == NULL ? NULL : value_copy(call->reply);
     if (call->reply == NULL) {
-        say_trouble(redis, call->trouble);
+        redis_say_trouble(redis, call->trouble);
     } else if (redis->reply == NULL) {
         say_no_memory();
     }
@@ -227,7 +216,7 @@ struct value *redis_try_all(struct redis *redis, const struct redis_command *com
     redis->is_waiting =
         redis_store_call(redis->store, commands, count, &redis->call) == PROGRESS_PENDING;
     if (!redis->is_waiting) {
-        say_trouble(redis, redis->call.trouble);
+        redis_say_trouble(redis, redis->call.trouble);
     }
     wait_for_answer(redis);
     return redis->reply;
@@ -238,8 +227,7 @@ struct value *redis_try(struct redis *redis, const struct slice *arguments, size
     return redis_try_all(redis, &command, 1);
 }
 
-/* An error, also inside the reply to EXEC; NULL: none. */
-static const struct value *find_error(const struct value *reply) {
+const struct value *redis_find_error(const struct value *reply) {
     if (reply->kind == REDIS_VALUE_ERROR) {
         return reply;
     }
@@ -254,16 +242,11 @@ static const struct value *find_error(const struct value *reply) {
 struct value *redis_ask_all(struct redis *redis, const struct redis_command *commands,
                             size_t count) {
     struct value *reply = redis_try_all(redis, commands, count);
-    const struct value *error = reply == NULL ? NULL : find_error(reply);
+    const struct value *error = reply == NULL ? NULL : redis_find_error(reply);
     if (error == NULL) {
         return reply;
     }
-    /* EXECABORT tells nothing; the trouble of the command that was refused does. */
-    if (slice_starts_with(error->text, S("EXECABORT"))) {
-        say_trouble(redis, redis->call.trouble);
-    } else {
-        say_error(redis, error->text);
-    }
+    redis_say_refusal(redis, error, redis->call.trouble);
     value_free(reply);
     return NULL;
 }
@@ -299,7 +282,7 @@ enum status redis_create_hash(struct redis *redis, struct slice key,
         store_create_hash(redis->store, key, fields, count, operation) == PROGRESS_PENDING;
     wait_for_answer(redis);
     if (operation->answer != STORE_FOUND) {
-        say_trouble(redis, operation->trouble);
+        redis_say_trouble(redis, operation->trouble);
         return STATUS_REDIS;
     }
     *made = operation->number == 1;

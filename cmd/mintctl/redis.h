@@ -37,6 +37,32 @@ bool redis_ask_number(struct redis *redis, const struct slice *arguments, size_t
                       int64_t *number);
 /* One thing that a reply cannot be: says so. */
 enum status redis_complain(const char *what);
+/* Says an error reply: in the words of the trouble (of its command) where they tell more. */
+void redis_say_refusal(const struct redis *redis, const struct value *error,
+                       enum store_trouble trouble);
+
+/* ---- many at a time ---- */
+
+#define REDIS_BATCH_MAX 256u
+
+/* Questions that leave together, so that the way to Redis is gone once for all of them. */
+struct redis_batch;
+
+struct redis_batch *redis_batch_new(struct redis *redis); /* NULL, said, without memory */
+void redis_batch_free(struct redis_batch *batch);         /* NULL is fine */
+/* The replies of before are freed. */
+void redis_batch_start(struct redis_batch *batch);
+/* One more question, REDIS_BATCH_MAX at most: commands that stay together. They are copied. */
+void redis_batch_add(struct redis_batch *batch, const struct redis_command *commands, size_t count);
+size_t redis_batch_count(const struct redis_batch *batch);
+/* Waits for all replies. REDIS, said, where one did not come. */
+enum status redis_batch_wait(struct redis_batch *batch);
+/* The reply to the last command of a question, by its number; it may be an error. The caller's to
+ * free. */
+struct value *redis_batch_take(struct redis_batch *batch, size_t number);
+/* REDIS, said, where one of the replies is an error, also to a command ahead of the last of its
+ * question. */
+enum status redis_batch_check(struct redis_batch *batch);
 
 /* Makes a hash where the key is not there (*made), else changes nothing. */
 enum status redis_create_hash(struct redis *redis, struct slice key_without_prefix,

@@ -1,4 +1,6 @@
 /* token.c: mintctl token show, revoke, revoke-all, key. */
+#include "client_change.h"
+#include "input.h"
 #include "mintd/clock.h"
 #include "oauth/oauth_internal.h"
 #include "output.h"
@@ -169,6 +171,20 @@ static enum status revoke_of_everybody(struct redis *redis) {
     return STATUS_DONE;
 }
 
+static enum status confirm(const struct arguments *arguments) {
+    switch (input_confirm(arguments_has(arguments, "--yes"),
+                          "Refuse every token of every client from now on?")) {
+    case INPUT_YES:
+        return STATUS_DONE;
+    case INPUT_NO:
+        say("everybody: nothing was revoked");
+        return STATUS_REFUSED;
+    case INPUT_NOBODY:
+        break;
+    }
+    return STATUS_USAGE;
+}
+
 enum status token_revoke_all(const struct arguments *arguments) {
     bool everybody = arguments_has(arguments, "--everybody");
     struct redis *redis = NULL;
@@ -181,6 +197,9 @@ enum status token_revoke_all(const struct arguments *arguments) {
         return STATUS_USAGE;
     }
     enum status status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+    if (status == STATUS_DONE && everybody) {
+        status = confirm(arguments);
+    }
     if (status == STATUS_DONE) {
         status = everybody ? revoke_of_everybody(redis) : revoke_of_client(redis, id);
     }

@@ -19,18 +19,26 @@ const struct usage_option usage_redis_options[] = {
 static const struct usage_option none[] = {END};
 static const struct usage_option json_alone[] = {JSON, END};
 
+#define CLIENT_SETTINGS                                                                            \
+    {"--scope", "LIST", "the scopes it may have, separated by spaces (none)", false},              \
+        {"--default-scope", "LIST", "the scopes it gets when it asks for none (all of --scope)",   \
+         false},                                                                                   \
+        {"--audience", "URI", "an audience it may ask for; repeatable (none)", true},              \
+        {"--ttl", "TIME", "the life of its tokens, 900 or 15m (what mintd --token-ttl says)",      \
+         false},                                                                                   \
+        {"--max-ttl", "TIME", "the longest life it may ask for (--ttl)", false},                   \
+        {"--name", "TEXT", "a name for people", false}, {                                          \
+        "--permission", "introspect", "may introspect the tokens of others", true                  \
+    }
+
 static const struct usage_option client_add[] = {
-    {"--scope", "LIST", "the scopes it may have, separated by spaces (none)", false},
-    {"--default-scope", "LIST", "the scopes it gets when it asks for none (all of --scope)", false},
-    {"--audience", "URI", "an audience it may ask for; repeatable (none)", true},
-    {"--ttl", "SECONDS", "the life of its tokens (what mintd --token-ttl says)", false},
-    {"--max-ttl", "SECONDS", "the longest life it may ask for (--ttl)", false},
-    {"--name", "TEXT", "a name for people", false},
-    {"--permission", "introspect", "may introspect the tokens of others", true},
+    CLIENT_SETTINGS,
     {"--secret-stdin", NULL, "read the secret from standard input, one line, instead of making one",
      false},
     END,
 };
+
+static const struct usage_option client_set[] = {CLIENT_SETTINGS, END};
 
 static const struct usage_option client_rotate[] = {
     {"--grace", "TIME",
@@ -45,6 +53,9 @@ static const struct usage_option client_remove[] = {YES, END};
 static const struct usage_option client_apply[] = {
     {"--dry-run", NULL, "say what would change, change nothing", false},
     {"--prune", NULL, "remove the clients that the file does not have", false},
+    {"--max-removals", "N", "remove N at most; over half of the clients only where this says so",
+     false},
+    {"--allow-empty", NULL, "remove them all where the file has none", false},
     {"--yes", NULL, "do not ask before removing", false},
     END,
 };
@@ -57,7 +68,8 @@ static const struct usage_option token_mint[] = {
 };
 
 static const struct usage_option token_revoke_all[] = {
-    {"--everybody", NULL, "the tokens of all clients", false},
+    {"--everybody", NULL, "the tokens of all clients; asks, unless --yes is said", false},
+    YES,
     END,
 };
 
@@ -67,9 +79,10 @@ static const struct usage_option doctor[] = {
     END,
 };
 
-#define TOKEN_WORDS                                                                                \
+#define TOKEN_WARNING                                                                              \
     "A token on the command line can be read by every user of the machine: give - and the token\n" \
-    "on standard input, or its jti, which is no secret.\n"
+    "on standard input"
+#define TOKEN_WORDS TOKEN_WARNING ", or its jti, which is no secret.\n"
 
 const struct usage usages[] = {
     {"client add", "ID", 1, 1, "make a client, print its secret once",
@@ -77,7 +90,13 @@ const struct usage usages[] = {
      "chose (--secret-stdin) is stored with a slow hash; on a terminal it is not echoed.\n"
      "An ID is 1 to 255 of A-Z a-z 0-9 . _ ~ @ / -\n",
      client_add, true},
-    {"client list", "", 0, 0, "all clients", "", json_alone, true},
+    {"client set", "ID", 1, 1, "change what is named of a client, and nothing else",
+     "An empty value (--scope '') takes the setting away, which leaves its default. --audience "
+     "and\n"
+     "--permission name all that the client has from then on.\n",
+     client_set, true},
+    {"client list", "", 0, 0, "all clients",
+     "A client of which mintd can make no sense is unreadable: exit status 1.\n", json_alone, true},
     {"client show", "ID", 1, 1, "one client, with the times of its secrets",
      "Secrets are told apart by their number; neither they nor their hashes are shown.\n",
      json_alone, true},
@@ -99,13 +118,22 @@ const struct usage usages[] = {
      "     \"permissions\": [\"introspect\"], \"name\": \"Billing\", \"disabled\": false,\n"
      "     \"secret_file\": \"/run/secrets/billing\"}]}\n"
      "\n"
-     "Instead of secret_file, secrets may list up to four stored secrets (\"$sha256$...\"). A "
-     "secret\n"
-     "in clear is refused. What an entry leaves out gets its default, but disabled and the "
-     "secrets\n"
-     "stay as they are. The whole file is checked first: a wrong one changes nothing. Applied\n"
-     "twice, it changes nothing the second time.\n",
+     "Instead of secret_file, secrets may list up to four stored secrets (\"$sha256$...\"; with an "
+     "end:\n"
+     "{\"stored\": \"$sha256$...\", \"expires\": 1700000000}). A secret in clear is refused. What "
+     "an "
+     "entry\n"
+     "leaves out gets its default, but disabled and the secrets stay as they are. The whole file "
+     "is\n"
+     "checked first: a wrong one changes nothing. Applied twice, it changes nothing the second "
+     "time.\n"
+     "--prune refuses to remove more than half of the clients unless --max-removals allows it.\n",
      client_apply, true},
+    {"client export", "", 0, 0, "all clients as a file for client apply",
+     "It has the hashes of the secrets: keep it as you keep Redis itself (umask 077). What the "
+     "file\n"
+     "cannot say is named on standard error and left out: exit status 1.\n",
+     none, true},
     {"token mint", "ID", 1, 1, "mint a token for a client, without its secret",
      "As POST /auth would; prints the token.\n", token_mint, true},
     {"token show", "TOKEN|JTI|-", 1, 1, "what Redis holds of a token", TOKEN_WORDS, json_alone,
@@ -115,7 +143,7 @@ const struct usage usages[] = {
      "Of one client, or of everybody. The clients can mint new ones at once.\n", token_revoke_all,
      true},
     {"token key", "TOKEN|-", 1, 1, "the name of a token's key in Redis",
-     "Asks no Redis.\n" TOKEN_WORDS, json_alone, true},
+     "Asks no Redis.\n" TOKEN_WARNING ".\n", json_alone, true},
     {"explain", "TOKEN|HEADER|-", 1, 1, "why a token or a secret is accepted or refused",
      "Takes a token, or the value of an Authorization header (Bearer or Basic), and goes the way\n"
      "mintd would, step by step. Nothing secret is printed. Exit status 0: accepted, 1: refused.\n"

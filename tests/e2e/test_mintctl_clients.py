@@ -179,7 +179,7 @@ def test_add_where_the_remains_of_a_client_are(pair, redis, ctl, name):
 @rows("CTL", id_space=["a b"], id_empty=[""], id_colon=["a:b"], id_long=["x" * 256],
       scope=["x", "--scope", 'a "b"'], two_spaces=["x", "--scope", "a  b"],
       default=["x", "--scope", "a", "--default-scope", "b"], ttl_zero=["x", "--ttl", "0"],
-      ttl_word=["x", "--ttl", "1h"], ttl_huge=["x", "--ttl", "99999999999999999999"],
+      ttl_word=["x", "--ttl", "1w"], ttl_huge=["x", "--ttl", "99999999999999999999"],
       max_ttl=["x", "--ttl", "10", "--max-ttl", "5"], audience=["x", "--audience", "a#\tb"],
       permission=["x", "--permission", "everything"], name=["x", "--name", "a\x1bb"],
       twice=["x", "--ttl", "1", "--ttl", "2"], value_missing=["x", "--ttl"], none=[],
@@ -585,18 +585,45 @@ def test_apply_secrets(pair, redis, ctl, name, applied, tmp_path):
 @row("CTL")
 def test_apply_prunes(own_redis, own_mintd, applied):
     ctl = Mintctl(own_redis)
+    prune = ["--prune", "--max-removals", "5"]
     token, _ = minted(own_mintd, "/token", G, basic("codecademy", "codec@demy"))
     assert "1 made, 0 changed, 0 removed" in applied([entry("only")], ctl=ctl).out
-    assert "- svc-a: removed" in applied([entry("only")], "--prune", "--dry-run", ctl=ctl).out
-    assert "--yes" in applied([entry("only")], "--prune", status=2, ctl=ctl).err
+    assert "- svc-a: removed" in applied([entry("only")], *prune, "--dry-run", ctl=ctl).out
+    assert "--yes" in applied([entry("only")], *prune, status=2, ctl=ctl).err
     check_welcome(use(own_mintd, token), "codecademy")
     assert "0 made, 0 changed, 5 removed, 1 as" in \
-        applied([entry("only")], "--prune", "--yes", ctl=ctl).out
+        applied([entry("only")], *prune, "--yes", ctl=ctl).out
     kept = [k for k in own_redis.keys("mintd:client:*") if own_redis.cli("HEXISTS", k, "secret:1")]
     assert kept == ["mintd:client:only"]
     assert own_redis.cli("SMEMBERS", "mintd:clients") == ["only"]
     wait_refused(own_mintd, token, 0.5)
     assert "5 removed" not in applied([entry("only")], "--prune", ctl=ctl).out  # nothing to ask
+
+
+@rows("N-15", half=[["svc-a", "svc-b"], []], empty=[[], []], empty_by_number=[[], ["--max-removals", "9"]],
+      number=[["svc-a", "svc-b", "codecademy"], ["--max-removals", "1"]], dry=[["svc-a"], ["--dry-run"]])
+def test_apply_does_not_remove_most_of_all(own_redis, applied, case):
+    """Of five clients; with --yes, which every pipeline says."""
+    kept, more = case
+    ctl = Mintctl(own_redis)
+    before = listed(own_redis)
+    assert len(before) == 5
+    done = applied([{"id": one} for one in kept], "--prune", "--yes", *more, status=1, ctl=ctl)
+    assert "nothing was changed" in done.err and ("--max-removals" in done.err or not kept), done
+    assert listed(own_redis) == before
+    for one in before:
+        assert own_redis.cli("EXISTS", "mintd:client:" + one)
+
+
+@row("N-15")
+def test_apply_removes_most_of_all_where_that_is_said(own_redis, applied):
+    ctl = Mintctl(own_redis)
+    assert "2 removed" in applied([{"id": one} for one in ("svc-a", "svc-b", "codecademy")], "--prune", "--yes",
+                                  ctl=ctl).out
+    applied([], "--allow-empty", status=2, ctl=ctl)  # there is nothing to be allowed
+    applied([], "--prune", "--max-removals", "all", status=2, ctl=ctl)
+    assert "3 removed" in applied([], "--prune", "--yes", "--allow-empty", ctl=ctl).out
+    assert listed(own_redis) == [] and not own_redis.keys("mintd:client:*")
 
 
 WRONG = {
@@ -617,9 +644,14 @@ WRONG = {
     "audience": [entry("x", audience=["a b"])],
     "permission": [entry("x", permissions=["all"])],
     "disabled": [entry("x", disabled=1)],
+    "grants": [entry("x", grants="none")],
     "clear": [entry("x", secrets=["applied-secret-canary"])],
     "no_secrets": [entry("x", secrets=[])],
     "five": [entry("x", secrets=["$sha256$%064d" % n for n in range(5)])],
+    "end": [entry("x", secrets=[{"stored": "$sha256$%064d" % 1, "expires": "soon"}])],
+    "end_missing": [entry("x", secrets=[{"stored": "$sha256$%064d" % 1}])],
+    "end_more": [entry("x", secrets=[{"stored": "$sha256$%064d" % 1, "expires": 1, "used": 1}])],
+    "end_clear": [entry("x", secrets=[{"stored": "applied-secret-canary", "expires": 1700000000}])],
     "same_twice": [entry("x", secrets=["$sha256$%064d" % 1] * 2)],
     "both": [entry("x", secret_file="/dev/null")],
     "file": [{"id": "x", "secret_file": "/nonexistent/secret"}],
@@ -640,6 +672,118 @@ def test_a_wrong_file_changes_nothing(redis, applied, case):
     if not isinstance(case, str):
         last = case[-1].get("id", "") if isinstance(case[-1], dict) else ""
         assert "clients[%d]" % (len(case) - 1) in done.err or last in done.err, done
+
+
+# ---- set ----
+
+
+@row("N-07")
+def test_set_changes_what_is_named_and_nothing_else(pair, redis, ctl, name):
+    secret = ctl.secret("client", "add", name, "--scope", "read write", "--default-scope", "read", "--audience",
+                        "urn:a", "--ttl", "900", "--max-ttl", "1800", "--name", "N", "--permission", "introspect")
+    before = fields_of(redis, name)
+    done = ctl("client", "set", name, "--ttl", "10m")
+    assert done.out == '%s: changed; ttl "900" -> "600"\n' % name, done
+    assert fields_of(redis, name) == {**before, "ttl": "600"}
+    check_tok(try_mint(pair.a, name, secret), "/token", "read", range(1, 601))
+    with redis.monitor() as seen:
+        assert ctl("client", "set", name, "--ttl", "600").out == name + ": as it was\n"
+        assert "HSET" not in {c[0].upper() for c in seen.commands() if any(name in word for word in c)}
+    ctl("client", "set", name, "--scope", "read write admin", "--audience", "urn:b", "--audience", "urn:c")
+    now = {**before, "ttl": "600", "scope": "read write admin", "aud": "urn:b urn:c"}
+    assert fields_of(redis, name) == now
+    # An empty value takes a setting away.
+    ctl("client", "set", name, "--audience", "", "--permission=", "--max-ttl", "", "--name", "", "--default-scope", "")
+    for gone in ("aud", "permissions", "max_ttl", "name", "default_scope"):
+        del now[gone]
+    assert fields_of(redis, name) == now
+
+
+@rows("N-07", nothing=[], default=["--default-scope", "admin"], scope=["--scope", "write"], ttl=["--ttl", "1900"],
+      max_ttl=["--max-ttl", "60"], word=["--ttl", "soon"], zero=["--ttl", "0"], unknown=["--colour", "red"])
+def test_set_refuses_what_does_not_fit_the_rest(redis, ctl, name, case):
+    ctl.secret("client", "add", name, "--scope", "read write", "--default-scope", "read", "--ttl", "900", "--max-ttl",
+               "1800")
+    before = fields_of(redis, name)
+    ctl("client", "set", name, *case, status=2)
+    assert fields_of(redis, name) == before
+
+
+@row("N-07")
+def test_set_leaves_what_it_cannot_read(redis, ctl, name):
+    """What a person wrote by hand is not in the way of another setting."""
+    make_client(redis, name, ttl="soon", permissions="everything")
+    ctl("client", "set", name, "--scope", "read")
+    assert redis.cli("HMGET", "mintd:client:" + name, "ttl", "permissions", "scope") == ["soon", "everything", "read"]
+    ctl("client", "set", name, "--ttl", "1h")
+    assert redis.cli("HGET", "mintd:client:" + name, "ttl") == "3600"
+    ctl("client", "set", "nobody-here", "--ttl", "60", status=1)
+
+
+# ---- export ----
+
+
+def exported(ctl, status=0):
+    done = ctl.run("client", "export")
+    assert done.status == status, done
+    return done
+
+
+@row("N-07")
+def test_export_and_apply_are_one_round(own_redis, own_mintd, tmp_path):
+    """All that a client has comes back, into an empty Redis too; applied to what is there it changes
+    nothing; times at which secrets end, and an expired one, are part of it."""
+    ctl = Mintctl(own_redis)
+    ctl.secret("client", "add", "full", "--scope", "read write", "--default-scope", "read", "--audience", "urn:a",
+               "--audience", "urn:b", "--ttl", "900", "--max-ttl", "1800", "--name", 'B\u00fccher "&" S\u00f6hne',
+               "--permission", "introspect")
+    new = ctl.secret("client", "rotate", "full", "--grace", "1h")
+    ctl.secret("client", "add", "ended")
+    ctl("client", "disable", "ended")
+    own_redis.cli("HSET", "mintd:client:ended", "secret:3", "$sha256$" + "7" * 64, "secret:3:expires", "1600000000")
+    path = tmp_path / "all.json"
+    first = exported(ctl)
+    assert first.err == ""
+    path.write_text(first.out)
+    ids = [c["id"] for c in json.loads(first.out)["clients"]]
+    assert ids == sorted(ids) and len(ids) == 7
+    assert "0 made, 0 changed, 0 removed, 7 as they were" in ctl("client", "apply", str(path), "--prune").out
+    before = {one: fields_of(own_redis, one) for one in ids}
+    own_redis.cli("FLUSHALL")
+    assert "7 made" in ctl("client", "apply", str(path)).out
+    assert exported(ctl).out == first.out
+    own = ("gen", "created", "secret:1:made", "secret:2:made", "secret:3:made")
+    for one in ids:
+        restored = fields_of(own_redis, one)
+        # Slots are filled from the first on.
+        assert sorted(v for k, v in restored.items() if k not in own) == \
+            sorted(v for k, v in before[one].items() if k not in own) or one == "ended", one
+    check_tok(try_mint(own_mintd, "full", new), "/token", "read")
+
+
+@row("N-07")
+def test_apply_moves_the_end_of_a_secret(redis, name, applied):
+    stored = "$sha256$" + "5" * 64
+    applied([entry(name, secrets=[{"stored": stored, "expires": 4000000000}])])
+    assert fields_of(redis, name)["secret:1:expires"] == "4000000000"
+    done = applied([entry(name, secrets=[{"stored": stored, "expires": 4100000000}])])
+    assert "; secret 1 until 2099-12-03T16:53:20Z" in done.out, done
+    assert fields_of(redis, name)["secret:1:expires"] == "4100000000"
+    assert "secret 1 without an end again" in applied([entry(name, secrets=[stored])]).out
+    assert "secret:1:expires" not in fields_of(redis, name)
+
+
+@row("N-07")
+def test_export_names_what_it_leaves_out(own_redis):
+    ctl = Mintctl(own_redis)
+    make_client(own_redis, "soon", ttl="soon")
+    make_client(own_redis, "granted", grants="a  b")
+    make_client(own_redis, "beyond", scope="read", default_scope="write")
+    own_redis.cli("SET", "mintd:client:text", "x")
+    own_redis.cli("SADD", "mintd:clients", "soon", "granted", "beyond", "text", "nobody-there")
+    done = exported(ctl, status=1)
+    assert [line.split(":")[1].strip() for line in done.err.splitlines()] == ["beyond", "granted", "soon", "text"]
+    assert len(json.loads(done.out)["clients"]) == 5
 
 
 @row("CTL")

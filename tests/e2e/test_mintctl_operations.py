@@ -44,7 +44,9 @@ def findings(ctl, *arguments, status=0):
         assert one["result"] in ("ok", "warning", "problem", "not checked"), one
         assert one["text"]
         assert one["result"] not in ("problem", "warning") or one["advice"]
-    assert document["problems"] == [f["result"] for f in document["findings"]].count("problem")
+    results = [f["result"] for f in document["findings"]]
+    assert [document[k] for k in ("problems", "warnings", "not_checked")] == \
+        [results.count(k) for k in ("problem", "warning", "not checked")]
     return {f["check"]: f for f in document["findings"]}
 
 
@@ -63,7 +65,7 @@ def test_doctor_of_a_healthy_redis(healthy):
     good = findings(Mintctl(healthy), "--user", "mintd")
     assert {k for k, f in good.items() if f["result"] == "ok"} == {
         "version", "layout", "clock", "eviction", "memory", "persistence", "tls", "rights",
-        "tracking", "least rights"}, good
+        "tracking", "least rights", "clients"}, good
     assert {k for k, f in good.items() if f["result"] == "warning"} == {"replicas", "password"}
 
 
@@ -90,6 +92,18 @@ def test_doctor_finds_missing_persistence(healthy):
     found(Mintctl(healthy), "persistence", "problem", "none")
     healthy.cli("CONFIG", "SET", "save", "3600 1")
     found(Mintctl(healthy), "persistence", "warning", "snapshots")
+
+
+@row("N-13")
+def test_doctor_finds_clients_that_mintd_cannot_read(healthy):
+    ctl = Mintctl(healthy)
+    found(ctl, "clients", "ok", "0")
+    ctl.secret("client", "add", "good")
+    found(ctl, "clients", "ok", "1, all readable")
+    healthy.cli("SET", "mintd:client:bad", "text")
+    healthy.cli("HSET", "mintd:client:soon", "secret:1", "x", "ttl", "soon")
+    healthy.cli("SADD", "mintd:clients", "bad", "soon", "nobody-there")
+    found(ctl, "clients", "problem", "2 of 3", "bad (no hash)", "soon")
 
 
 @row("CTL")
@@ -396,7 +410,7 @@ def test_health(pair, ctl):
 # ---- usage ----
 
 
-COMMANDS = ["client add", "client list", "client show", "client rotate", "client disable",
+COMMANDS = ["client add", "client set", "client export", "client list", "client show", "client rotate", "client disable",
             "client enable", "client remove", "client apply", "token mint", "token show",
             "token revoke", "token revoke-all", "token key", "explain", "doctor", "status", "health"]
 NOWHERE = Mintctl("redis://127.0.0.1:1")
@@ -492,7 +506,7 @@ def test_a_name_with_several_addresses(redis):
 EACH = [["client", "add", "x"], ["client", "list"], ["client", "show", "x"], ["client", "rotate", "x"],
         ["client", "disable", "x"], ["client", "enable", "x"], ["client", "remove", "x", "--yes"],
         ["token", "mint", "x"], ["token", "show", "0" * 32], ["token", "revoke", "0" * 32],
-        ["token", "revoke-all", "x"], ["token", "revoke-all", "--everybody"], ["doctor"], ["status"]]
+        ["client", "set", "x", "--ttl", "60"], ["client", "export"], ["token", "revoke-all", "x"], ["token", "revoke-all", "--everybody"], ["doctor"], ["status"]]
 
 
 @rows("CTL", **{"-".join(words[:2]) + str(n): words for n, words in enumerate(EACH)})
@@ -570,7 +584,7 @@ def test_redis_is_full(own_redis):
 @row("CTL")
 def test_redis_has_another_type_there(own_redis):
     own_redis.cli("SET", "mintd:client:x", "text")
-    assert "WRONGTYPE" in Mintctl(own_redis)("client", "show", "x", status=3).err
+    assert "mintd:client:x holds no hash" in Mintctl(own_redis)("client", "show", "x", status=1).err
 
 
 # ---- replicas ----

@@ -168,10 +168,24 @@ def test_revoke_all_of_everybody(own_redis, own_mintd):
     tokens = [(SVC_A, token_of(own_mintd)), (CODECADEMY, token_of(own_mintd, CODECADEMY))]
     for one, token in tokens:
         check_welcome(use(own_mintd, token), one.id)
-    ctl("token", "revoke-all", "--everybody")
+    assert "--yes" in ctl("token", "revoke-all", "--everybody", status=2).err  # N-16
+    for one, token in tokens:
+        check_welcome(use(own_mintd, token), one.id)
+    ctl("token", "revoke-all", "--everybody", "--yes")
     for _, token in tokens:
         wait_refused(own_mintd, token, 0.5)
     check_welcome(use(own_mintd, token_of(own_mintd)))
+
+
+@row("N-16")
+def test_revoke_all_of_everybody_asks_on_a_terminal(own_redis):
+    ctl = Mintctl(own_redis)
+    for answer, status, generation in (("n\n", 1, None), ("\n", 1, None), ("y\n", 0, "1")):
+        with ctl.terminal("token", "revoke-all", "--everybody") as terminal:
+            terminal.expect("[y/N]")
+            terminal.send(answer)
+            terminal.end(status)
+        assert own_redis.cli("GET", "mintd:generation") == generation
 
 
 @rows("CTL", neither=[], both=["svc-a", "--everybody"])

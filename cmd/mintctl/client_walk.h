@@ -1,0 +1,17 @@
+/* client_walk.h: the records of many clients, read some hundred at a time. */
+#ifndef MINTCTL_CLIENT_WALK_H
+#define MINTCTL_CLIENT_WALK_H
+
+#include "client_record.h"
+
+struct client_walk {
+    size_t count;
+    struct slice (*id)(void *context, size_t number);
+    /* Called once for each in order; anything but DONE ends the walk. */
+    enum status (*visit)(void *context, size_t number, const struct client_record *record);
+    void *context;
+};
+
+enum status client_walk(struct redis *redis, const struct client_walk *walk);
+
+#endif

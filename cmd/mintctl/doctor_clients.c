@@ -1,0 +1,69 @@
+/* doctor_clients.c: the records of all clients: those that mintd can make no sense of. */
+#include "client_names.h"
+#include "client_walk.h"
+#include "doctor.h"
+#include "output.h"
+
+#define NAMED_MAX 300u /* bytes of their ids; the others are counted */
+
+struct census {
+    const struct client_names *names;
+    size_t known, unreadable, named;
+    struct buffer list;
+    char storage[NAMED_MAX];
+};
+
+static struct slice id_of(void *context, size_t number) {
+    const struct census *census = context;
+    return slice_of_string(census->names->items[number]);
+}
+
+static enum status visit(void *context, size_t number, const struct client_record *record) {
+    struct census *census = context;
+    struct slice id = id_of(census, number);
+    census->known += record->is_known || record->is_no_hash;
+    if (record->is_no_hash || (record->is_known && !record->is_readable)) {
+        census->unreadable++;
+        buffer_append_format(&census->list, "%s%.*s%s", census->named == 0 ? "" : ", ",
+                             (int)id.size, id.data, record->is_no_hash ? " (no hash)" : "");
+        census->named += !census->list.overflow;
+    }
+    return STATUS_DONE;
+}
+
+static void judge(struct doctor *doctor, const struct census *census) {
+    char more[40] = "";
+    if (census->unreadable > census->named) {
+        snprintf(more, sizeof more, " and %zu more", census->unreadable - census->named);
+    }
+    if (census->unreadable == 0) {
+        doctor_find(doctor, FINDING_OK, "clients", NULL, "%zu, all readable", census->known);
+    } else {
+        doctor_find(doctor, FINDING_PROBLEM, "clients",
+                    "mintctl client show tells what is wrong with one; client remove takes it away",
+                    "%zu of %zu unreadable: mintd answers 503 for them: %.*s%s", census->unreadable,
+                    census->known, (int)census->list.size, census->list.data, more);
+    }
+}
+
+bool doctor_look_at_clients(struct doctor *doctor) {
+    struct client_names names;
+    struct census census = {.names = &names};
+    bool is_allowed;
+    census.list = buffer_of(census.storage, sizeof census.storage);
+    enum status status = client_names_read(doctor->redis, &names, &is_allowed);
+    if (status == STATUS_DONE && !is_allowed) {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "clients", NULL,
+                    "the user of --redis may not SSCAN");
+    } else if (status == STATUS_DONE) {
+        status =
+            client_walk(doctor->redis,
+                        &(struct client_walk){
+                            .count = names.count, .id = id_of, .visit = visit, .context = &census});
+        if (status == STATUS_DONE) {
+            judge(doctor, &census);
+        }
+    }
+    client_names_fini(&names);
+    return status == STATUS_DONE;
+}

@@ -1,0 +1,168 @@
+"""mintctl with many clients, over a slow way to Redis: how often it goes, and what it keeps (N-14);
+one record among them that is none (N-13); a reader that goes early (N-34)."""
+import collections
+import json
+import os
+import subprocess
+import time
+
+import pytest
+
+from support.mintctl import Mintctl, command_line
+from support.oauth import row, rows
+from support.redis_server import RedisServer
+from support.slow_link import SlowLink
+from support.timing import scaled
+
+COUNT = 2000
+STORED = "$sha256$%064d"
+MAKE = """
+for i = tonumber(ARGV[1]), tonumber(ARGV[2]) do
+    local id = string.format('many-%06d', i)
+    redis.call('HSET', 'mintd:client:' .. id, 'scope', 'read', 'gen', '1', 'secret:1', '$sha256$' .. string.format('%064d', i))
+    redis.call('SADD', 'mintd:clients', id)
+end"""
+
+
+def entry(number, **more):
+    return {"id": "many-%06d" % number, "scope": "read", "secrets": [STORED % number], **more}
+
+
+@pytest.fixture
+def many():
+    with RedisServer() as server:
+        server.cli("SET", "mintd:schema", "1")
+        server.cli("EVAL", MAKE, 0, 1, COUNT)
+        yield server
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to_file(entries):
+        path = tmp_path / "clients.json"
+        path.write_text(json.dumps({"clients": entries}))
+        return str(path)
+
+    return to_file
+
+
+def commands_of(redis, run):
+    """How often each command was sent."""
+    with redis.monitor() as seen:
+        run()
+        return collections.Counter(c[0].upper() for c in seen.commands())
+
+
+@row("N-14")
+def test_one_change_among_many_touches_one(many, write):
+    """Two ways for the one that differs; the others are read once, some hundred on each way."""
+    path = write([entry(n, **({"ttl": 60} if n == 1234 else {})) for n in range(1, COUNT + 1)])
+    with SlowLink(many.port, 0.02) as link:
+        before = time.monotonic()
+        counts = commands_of(many, lambda: Mintctl(link.url)("client", "apply", path))
+        assert time.monotonic() - before < scaled(15)  # one by one the ways alone take 40 s
+        assert link.ways <= 20, link.ways
+    assert many.cli("HGET", "mintd:client:many-001234", "ttl") == "60"
+    assert counts["HGETALL"] == COUNT + 1 and counts["WATCH"] == counts["EXEC"] == counts["HSET"] == 1, counts
+    counts = commands_of(many, lambda: Mintctl(many)("client", "apply", path))
+    assert counts["HGETALL"] == COUNT and not counts["WATCH"] and not counts["EXEC"], counts
+
+
+@row("N-14")
+def test_all_of_many_are_made_changed_and_removed_in_groups(many, write):
+    made = [entry(n) for n in range(COUNT + 1, COUNT + 801)]
+    with SlowLink(many.port, 0.02) as link:
+        ctl = Mintctl(link.url)
+        assert "800 made, 0 changed" in ctl("client", "apply", write(made)).out
+        changed = [entry(n, ttl=60) for n in range(COUNT + 1, COUNT + 801)]
+        assert "0 made, 800 changed" in ctl("client", "apply", write(changed)).out
+        assert link.ways <= 50, link.ways
+        done = ctl("client", "apply", write(changed), "--prune", "--yes", "--max-removals", str(COUNT))
+        assert "%d removed, 800 as they were" % COUNT in done.out
+        assert link.ways <= 100, link.ways
+    assert many.cli("SCARD", "mintd:clients") == 800
+    assert len(many.keys("mintd:client:*")) == 800
+    assert many.cli("HGET", "mintd:client:many-002001", "secret:1") == STORED % 2001
+    assert many.cli("HGET", "mintd:client:many-002001", "ttl") == "60"
+    assert int(many.cli("HGET", "mintd:client:many-002800", "gen")) >= 0
+
+
+@row("N-14")
+def test_a_group_is_tried_again_where_somebody_else_was_quicker(many, write):
+    """The other one writes in between, each time that a group is about to be changed; nothing of it
+    is lost, and every client is what the file says in the end."""
+    path = write([entry(n, ttl=60) for n in range(1, COUNT + 1)])
+    with many.monitor() as seen, SlowLink(many.port, 0.3) as link:
+        process = subprocess.Popen(command_line("client", "apply", path, "--redis", link.url),
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        until = time.monotonic() + scaled(60)
+        while not any(c[0].upper() == "WATCH" for c in seen.commands()):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        many.cli("HSET", "mintd:client:many-000001", "secret:1:used", "1700000000")
+        _, err = process.communicate(timeout=scaled(60))
+        counts = collections.Counter(c[0].upper() for c in seen.commands())
+    assert process.returncode == 0, err
+    assert counts["WATCH"] > COUNT, counts  # that group once more
+    assert many.cli("HGET", "mintd:client:many-000001", "secret:1:used") == "1700000000"
+    for n in (1, 2, 254, 255, COUNT):
+        assert many.cli("HGET", "mintd:client:many-%06d" % n, "ttl") == "60"
+
+
+@row("N-14")
+def test_list_of_many_over_a_slow_way(many):
+    with SlowLink(many.port, 0.02) as link:
+        clients = Mintctl(link.url).json("client", "list")["clients"]
+        assert link.ways <= 25, link.ways
+    assert [c["id"] for c in clients] == ["many-%06d" % n for n in range(1, COUNT + 1)]
+
+
+def peak_kib(redis, *arguments):
+    """Of resident memory, with what was freed given back."""
+    env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=1:malloc_context_size=0"}
+    with open(os.devnull, "wb") as nothing:
+        process = subprocess.Popen(command_line(*arguments, "--redis", redis.url), stdout=nothing, env=env)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_maxrss
+
+
+@rows("N-14", list=["client", "list", "--json"], export=["client", "export"])
+def test_what_is_printed_is_not_kept(many, case):
+    """32 MiB at 100,000 clients: 20,000 more may cost an id each."""
+    few = peak_kib(many, *case)
+    many.cli("EVAL", MAKE, 0, COUNT + 1, COUNT + 20000)
+    assert peak_kib(many, *case) - few < 8 * 1024
+
+
+@row("N-13")
+def test_a_record_of_a_wrong_type_is_one_row(many, write):
+    many.cli("SET", "mintd:client:bad", "text")
+    many.cli("SADD", "mintd:clients", "bad")
+    ctl = Mintctl(many)
+    done = ctl("client", "list", status=1)
+    lines = done.out.splitlines()
+    assert len(lines) == 1 + 1 + COUNT and lines[1].split()[:2] == ["bad", "unreadable"], lines[:3]
+    assert "bad: unreadable" in done.err and "mintd:client:bad" in done.err, done.err
+    listed = ctl.json("client", "list", status=1)["clients"]
+    assert len(listed) == 1 + COUNT and listed[0]["id"] == "bad" and listed[0]["readable"] is False
+    assert "mintd:client:bad" in ctl("client", "show", "bad", status=1).err
+    assert ctl.json("client", "show", "bad", status=1)["readable"] is False
+    for words in (["rotate", "bad"], ["disable", "bad"], ["set", "bad", "--ttl", "60"], ["add", "bad"]):
+        assert "mintd:client:bad" in ctl("client", *words, status=1).err
+    before = many.cli("HGETALL", "mintd:client:many-000001")
+    done = ctl("client", "apply", write([entry(1, ttl=60), {**entry(2), "id": "bad"}]), status=1)
+    assert "mintd:client:bad" in done.err and many.cli("HGETALL", "mintd:client:many-000001") == before
+    ctl("client", "remove", "bad", "--yes")
+    ctl("client", "list")
+
+
+@row("N-34")
+def test_a_reader_that_has_seen_enough(many):
+    process = subprocess.Popen(command_line("client", "list", "--redis", many.url), stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    assert process.stdout.readline().startswith(b"ID ")
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.wait(scaled(20))
