@@ -83,8 +83,8 @@ static enum status judge(struct minting *m) {
     }
     enum oauth_refusal refusal = oauth_scope_grant(client, m->scope, &m->granted_scope);
     if (refusal == OAUTH_REFUSED_NONE) {
-        refusal = oauth_audience_grant(client, buffer_slice(&m->resources), m->audience,
-                                       &m->granted_audience);
+        refusal = oauth_audience_grant(client, SLICE_ABSENT, buffer_slice(&m->resources),
+                                       m->audience, &m->granted_audience);
     }
     return refusal == OAUTH_REFUSED_NONE ? STATUS_DONE
                                          : refuse(m, oauth_refusal_description(refusal));

@@ -59,6 +59,11 @@ struct api;
  * than API_ISSUER_MAX. */
 bool api_issuer_is_valid(struct slice issuer);
 
+/* Appends the identifier of /secret as a resource (RFC 8707 2, RFC 9728 2): what its metadata
+ * names, and what every client may ask for. API_RESOURCE_MAX bytes at most. */
+#define API_RESOURCE_MAX (API_ISSUER_MAX + 16u)
+void api_write_resource(struct buffer *text, struct slice issuer);
+
 struct api *api_new(const struct api_options *options); /* NULL: no memory */
 void api_free(struct api *api);                         /* no exchange may be open */
 const struct http_handler *api_handler(void);

@@ -43,7 +43,8 @@ enum http_method {
     X(X_REQUEST_ID, "x-request-id")                                                                \
     X(X_FORWARDED_FOR, "x-forwarded-for")                                                          \
     X(X_AUTH_REQUIRE_SCOPE, "x-auth-require-scope")                                                \
-    X(X_AUTH_REQUIRE_AUDIENCE, "x-auth-require-audience")
+    X(X_AUTH_REQUIRE_AUDIENCE, "x-auth-require-audience")                                          \
+    X(X_AUTH_RESOURCE_METADATA, "x-auth-resource-metadata")
 
 enum http_field_id {
 #define X(id, name) HTTP_FIELD_##id,

@@ -145,8 +145,10 @@ struct oauth_options {
     struct password_inbox *inbox; /* drained by the owner */
     struct oauth_metrics *metrics;
     uint64_t (*wall_ms)(void);
-    unsigned token_ttl_s;   /* where the client says nothing */
-    unsigned failure_limit; /* failures a minute of a client from an address; 0: no limit */
+    unsigned token_ttl_s;      /* where the client says nothing */
+    struct slice own_resource; /* what every client may ask for as its resource or audience
+                                  (RFC 8707); outlives the oauth; absent: nothing */
+    unsigned failure_limit;    /* failures a minute of a client from an address; 0: no limit */
 };
 
 struct oauth;

@@ -24,6 +24,7 @@ static const struct route routes[] = {
     {SLICE("/token"), NULL, ENDPOINT_TOKEN, METHODS_POST, token_endpoint_token},
     {SLICE("/introspect"), NULL, ENDPOINT_INTROSPECT, METHODS_POST, introspection},
     {SLICE("/revoke"), NULL, ENDPOINT_REVOKE, METHODS_POST, revocation},
+    {SLICE("/authorize"), NULL, ENDPOINT_AUTHORIZE, METHODS_ANY, authorization_refused},
     {SLICE("/healthz"), NULL, ENDPOINT_HEALTHZ, METHODS_READ, operations_health},
     {SLICE("/readyz"), NULL, ENDPOINT_READYZ, METHODS_READ, operations_readiness},
     {SLICE("/metrics"), NULL, ENDPOINT_METRICS, METHODS_READ, operations_metrics},

@@ -25,7 +25,8 @@ struct api {
     X(VERIFY, "verify")                                                                            \
     X(INTROSPECT, "introspect")                                                                    \
     X(REVOKE, "revoke")                                                                            \
-    X(METADATA, "metadata")
+    X(METADATA, "metadata")                                                                        \
+    X(AUTHORIZE, "authorize")
 
 enum endpoint {
 #define X(id, name) ENDPOINT_##id,
@@ -45,6 +46,7 @@ void introspection(struct api *api, struct http_exchange *x);
 void revocation(struct api *api, struct http_exchange *x);
 void metadata_authorization_server(struct api *api, struct http_exchange *x);
 void metadata_protected_resource(struct api *api, struct http_exchange *x);
+void authorization_refused(struct api *api, struct http_exchange *x);
 void operations_health(struct api *api, struct http_exchange *x);
 void operations_readiness(struct api *api, struct http_exchange *x);
 void operations_metrics(struct api *api, struct http_exchange *x);

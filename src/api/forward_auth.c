@@ -3,11 +3,16 @@
  *
  * Decided by the head alone, for any method. The policy is the union of what the query of /verify
  * itself and the X-Auth-Require fields ask for, so that a caller who slips something in can only
- * tighten it; below /verify/ the query is the application's. */
+ * tighten it; below /verify/ the query is the application's.
+ *
+ * Where the proxy names the metadata of its resource (RFC 9728), challenges lead to them, and name
+ * the scope of the policy too, as clients of MCP expect. A caller who slips one in gets it back in
+ * its own challenge, and nobody else does. */
 #include "api/bearer_request.h"
 #include "mintd/encoding.h"
 
 #define REQUIRED_MAX 1024u
+#define METADATA_URL_MAX 512u
 #define NAME_MAX_SIZE 32u /* decoded names longer than that are none of ours */
 
 struct verify_call {
@@ -16,6 +21,8 @@ struct verify_call {
     bool policy_malformed;
     struct buffer scope, audience; /* what is required: words, on the two below */
     char scope_storage[REQUIRED_MAX], audience_storage[REQUIRED_MAX];
+    struct buffer metadata_url; /* empty: challenges name none */
+    char metadata_url_storage[METADATA_URL_MAX];
 };
 
 _Static_assert(sizeof(struct verify_call) <= HTTP_SCRATCH_SIZE,
@@ -48,10 +55,19 @@ static void reply_admitted(struct verify_call *call) {
     http_respond(exchange_of(call), &(struct http_response){200, headers, 5, SLICE("")});
 }
 
+static void write_attribute(struct buffer *challenge, const char *before,
+                            const struct buffer *value) {
+    if (value->size != 0) {
+        buffer_append(challenge, slice_of_string(before));
+        buffer_append(challenge, buffer_slice(value));
+        buffer_append_char(challenge, '"');
+    }
+}
+
 /* 401, 403 or 503: nginx makes a 500 of anything else. */
 static void reply_refused(struct verify_call *call, enum oauth_refusal refusal) {
     enum oauth_error error = oauth_refusal_error(refusal);
-    char storage[REQUIRED_MAX + 128];
+    char storage[REQUIRED_MAX + METADATA_URL_MAX + 128];
     struct buffer challenge = buffer_of(storage, sizeof storage);
     if (error == OAUTH_TEMPORARILY_UNAVAILABLE) {
         reply_error(exchange_of(call), 503, slice_of_string(oauth_error_name(error)),
@@ -65,11 +81,10 @@ static void reply_refused(struct verify_call *call, enum oauth_refusal refusal) 
     } else if (refusal != OAUTH_REFUSED_NO_TOKEN) {
         buffer_append(&challenge, S(", error=\"invalid_token\""));
     }
-    if (scope_missing && call->scope.size != 0 && !call->policy_malformed) {
-        buffer_append(&challenge, S(", scope=\""));
-        buffer_append(&challenge, buffer_slice(&call->scope));
-        buffer_append_char(&challenge, '"');
+    if ((scope_missing || call->metadata_url.size != 0) && !call->policy_malformed) {
+        write_attribute(&challenge, ", scope=\"", &call->scope);
     }
+    write_attribute(&challenge, ", resource_metadata=\"", &call->metadata_url);
     const struct http_header headers[] = {HEADER_NO_STORE,
                                           HEADER("WWW-Authenticate", buffer_slice(&challenge))};
     http_respond(exchange_of(call),
@@ -146,6 +161,28 @@ static void require_decoded(struct verify_call *call, struct buffer *required, s
     require_words(call, required, buffer_slice(&decoded));
 }
 
+/* An http or https URL that can stand in a quoted string; else none. The first one counts. */
+static void take_metadata_url(struct verify_call *call, struct slice url) {
+    bool is_url = slice_starts_with(url, S("https://")) || slice_starts_with(url, S("http://"));
+    if (!is_url || url.size >= METADATA_URL_MAX || call->metadata_url.size != 0) {
+        return;
+    }
+    for (size_t i = 0; i < url.size; i++) {
+        if (url.data[i] <= ' ' || url.data[i] >= 0x7f || strchr("\"\\<>", url.data[i]) != NULL) {
+            return;
+        }
+    }
+    buffer_append(&call->metadata_url, url);
+}
+
+static void take_encoded_metadata_url(struct verify_call *call, struct slice value) {
+    char storage[METADATA_URL_MAX];
+    struct buffer decoded = buffer_of(storage, sizeof storage);
+    if (form_decode(value, &decoded)) {
+        take_metadata_url(call, buffer_slice(&decoded));
+    }
+}
+
 static void read_query(struct verify_call *call, struct slice query) {
     struct slice pair, encoded_name;
     while (slice_split(&query, '&', &pair)) {
@@ -160,6 +197,8 @@ static void read_query(struct verify_call *call, struct slice query) {
             require_decoded(call, &call->scope, value, true);
         } else if (slice_equal(buffer_slice(&name), S("audience"))) {
             require_decoded(call, &call->audience, value, false);
+        } else if (slice_equal(buffer_slice(&name), S("resource_metadata"))) {
+            take_encoded_metadata_url(call, value);
         }
     }
 }
@@ -173,6 +212,8 @@ static void read_fields(struct verify_call *call, const struct http_request *req
             call->policy_malformed |= !oauth_scope_is_valid(field->value);
             require_words(call, &call->scope,
                           oauth_scope_is_valid(field->value) ? field->value : S(""));
+        } else if (field->id == HTTP_FIELD_X_AUTH_RESOURCE_METADATA) {
+            take_metadata_url(call, field->value);
         }
     }
 }
@@ -187,6 +228,7 @@ void forward_auth(struct api *api, struct http_exchange *x) {
     call->policy_malformed = false;
     call->scope = buffer_of(call->scope_storage, sizeof call->scope_storage);
     call->audience = buffer_of(call->audience_storage, sizeof call->audience_storage);
+    call->metadata_url = buffer_of(call->metadata_url_storage, sizeof call->metadata_url_storage);
     read_fields(call, request);
     if (reads_query) {
         read_query(call, request->query);

@@ -1,11 +1,11 @@
 /* metadata.c: the two well-known documents: of the authorization server (RFC 8414), of the
- * protected resource (RFC 9728).
+ * protected resource (RFC 9728); and the authorization endpoint that the first one names.
  *
  * Both follow from the settings alone, never from a request's fields. */
 #include "api/api_internal.h"
 
-/* Six URLs, and scopes of one letter each. */
-#define BODY_MAX (1024u + 6 * (API_ISSUER_MAX + 64) + 2 * OAUTH_SCOPE_MAX)
+/* Seven URLs, and scopes of one letter each. */
+#define BODY_MAX (1024u + 7 * (API_ISSUER_MAX + 64) + 2 * OAUTH_SCOPE_MAX)
 #define RESOURCE_WELL_KNOWN "/.well-known/oauth-protected-resource"
 #define SERVER_WELL_KNOWN "/.well-known/oauth-authorization-server"
 
@@ -69,6 +69,18 @@ bool metadata_is_protected_resource(const struct api *api, struct slice path) {
     return slice_equal(path, resource);
 }
 
+void api_write_resource(struct buffer *text, struct slice issuer) {
+    buffer_append(text, issuer);
+    buffer_append(text, S("/secret"));
+}
+
+static void write_resource(struct buffer *body, const char *before, const struct api *api) {
+    buffer_append(body, slice_of_string(before));
+    buffer_append_char(body, '"');
+    api_write_resource(body, api->options.issuer);
+    buffer_append_char(body, '"');
+}
+
 static void write_url(struct buffer *body, const char *before, const struct api *api,
                       const char *path) {
     buffer_append(body, slice_of_string(before));
@@ -102,18 +114,22 @@ void metadata_authorization_server(struct api *api, struct http_exchange *x) {
     char storage[BODY_MAX];
     struct buffer body = buffer_of(storage, sizeof storage);
     write_url(&body, "{\"issuer\":", api, "");
+    /* There is no authorization endpoint to use, and so no response type. But RFC 8414 2 requires
+     * response_types_supported, and the clients of MCP require both; so both are there. */
+    write_url(&body, ",\"authorization_endpoint\":", api, "/authorize");
     write_url(&body, ",\"token_endpoint\":", api, "/token");
     write_url(&body, ",\"introspection_endpoint\":", api, "/introspect");
     write_url(&body, ",\"revocation_endpoint\":", api, "/revoke");
     buffer_append(&body,
-                  S(",\"grant_types_supported\":[\"client_credentials\"]"
+                  S(",\"response_types_supported\":[]"
+                    ",\"grant_types_supported\":[\"client_credentials\"]"
                     ",\"token_endpoint_auth_methods_supported\":" AUTHENTICATION_METHODS
                     ",\"introspection_endpoint_auth_methods_supported\":" AUTHENTICATION_METHODS
                     ",\"revocation_endpoint_auth_methods_supported\":" AUTHENTICATION_METHODS));
     if (!slice_is_absent(api->options.scopes_supported)) {
         write_scopes(&body, api->options.scopes_supported);
     }
-    write_url(&body, ",\"protected_resources\":[", api, "/secret");
+    write_resource(&body, ",\"protected_resources\":[", api);
     buffer_append(&body, S("]}"));
     reply_document(x, &body);
 }
@@ -121,8 +137,17 @@ void metadata_authorization_server(struct api *api, struct http_exchange *x) {
 void metadata_protected_resource(struct api *api, struct http_exchange *x) {
     char storage[BODY_MAX];
     struct buffer body = buffer_of(storage, sizeof storage);
-    write_url(&body, "{\"resource\":", api, "/secret");
+    write_resource(&body, "{\"resource\":", api);
     write_url(&body, ",\"authorization_servers\":[", api, "");
     buffer_append(&body, S("],\"bearer_methods_supported\":[\"header\"]}"));
     reply_document(x, &body);
+}
+
+/* RFC 6749 4.1.2.1, but without a redirect: the redirect URI is a stranger's. */
+void authorization_refused(struct api *api, struct http_exchange *x) {
+    (void)api;
+    reply_error(x, 400, S("unsupported_response_type"),
+                S("there is no authorization endpoint here: ask the token endpoint with "
+                  "grant_type=client_credentials"),
+                NULL);
 }

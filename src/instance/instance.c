@@ -23,6 +23,8 @@ struct instance {
     char name[INSTANCE_NAME_MAX + 1];
     char issuer_text[HTTP_ADDRESS_MAX + 16];
     struct slice issuer;
+    char resource_text[API_RESOURCE_MAX];
+    struct slice resource;
     struct password_pool *pool;
     struct memory_data *memory;
     struct cache_group *caches;
@@ -168,6 +170,12 @@ static void choose_issuer(struct instance *instance) {
     instance->issuer = buffer_slice(&issuer);
 }
 
+static void choose_resource(struct instance *instance) {
+    struct buffer resource = buffer_of(instance->resource_text, sizeof instance->resource_text);
+    api_write_resource(&resource, instance->issuer);
+    instance->resource = buffer_slice(&resource);
+}
+
 static bool allocate(struct instance *instance) {
     const struct instance_options *options = instance->options;
     instance->process.worker_count = options->workers;
@@ -208,6 +216,7 @@ static bool open_workers(struct instance *instance) {
                              .instance = options,
                              .process = &instance->process,
                              .issuer = instance->issuer,
+                             .resource = instance->resource,
                              .tls = options->tls,
                              .pool = instance->pool,
                              .memory = instance->memory,
@@ -385,6 +394,7 @@ static bool open_instance(struct instance *instance) {
     }
     choose_name(instance);
     choose_issuer(instance);
+    choose_resource(instance);
     tell_listeners(instance);
     if (!open_workers(instance)) {
         return fail("a worker could not be opened: not enough memory or file descriptors");

@@ -308,6 +308,7 @@ static bool open_oauth(struct worker *worker) {
         .wall_ms = clock_wall_ms,
         .token_ttl_s = worker->options.instance->token_ttl_s,
         .failure_limit = worker->options.instance->failure_limit,
+        .own_resource = worker->options.resource,
     });
     return worker->oauth != NULL;
 }

@@ -22,7 +22,8 @@ struct worker_options {
     const struct instance_options *instance;
     struct api_process *process;
     struct slice issuer;
-    struct http_tls *tls; /* of the main server; NULL: plain */
+    struct slice resource; /* /secret, as api_write_resource() names it */
+    struct http_tls *tls;  /* of the main server; NULL: plain */
     struct password_pool *pool;
     struct memory_data *memory; /* NULL: Redis */
     struct cache_group *caches; /* of all workers; NULL: there is one alone */

@@ -167,7 +167,8 @@ static enum oauth_refusal judge_request(struct oauth_grant *g) {
         refusal = oauth_scope_grant(client, g->scope, &g->granted_scope);
     }
     if (refusal == OAUTH_REFUSED_NONE) {
-        refusal = oauth_audience_grant(client, g->resources, g->audience, &g->granted_audience);
+        refusal = oauth_audience_grant(client, g->oauth->options.own_resource, g->resources,
+                                       g->audience, &g->granted_audience);
     }
     return refusal == OAUTH_REFUSED_NONE ? judge_ttl(g) : refusal;
 }

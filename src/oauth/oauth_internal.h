@@ -73,8 +73,10 @@ uint64_t oauth_failure_bar(struct oauth *oauth, struct slice client_id, bool cli
 /* Why the requested scopes cannot be granted to the client, or NONE with the list to grant. */
 enum oauth_refusal oauth_scope_grant(const struct oauth_client *client, struct slice requested,
                                      struct buffer *granted);
-/* The same for audiences; `resources` separated by newlines. */
-enum oauth_refusal oauth_audience_grant(const struct oauth_client *client, struct slice resources,
+/* The same for audiences; `resources` separated by newlines. Besides its own audiences every client
+ * may have own_resource; it gets that one only where it asks for it. */
+enum oauth_refusal oauth_audience_grant(const struct oauth_client *client,
+                                        struct slice own_resource, struct slice resources,
                                         struct slice audience, struct buffer *granted);
 
 #endif

@@ -38,12 +38,11 @@ static bool is_visible(struct slice word) {
     return true;
 }
 
-/* Adds each word of `wanted` that is allowed; false at the first that is not. */
-static bool add_allowed_words(struct slice wanted, struct slice allowed,
-                              bool (*is_valid)(struct slice word), struct buffer *granted) {
+/* Adds each scope of `wanted` that is allowed; false at the first that is not. */
+static bool add_scopes(struct slice wanted, struct slice allowed, struct buffer *granted) {
     struct slice word;
     while (slice_next_word(&wanted, &word)) {
-        if (!slice_has_word(allowed, word) || !is_valid(word)) {
+        if (!slice_has_word(allowed, word) || !oauth_scope_is_valid(word)) {
             return false;
         }
         add_word(granted, word);
@@ -60,8 +59,7 @@ enum oauth_refusal oauth_scope_grant(const struct oauth_client *client, struct s
     if (!oauth_scope_is_valid(requested)) {
         return OAUTH_REFUSED_SCOPE_MALFORMED;
     }
-    if (!add_allowed_words(wanted, client->scope, oauth_scope_is_valid, granted) ||
-        granted->overflow) {
+    if (!add_scopes(wanted, client->scope, granted) || granted->overflow) {
         return OAUTH_REFUSED_SCOPE_NOT_ALLOWED;
     }
     return OAUTH_REFUSED_NONE;
@@ -92,7 +90,7 @@ static bool is_absolute_uri(struct slice uri) {
     return true;
 }
 
-/* Who has one audience alone means that one. */
+/* A client with exactly one audience gets it by default. */
 static bool add_only_word(struct slice list, struct buffer *granted) {
     struct slice first = SLICE_ABSENT, second;
     if (!slice_next_word(&list, &first) || slice_next_word(&list, &second)) {
@@ -102,7 +100,19 @@ static bool add_only_word(struct slice list, struct buffer *granted) {
     return is_visible(first);
 }
 
-enum oauth_refusal oauth_audience_grant(const struct oauth_client *client, struct slice resources,
+/* RFC 8707 2: what one client names, as `resource` or as `audience`. */
+static bool add_audience(const struct oauth_client *client, struct slice own_resource,
+                         struct slice wanted, struct buffer *granted) {
+    bool is_own = own_resource.size != 0 && slice_equal(wanted, own_resource);
+    if ((!is_own && !slice_has_word(client->audience, wanted)) || !is_visible(wanted)) {
+        return false;
+    }
+    add_word(granted, wanted);
+    return true;
+}
+
+enum oauth_refusal oauth_audience_grant(const struct oauth_client *client,
+                                        struct slice own_resource, struct slice resources,
                                         struct slice audience, struct buffer *granted) {
     struct slice rest = resources.size == 0 ? SLICE_ABSENT : resources;
     struct slice resource;
@@ -110,15 +120,12 @@ enum oauth_refusal oauth_audience_grant(const struct oauth_client *client, struc
         if (!is_absolute_uri(resource)) {
             return OAUTH_REFUSED_TARGET_MALFORMED;
         }
-        if (!add_allowed_words(resource, client->audience, is_visible, granted)) {
+        if (!add_audience(client, own_resource, resource, granted)) {
             return OAUTH_REFUSED_TARGET_NOT_ALLOWED;
         }
     }
-    if (audience.size != 0) {
-        if (!slice_has_word(client->audience, audience) || !is_visible(audience)) {
-            return OAUTH_REFUSED_TARGET_NOT_ALLOWED;
-        }
-        add_word(granted, audience);
+    if (audience.size != 0 && !add_audience(client, own_resource, audience, granted)) {
+        return OAUTH_REFUSED_TARGET_NOT_ALLOWED;
     }
     if (granted->size == 0 && !add_only_word(client->audience, granted)) {
         return OAUTH_REFUSED_TARGET_NOT_ALLOWED;

@@ -1,14 +1,15 @@
 """GET /verify, what proxies ask: CONFORMANCE 1.4, and R-07 and X-05 there."""
 import json
 import time
+import urllib.parse
 
 import pytest
 
 from support.clients import BA, G, basic, bearer, token_key
 from support.http import Connection, request_bytes
 from support.inquiry import (RS1, RS2, between, check_identity, check_turned_away, mint_for, two, verify)
-from support.oauth import (check_unavailable, check_welcome, forged_token, make_client, minted, row, rows,
-                           unique, use, wait_status, wait_until)
+from support.oauth import (check_unavailable, check_welcome, forged_token, make_client, minted, parse_challenge,
+                           row, rows, unique, use, wait_status, wait_until)
 from support.timing import scaled
 
 
@@ -206,6 +207,41 @@ def test_the_challenge_names_the_scope(between):
                    verify(user, bearer(token), *required("write")),
                    verify(user, bearer(token), *required("write"), target="/verify/app?scope=read")):
         check_turned_away(answer, 403, "insufficient_scope", scope="write")
+
+
+METADATA = "https://mcp.example/.well-known/oauth-protected-resource/mcp"
+
+
+@rows("V-15", header=dict(fields=[("X-Auth-Resource-Metadata", METADATA)], query=""),
+      query=dict(fields=[], query="&resource_metadata=" + METADATA),
+      escaped=dict(fields=[], query="&resource%5Fmetadata=" + urllib.parse.quote(METADATA, safe="")),
+      first_counts=dict(fields=[("X-Auth-Resource-Metadata", METADATA),
+                                ("X-Auth-Resource-Metadata", "https://evil.example/")],
+                        query="&resource_metadata=https://evil.example/"))
+def test_challenges_lead_to_the_metadata_of_the_resource(between, case):
+    """As clients of MCP want it: 401 and 403 name scope and resource_metadata."""
+    maker, user = between
+    token, _ = minted(maker)
+    target = "/verify?scope=write" + case["query"]
+    for fields, status, error in (([], 401, None), ([bearer("nope")], 401, "invalid_token"),
+                                  ([bearer(token)], 403, "insufficient_scope")):
+        answer = verify(user, *fields, *case["fields"], target=target)
+        assert answer.status == status, answer
+        _, named = parse_challenge(answer.get("WWW-Authenticate"))
+        assert named["resource_metadata"] == METADATA and named["scope"] == "write", answer
+        assert named.get("error") == error
+    check_identity(verify(user, bearer(token), *case["fields"], target=target.replace("scope=write", "x")))
+
+
+@rows("V-15", path="/x", scheme="ftp://h/", quote='https://h/"', space="https://h/a b", backslash="https://h\\x",
+      empty="", long="https://h/" + "x" * 600)
+def test_what_is_no_url_of_metadata_is_left_out(between, case):
+    _, user = between
+    encoded = urllib.parse.quote(case, safe="")
+    for answer in (verify(user, ("X-Auth-Resource-Metadata", case)),
+                   verify(user, target="/verify?resource_metadata=" + encoded),
+                   verify(user, target="/verify/app?resource_metadata=" + METADATA)):
+        check_turned_away(answer, 401)
 
 
 @rows("V-05-R-07", read="/verify?scope=read", both="/verify?scope=read%20write", plus="/verify?scope=write+read",

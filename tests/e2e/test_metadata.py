@@ -133,7 +133,7 @@ def test_grant_types(pair):
     for instance in pair:
         said = document(instance)
         assert said["grant_types_supported"] == ["client_credentials"]
-        assert not {"authorization_endpoint", "jwks_uri", "registration_endpoint"} & said.keys()
+        assert not {"jwks_uri", "registration_endpoint"} & said.keys()
 
 
 @row("M-06")
@@ -166,8 +166,31 @@ def test_scopes_are_not_said_where_nobody_knows_them(local):
 def test_no_empty_arrays_and_no_nulls(pair):
     for instance, path in ((i, p) for i in pair for p in BOTH):
         said = document(instance, path)
-        assert "response_types_supported" not in said
+        said.pop("response_types_supported", None)  # M-07b
         assert all(value not in (None, [], "", {}) for value in said.values()), said
+
+
+@row("M-07b")
+def test_what_clients_insist_on(pair):
+    """Both official MCP SDKs want these two; RFC 8414 2 wants the second."""
+    for instance in pair:
+        said = document(instance)
+        assert said["response_types_supported"] == []
+        assert said["authorization_endpoint"] == ISSUER + "/authorize"
+
+
+@rows("M-07b", get="GET", head="HEAD", post="POST", options="OPTIONS", put="PUT")
+def test_authorize_is_refused_without_a_redirect(local, case):
+    target = follow(local, document(local)["authorization_endpoint"])
+    query = "?response_type=code&client_id=svc-a&redirect_uri=https%3A%2F%2Fevil.example%2F&state=x"
+    for path in (target, target + query):
+        response = local.request(case, path)
+        assert response.status == 400 and response.get("Location") is None, response
+        assert b"evil" not in response.body
+        if case != "HEAD":
+            said = check_json(response)
+            assert said["error"] == "unsupported_response_type"
+            assert "client_credentials" in said["error_description"]
 
 
 @row("M-08")
@@ -278,8 +301,10 @@ def test_challenge_leads_to_the_document(local):
     server = about["authorization_servers"][0]
     said = document(local, follow(local, server + SERVER))
     assert said["issuer"] == server
-    token = check_tok(post(local, follow(local, said["token_endpoint"]), G, BA), "/token")
-    assert local.request("GET", follow(local, about["resource"]), [bearer(token)]).status == 200
+    resource = urllib.parse.quote(about["resource"], safe="").encode()
+    for body in (G, G + b"&resource=" + resource):
+        token = check_tok(post(local, follow(local, said["token_endpoint"]), body, BA), "/token")
+        assert local.request("GET", follow(local, about["resource"]), [bearer(token)]).status == 200
 
 
 @row("P-04")

@@ -496,6 +496,21 @@ def test_token_for_one_target(ask, redis, audiences, endpoint, case):
         assert audience_of(redis, document) == [RS1]
 
 
+OWN = "https://mintd.example/secret"
+
+
+@on_both("X-02", resource=b"&resource=", audience=b"&audience=")
+def test_own_resource_may_be_asked_for_by_every_client(ask, redis, audiences, endpoint, case):
+    """The one that our RFC 9728 document names: the client needs no right to it."""
+    body = G + case + OWN.encode()
+    document = ask.granted(endpoint, body, SVC_A.basic())
+    assert audience_of(redis, document) == [OWN]
+    document = ask.granted(endpoint, body + b"&resource=" + RS1.encode(), basic(audiences[0], "s-3cret"),
+                           client=audiences[0])
+    assert audience_of(redis, document) == sorted([OWN, RS1])
+    ask.refused(endpoint, G + case + OWN.encode() + b"/", SVC_A.basic(), error="invalid_target")
+
+
 @on_both("X-04")
 def test_several_targets(ask, redis, audiences, endpoint):
     body = G + b"&resource=" + RS2.encode() + b"&resource=" + RS1.encode()

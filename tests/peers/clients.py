@@ -113,6 +113,19 @@ class SimpleOauth2(NodeClient):
         return secret.isascii()  # others it refuses itself
 
 
+class McpSdk(NodeClient):
+    """auth() of the Model Context Protocol's SDK: it finds its way from the resource's URL, and asks for a
+    token for that resource."""
+    program = "mcp-sdk.js"
+    methods = ("basic",)
+    verbs = ("mint", "discover")
+    endpoints = ("/token",)  # the one of the metadata
+    refused, not_allowed, unavailable = "InvalidClientError", "InvalidScopeError", "TemporarilyUnavailableError"
+
+    def takes(self, secret, _method):
+        return secret.isascii()  # others it writes as Latin-1, whatever RFC 7617's charset says
+
+
 class Authlib:
     methods = ("basic", "post")
     verbs = ("mint", "introspect", "revoke", "use")
@@ -261,4 +274,4 @@ class Curl:
         return self._run(issuer + "/.well-known/oauth-authorization-server")
 
 
-CLIENTS = (Oauth4webapi(), OpenidClient(), SimpleOauth2(), Authlib(), RequestsOauthlib(), Curl())
+CLIENTS = (Oauth4webapi(), OpenidClient(), SimpleOauth2(), McpSdk(), Authlib(), RequestsOauthlib(), Curl())

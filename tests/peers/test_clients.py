@@ -3,9 +3,10 @@ import json
 
 import pytest
 
-from clients import CLIENTS, Authlib, Failure, NodeClient, Oauth4webapi
+from clients import CLIENTS, Authlib, Failure, McpSdk, NodeClient, Oauth4webapi
 from conftest import AWKWARD, BRIEF, DISABLED, GATEWAY, LAPSED, start_mintd
 from support.clients import RS_1, SVC_A, SVC_B, bearer, token_key, token_of
+from support.mintd import Mintd
 from support.oauth import check_token_form, wait_until
 from support.redis_server import RedisServer
 
@@ -32,6 +33,19 @@ def scopes_of(answer):
     """oauthlib makes a list of them."""
     granted = answer["scope"]
     return sorted(granted.split() if isinstance(granted, str) else granted)
+
+
+# ---- what MCP asks of an authorization server ----
+
+
+@pytest.mark.parametrize("who", [SVC_A, AWKWARD], ids=["plain secret", "awkward secret"])
+def test_mcp_from_the_resource_to_a_token_for_it(who, mintd, redis):
+    """auth() knows the URL of the resource and the issuer it expects; the token works on another replica."""
+    token = McpSdk().mint(mintd.url, *secret_of(who))["access_token"]
+    assert json.loads(redis.cli("GET", token_key(token)))["aud"] == mintd.url + "/secret"
+    with Mintd("--issuer", mintd.url, redis=redis) as other:
+        other.wait_for_store()
+        assert other.request("GET", "/secret", [bearer(token)]).status == 200
 
 
 # ---- minting ----
@@ -238,7 +252,7 @@ def test_discover_the_resource(mintd):
 
 
 def test_authlib_checks_the_metadata(mintd):
-    """All but response_types_supported, which RFC 8414 requires of servers that have no such thing."""
+    """All but response_types_supported, of which it takes an empty array for none."""
     from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
     metadata = AuthorizationServerMetadata(mintd.request(
         "GET", "/.well-known/oauth-authorization-server").json())

@@ -154,11 +154,13 @@ static void scope_over_its_room_is_refused(void **state) {
 
 /* ---- audiences ---- */
 
+static const struct slice own = SLICE("https://id.example/secret");
+
 static void assert_audience(const struct oauth_client *client, struct slice resources,
                             struct slice audience, const char *expected) {
     char storage[OAUTH_AUDIENCE_MAX];
     struct buffer granted = buffer_of(storage, sizeof storage);
-    assert_int_equal(oauth_audience_grant(client, resources, audience, &granted),
+    assert_int_equal(oauth_audience_grant(client, own, resources, audience, &granted),
                      OAUTH_REFUSED_NONE);
     assert_slice(buffer_slice(&granted), slice_of_string(expected));
 }
@@ -167,7 +169,7 @@ static void assert_no_audience(const struct oauth_client *client, struct slice r
                                struct slice audience, enum oauth_refusal expected) {
     char storage[OAUTH_AUDIENCE_MAX];
     struct buffer granted = buffer_of(storage, sizeof storage);
-    assert_int_equal(oauth_audience_grant(client, resources, audience, &granted), expected);
+    assert_int_equal(oauth_audience_grant(client, own, resources, audience, &granted), expected);
 }
 
 /* */
@@ -263,6 +265,35 @@ static void only_audience_goes_without_saying(void **state) {
                     "");
 }
 
+/* Every client may ask for it; none gets it without asking. */
+static void own_resource_may_be_asked_for_by_all(void **state) {
+    const struct oauth_client none = {.audience = SLICE_ABSENT};
+    const struct oauth_client one = {.audience = SLICE(ONE)};
+    (void)state;
+    assert_audience(&none, own, S(""), own.data);
+    assert_audience(&none, S(""), own, own.data);
+    assert_audience(&none, S(""), S(""), "");
+    assert_audience(&one, own, S(""), own.data);
+    assert_audience(&one, own, S(ONE), "https://id.example/secret " ONE);
+    assert_audience(&one, S(""), S(""), ONE);
+    assert_no_audience(&none, S("https://id.example/secret/"), S(""),
+                       OAUTH_REFUSED_TARGET_NOT_ALLOWED);
+    assert_no_audience(&none, S("https://id.example/secre"), S(""),
+                       OAUTH_REFUSED_TARGET_NOT_ALLOWED);
+}
+
+static void without_an_own_resource_nothing_is_added(void **state) {
+    const struct oauth_client none = {.audience = SLICE_ABSENT};
+    char storage[OAUTH_AUDIENCE_MAX];
+    struct buffer granted = buffer_of(storage, sizeof storage);
+    (void)state;
+    assert_int_equal(oauth_audience_grant(&none, SLICE_ABSENT, own, S(""), &granted),
+                     OAUTH_REFUSED_TARGET_NOT_ALLOWED);
+    assert_int_equal(oauth_audience_grant(&none, SLICE_ABSENT, S(""), S(""), &granted),
+                     OAUTH_REFUSED_NONE);
+    assert_int_equal(granted.size, 0);
+}
+
 static void odd_audiences_of_a_client_are_never_granted(void **state) {
     static const struct slice odd[] = {SLICE("a\r\nX-Evil:1"), SLICE("caf\xc3\xa9"), SLICE("a\0b"),
                                        SLICE("a\tb"), SLICE("\x7f")};
@@ -271,10 +302,10 @@ static void odd_audiences_of_a_client_are_never_granted(void **state) {
         const struct oauth_client client = {.audience = odd[i]};
         char storage[OAUTH_AUDIENCE_MAX];
         struct buffer granted = buffer_of(storage, sizeof storage);
-        assert_int_not_equal(oauth_audience_grant(&client, S(""), S(""), &granted),
+        assert_int_not_equal(oauth_audience_grant(&client, own, S(""), S(""), &granted),
                              OAUTH_REFUSED_NONE);
         granted = buffer_of(storage, sizeof storage);
-        assert_int_not_equal(oauth_audience_grant(&client, S(""), odd[i], &granted),
+        assert_int_not_equal(oauth_audience_grant(&client, own, S(""), odd[i], &granted),
                              OAUTH_REFUSED_NONE);
     }
 }
@@ -305,6 +336,8 @@ int main(void) {
         cmocka_unit_test(other_targets_are_refused),
         cmocka_unit_test(allowed_targets_are_granted_once_each),
         cmocka_unit_test(only_audience_goes_without_saying),
+        cmocka_unit_test(own_resource_may_be_asked_for_by_all),
+        cmocka_unit_test(without_an_own_resource_nothing_is_added),
         cmocka_unit_test(odd_audiences_of_a_client_are_never_granted),
         cmocka_unit_test(audience_over_its_room_is_refused),
     };

@@ -18,7 +18,7 @@ async function describe(problem) {
   return {
     name: problem.name,
     message: problem.message,
-    error: problem.error ?? body?.error ?? challenge?.parameters?.error ?? null,
+    error: problem.error ?? problem.errorCode ?? body?.error ?? challenge?.parameters?.error ?? null,
     status: problem.status ?? problem.output?.statusCode ?? problem.cause?.status ?? null,
     challenge: challenge ?? null,
   };
