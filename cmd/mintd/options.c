@@ -221,6 +221,7 @@ enum options_result options_init(struct options *options, int argc, char **argv)
     options->instance.max_connections = 10000;
     options->instance.token_ttl_s = 3600;
     options->instance.failure_limit = 10;
+    options->instance.failure_v6_prefix = 64;
 
     if (!apply_arguments(options, &line, argc, argv)) {
         return OPTIONS_WRONG;

@@ -120,6 +120,10 @@ static bool set_failure_limit(struct options *o, struct slice value, struct buff
     return read_number(value, 0, 1000000, &o->instance.failure_limit, error);
 }
 
+static bool set_failure_v6_prefix(struct options *o, struct slice value, struct buffer *error) {
+    return read_number(value, 1, IP_V6_BITS, &o->instance.failure_v6_prefix, error);
+}
+
 static bool set_trusted_proxies(struct options *o, struct slice value, struct buffer *error) {
     return networks_parse(value, &o->instance.trusted_proxies, error);
 }
@@ -201,8 +205,12 @@ const struct setting settings[] = {
     {"--failure-limit", "MINTD_FAILURE_LIMIT", "N",
      "failed authentications a minute for each client and address; 0: no limit (10)",
      set_failure_limit, false, SETTING_PUBLIC},
+    {"--failure-limit-v6-prefix", "MINTD_FAILURE_LIMIT_V6_PREFIX", "BITS",
+     "IPv6 addresses with so many bits in common are counted as one (64)", set_failure_v6_prefix,
+     false, SETTING_PUBLIC},
     {"--trusted-proxies", "MINTD_TRUSTED_PROXIES", "NETWORKS",
-     "whose X-Forwarded-For counts: 10.0.0.0/8, ::1, unix; separated by spaces (none)",
+     "whose X-Forwarded-For or Forwarded counts: 10.0.0.0/8, ::1, unix; separated by spaces\n"
+     "(none)",
      set_trusted_proxies, false, SETTING_PUBLIC},
     {"--client", "MINTD_CLIENT", "ID:SECRET[:SCOPE]",
      "make this client at start, if there is none of that name", set_client, false,

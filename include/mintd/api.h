@@ -31,6 +31,8 @@ struct api_process {
     unsigned metrics_count;
     _Atomic bool starting; /* /readyz says 503: the client made at start is not there yet */
     _Atomic bool draining; /* /readyz says 503 from then on */
+    /* X-Forwarded-For or Forwarded came from an address that is not trusted */
+    _Atomic bool untrusted_proxy;
 };
 
 enum api_paths {
@@ -47,7 +49,9 @@ struct api_options {
                                       most; outlives the api; absent: the metadata do not say */
     enum api_paths paths;
     struct api_process *process;
-    const struct networks *trusted_proxies; /* whose X-Forwarded-For counts; outlives the api */
+    /* Whose X-Forwarded-For or Forwarded counts; outlives the api. */
+    const struct networks *trusted_proxies;
+    unsigned failure_v6_prefix; /* failures are counted for each IPv6 network of so many bits */
     struct oauth *oauth;
     struct store *store;
     uint64_t (*wall_ms)(void);

@@ -10,6 +10,7 @@
 #ifndef MINTD_HTTP_H
 #define MINTD_HTTP_H
 
+#include "mintd/ip.h"
 #include "mintd/slice.h"
 #include <stdint.h>
 
@@ -42,6 +43,7 @@ enum http_method {
     X(EXPECT, "expect")                                                                            \
     X(X_REQUEST_ID, "x-request-id")                                                                \
     X(X_FORWARDED_FOR, "x-forwarded-for")                                                          \
+    X(FORWARDED, "forwarded")                                                                      \
     X(X_AUTH_REQUIRE_SCOPE, "x-auth-require-scope")                                                \
     X(X_AUTH_REQUIRE_AUDIENCE, "x-auth-require-audience")                                          \
     X(X_AUTH_RESOURCE_METADATA, "x-auth-resource-metadata")
@@ -92,6 +94,8 @@ const struct http_request *http_request_of(const struct http_exchange *x);
 /* The peer's address as text without port ("192.0.2.1", "::1"), "unix" for a unix socket. Valid
  * until http_respond(). */
 struct slice http_peer_of(struct http_exchange *x);
+/* The same as bytes; valid as long as the exchange. */
+const struct ip *http_peer_ip_of(const struct http_exchange *x);
 /* X-Request-Id: the caller's where it is 1 to 64 of [A-Za-z0-9._-], else one of ours. Valid until
  * http_respond(). */
 struct slice http_request_id_of(struct http_exchange *x);

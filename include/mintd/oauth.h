@@ -226,7 +226,8 @@ void oauth_credentials_wipe(struct oauth_credentials *credentials);
 struct oauth_authentication {
     struct flow flow;
     struct oauth_credentials credentials; /* the request; wiped by whoever asked, in the end */
-    /* the request: where it comes from, the caller's until the end; absent: not limited */
+    /* the request: the address or network that its failures are counted under, the caller's until
+     * the end; absent: not limited */
     struct slice address;
     /* the result */
     enum oauth_refusal refusal; /* NONE: authenticated */

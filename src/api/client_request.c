@@ -57,12 +57,40 @@ static enum oauth_refusal read_credentials(const struct client_request *request,
     return OAUTH_REFUSED_NONE;
 }
 
-/* Copied: it may lie in the request, which is gone when the answer is not there at once. */
-static void keep_address(struct client_request *request, struct slice address,
-                         struct oauth_authentication *authentication) {
-    struct buffer kept = buffer_of(request->address, sizeof request->address);
-    buffer_append(&kept, address);
-    authentication->address = buffer_slice(&kept);
+/* Once a process: behind a proxy that is not trusted all clients are one address. */
+static void warn_of_untrusted_proxy(const struct api *api, struct http_exchange *x) {
+    _Atomic bool *told = &api->options.process->untrusted_proxy;
+    if (!atomic_load_explicit(told, memory_order_relaxed) &&
+        client_address_is_claimed(x, api->options.trusted_proxies) &&
+        !atomic_exchange(told, true)) {
+        log_warning(
+            "X-Forwarded-For or Forwarded comes from an address that is not trusted, and is "
+            "not read: if it is your proxy, name it in --trusted-proxies; until then one "
+            "caller behind it who fails too often locks out all others",
+            LOG_TEXT("peer", http_peer_of(x)));
+    }
+}
+
+/* "192.0.2.7", or of IPv6 the network: "2001:db8:1:2::/64". */
+static struct slice write_counted(struct client_request *request, const struct ip *address,
+                                  unsigned v6_prefix) {
+    if (address->size != 16 || v6_prefix >= IP_V6_BITS) {
+        return slice_of(request->address, request->address_size);
+    }
+    struct ip network = ip_network(address, v6_prefix);
+    struct buffer counted = buffer_of(request->network, sizeof request->network);
+    counted.size = ip_text(&network, request->network);
+    buffer_append_char(&counted, '/');
+    buffer_append_number(&counted, v6_prefix);
+    return buffer_slice(&counted);
+}
+
+static void read_address(struct client_request *request, const struct api *api,
+                         struct http_exchange *x, struct oauth_authentication *authentication) {
+    struct ip address = client_address_of(x, api->options.trusted_proxies);
+    warn_of_untrusted_proxy(api, x);
+    request->address_size = ip_text(&address, request->address);
+    authentication->address = write_counted(request, &address, api->options.failure_v6_prefix);
 }
 
 enum oauth_refusal client_request_read(struct client_request *request, const struct api *api,
@@ -72,7 +100,7 @@ enum oauth_refusal client_request_read(struct client_request *request, const str
     authentication->credentials.id_size = 0;
     authentication->retry_after_s = 0;
     authentication->read.deadline_ns = 0;
-    keep_address(request, client_address_of(x, api->options.trusted_proxies), authentication);
+    read_address(request, api, x, authentication);
     if (http->query.size != 0) {
         return OAUTH_REFUSED_PARAMETERS_IN_URI;
     }
@@ -96,6 +124,7 @@ static void describe_expired_secret(const struct oauth_authentication *authentic
 }
 
 void client_request_refuse(struct api *api, struct http_exchange *x, enum endpoint endpoint,
+                           const struct client_request *request,
                            const struct oauth_authentication *authentication,
                            enum oauth_refusal refusal, enum store_trouble trouble) {
     char storage[64];
@@ -111,7 +140,7 @@ void client_request_refuse(struct api *api, struct http_exchange *x, enum endpoi
                      .client_id = authentication->credentials.id_size == 0
                                       ? SLICE_ABSENT
                                       : oauth_credentials_id(&authentication->credentials),
-                     .address = authentication->address,
+                     .address = slice_of(request->address, request->address_size),
                      .detail = detail.size == 0 ? SLICE_ABSENT : buffer_slice(&detail),
                  });
     reply_client_refusal(x, refusal, authentication->retry_after_s);

@@ -14,7 +14,9 @@ struct client_request {
     unsigned count;
     struct form_parameter parameters[CLIENT_REQUEST_PARAMETERS_MAX];
     char client_id[OAUTH_CLIENT_ID_MAX + 1], client_secret[PASSWORD_SECRET_MAX];
-    char address[OAUTH_ADDRESS_MAX];
+    size_t address_size;
+    char address[IP_TEXT_MAX + 1];   /* where the request comes from, for the log */
+    char network[OAUTH_ADDRESS_MAX]; /* what its failures are counted under, where that differs */
 };
 
 void client_request_init(struct client_request *request);
@@ -34,6 +36,7 @@ enum oauth_refusal client_request_read(struct client_request *request, const str
 
 /* Logs, counts and answers a refusal. */
 void client_request_refuse(struct api *api, struct http_exchange *x, enum endpoint endpoint,
+                           const struct client_request *request,
                            const struct oauth_authentication *authentication,
                            enum oauth_refusal refusal, enum store_trouble trouble);
 

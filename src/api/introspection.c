@@ -67,7 +67,7 @@ static void finish(struct introspection_call *call) {
     char storage[BODY_MAX];
     struct buffer body = buffer_of(storage, sizeof storage);
     if (inquiry->refusal != OAUTH_REFUSED_NONE) {
-        client_request_refuse(call->api, exchange_of(call), ENDPOINT_INTROSPECT,
+        client_request_refuse(call->api, exchange_of(call), ENDPOINT_INTROSPECT, &call->request,
                               &inquiry->authentication, inquiry->refusal, inquiry->trouble);
         return;
     }
@@ -94,8 +94,8 @@ void introspection(struct api *api, struct http_exchange *x) {
     enum oauth_refusal refusal =
         client_request_read(&call->request, api, x, &inquiry->authentication);
     if (refusal != OAUTH_REFUSED_NONE) {
-        client_request_refuse(api, x, ENDPOINT_INTROSPECT, &inquiry->authentication, refusal,
-                              STORE_TROUBLE_NONE);
+        client_request_refuse(api, x, ENDPOINT_INTROSPECT, &call->request, &inquiry->authentication,
+                              refusal, STORE_TROUBLE_NONE);
         return;
     }
     inquiry->token = client_request_token(token);

@@ -17,7 +17,7 @@ static struct http_exchange *exchange_of(struct revocation_call *call) {
 
 static void refuse(struct revocation_call *call, enum oauth_refusal refusal,
                    enum store_trouble trouble) {
-    client_request_refuse(call->api, exchange_of(call), ENDPOINT_REVOKE,
+    client_request_refuse(call->api, exchange_of(call), ENDPOINT_REVOKE, &call->request,
                           &call->revocation.inquiry.authentication, refusal, trouble);
 }
 

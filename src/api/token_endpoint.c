@@ -75,8 +75,8 @@ static void reply_token(struct token_call *call) {
 
 static void refuse(struct token_call *call, enum oauth_refusal refusal,
                    enum store_trouble trouble) {
-    client_request_refuse(call->api, exchange_of(call), call->endpoint, &call->grant.authentication,
-                          refusal, trouble);
+    client_request_refuse(call->api, exchange_of(call), call->endpoint, &call->request,
+                          &call->grant.authentication, refusal, trouble);
 }
 
 static void finish(struct token_call *call) {

@@ -1,57 +1,36 @@
 #include "mintd/networks.h"
-#include <arpa/inet.h>
 
-/* An IPv4 address that a socket of both families writes as ::ffff:192.0.2.7. */
-static bool is_mapped(const uint8_t bytes[16]) {
-    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-    return memcmp(bytes, prefix, sizeof prefix) == 0;
-}
+#define V6_BITS_OF_V4 96u /* of ::ffff:10.0.0.0, ahead of the IPv4 address */
 
-/* The bytes of an address and how many; 0 for "unix"; false for what is no address. */
-static bool read_address(struct slice text, uint8_t bytes[16], unsigned *size) {
-    char copy[ADDRESS_TEXT_MAX + 1];
+/* A bare address, IPv6 in brackets, or "unix". */
+static bool read_address(struct slice text, struct ip *ip, bool *is_v6) {
     if (slice_equal(text, S("unix"))) {
-        *size = 0;
+        *ip = (struct ip){.size = 0};
         return true;
     }
-    if (text.size == 0 || text.size > ADDRESS_TEXT_MAX ||
-        memchr(text.data, '\0', text.size) != NULL) {
-        return false;
+    *is_v6 = text.size != 0 && memchr(text.data, ':', text.size) != NULL;
+    if (*is_v6 && text.data[0] == '[' && text.data[text.size - 1] == ']') {
+        text = slice_of(text.data + 1, text.size - 2);
     }
-    memcpy(copy, text.data, text.size);
-    copy[text.size] = '\0';
-    *size = 4;
-    if (inet_pton(AF_INET, copy, bytes) == 1) {
-        return true;
-    }
-    if (inet_pton(AF_INET6, copy, bytes) != 1) {
-        return false;
-    }
-    *size = is_mapped(bytes) ? 4 : 16;
-    memmove(bytes, bytes + 16 - *size, *size);
-    return true;
-}
-
-bool address_is_valid(struct slice address) {
-    uint8_t bytes[16];
-    unsigned size;
-    return read_address(address, bytes, &size) && size != 0;
+    return ip_parse(text, ip);
 }
 
 static bool read_network(struct slice text, struct network *network) {
     struct slice rest = text;
     struct slice address;
-    unsigned long long bits;
+    bool is_v6 = false;
     slice_split(&rest, '/', &address);
-    if (!read_address(address, network->bytes, &network->size)) {
+    if (!read_address(address, &network->ip, &is_v6)) {
         return false;
     }
-    bits = network->size * 8ull;
+    bool is_mapped = is_v6 && network->ip.size == 4;
+    unsigned skipped = is_mapped ? V6_BITS_OF_V4 : 0;
+    unsigned long long bits = network->ip.size * 8ull + skipped;
     if (!slice_is_absent(rest) && !slice_to_number(rest, bits, &bits)) {
         return false;
     }
-    network->prefix_bits = (unsigned)bits;
-    return true;
+    network->prefix_bits = (unsigned)bits - skipped;
+    return bits >= skipped;
 }
 
 static bool next_item(struct slice *rest, struct slice *item) {
@@ -85,23 +64,18 @@ bool networks_parse(struct slice text, struct networks *networks, struct buffer 
     return true;
 }
 
-static bool is_in(const struct network *network, const uint8_t *bytes, unsigned size) {
+static bool is_in(const struct network *network, const struct ip *ip) {
     unsigned whole = network->prefix_bits / 8;
     unsigned rest = network->prefix_bits % 8;
-    if (size != network->size || memcmp(bytes, network->bytes, whole) != 0) {
+    if (ip->size != network->ip.size || memcmp(ip->bytes, network->ip.bytes, whole) != 0) {
         return false;
     }
-    return rest == 0 || (bytes[whole] ^ network->bytes[whole]) >> (8 - rest) == 0;
+    return rest == 0 || (ip->bytes[whole] ^ network->ip.bytes[whole]) >> (8 - rest) == 0;
 }
 
-bool networks_contain(const struct networks *networks, struct slice address) {
-    uint8_t bytes[16] = {0};
-    unsigned size;
-    if (networks->count == 0 || !read_address(address, bytes, &size)) {
-        return false;
-    }
+bool networks_contain(const struct networks *networks, const struct ip *ip) {
     for (unsigned i = 0; i < networks->count; i++) {
-        if (is_in(&networks->items[i], bytes, size)) {
+        if (is_in(&networks->items[i], ip)) {
             return true;
         }
     }

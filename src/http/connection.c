@@ -85,10 +85,10 @@ bool connection_open(struct http_server *server, int fd, const struct sockaddr *
     deadline_init(&c->deadline);
     deadline_init(&c->write_deadline);
     c->peer = peer_of(peer);
-    if (c->peer.family == AF_UNIX) {
+    if (c->peer.size == 0) {
         bound_unix_buffer(fd);
     }
-    bool is_secure = server->tls != NULL && c->peer.family != AF_UNIX;
+    bool is_secure = server->tls != NULL && c->peer.size != 0;
     c->state = is_secure ? CONNECTION_HANDSHAKE : CONNECTION_IDLE;
     list_append(&server->connections, &c->all);
     counter_set(&server->options.metrics->open, ++server->open_count);

@@ -82,7 +82,7 @@ struct connection {
 
     bool input_has_ended; /* the client has shut its side */
     bool handle_is_closed;
-    struct peer peer;
+    struct ip peer; /* kept small: an idle connection has it, too */
 };
 
 /* Takes over fd, an accepted socket; false without memory (fd is closed then, too). */

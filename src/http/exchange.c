@@ -144,9 +144,13 @@ const struct http_request *http_request_of(const struct http_exchange *x) {
     return &x->request;
 }
 
+const struct ip *http_peer_ip_of(const struct http_exchange *x) {
+    return &x->connection->peer;
+}
+
 struct slice http_peer_of(struct http_exchange *x) {
     if (x->peer_size == 0) {
-        x->peer_size = peer_text(&x->connection->peer, x->peer);
+        x->peer_size = ip_text(&x->connection->peer, x->peer);
     }
     return slice_of(x->peer, x->peer_size);
 }

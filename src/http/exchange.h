@@ -27,7 +27,7 @@ struct http_exchange {
     size_t scratch_used;
     size_t id_size, peer_size;
     char id[HTTP_REQUEST_ID_MAX];
-    char peer[INET6_ADDRSTRLEN];
+    char peer[IP_TEXT_MAX + 1];
     alignas(max_align_t) char scratch[HTTP_SCRATCH_SIZE];
 };
 

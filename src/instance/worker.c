@@ -328,6 +328,7 @@ static bool open_server(struct worker *worker, enum api_paths paths, unsigned me
         .scopes_supported = instance->scopes_supported,
         .paths = paths,
         .trusted_proxies = &instance->trusted_proxies,
+        .failure_v6_prefix = instance->failure_v6_prefix,
         .process = worker->options.process,
         .oauth = worker->oauth,
         .store = worker->store,

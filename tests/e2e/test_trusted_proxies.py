@@ -1,4 +1,5 @@
-"""Whose word about the client's address counts: B-04, --trusted-proxies."""
+"""Whose word about the client's address counts, and how addresses are read and counted: B-04,
+--trusted-proxies, --failure-limit-v6-prefix; F-04, F-12, F-36, N-09."""
 import itertools
 
 import pytest
@@ -7,7 +8,8 @@ from support import http
 from support.clients import G, basic
 from support.http import form_request
 from support.mintd import Mintd, run
-from support.oauth import check_err, check_tok, make_client, row, rows, unique
+from support.oauth import check_err, check_tok, make_client, row, rows, unique, wait_until
+from support.redis_server import free_port
 
 LIMIT = 3
 PEER = "127.0.0.1"
@@ -96,9 +98,9 @@ def test_a_stranger_does_not_get_around_the_limit(instances, client):
         assert answers == [401] * LIMIT + [429] * 3 * LIMIT, answers
 
 
-@rows("B-04", real=("X-Real-IP", "198.51.100.7"), rfc7239=("Forwarded", "for=198.51.100.7"),
-      client=("X-Client-IP", "198.51.100.7"), cluster=("X-Cluster-Client-IP", "198.51.100.7"),
-      original=("X-Original-Forwarded-For", "198.51.100.7"), longer=("X-Forwarded-For2", "198.51.100.7"))
+@rows("B-04", real=("X-Real-IP", "198.51.100.7"), client=("X-Client-IP", "198.51.100.7"), cluster=("X-Cluster-Client-IP", "198.51.100.7"),
+      original=("X-Original-Forwarded-For", "198.51.100.7"), longer=("X-Forwarded-For2", "198.51.100.7"),
+      forwarded_for=("Forwarded-For", "198.51.100.7"))
 def test_other_fields_count_nothing_from_a_proxy_either(instances, redis, client, case):
     assert address_of(instances["host"], redis, client, case) == PEER
 
@@ -151,13 +153,160 @@ def test_what_is_no_address_is_the_proxys(instances, redis, client, case):
     assert address_of(instances["host"], redis, client, *case) == PEER
 
 
-@rows("PROXY", v4="%s:4711", v6="[2001:db8:1::%s]:4711", bracket="[2001:db8:1::%s]", quoted='"%s"')
-def test_ports_make_no_new_counts(instances, redis, client, case):
-    """However it is read, ten ports are one address."""
-    for port in range(LIMIT):
-        value = case % ("198.51.100.99" if "v6" not in case and "[" not in case else "99")
-        guess(instances["host"], client, *forwarded(value.replace("4711", str(4711 + port))))
-    assert len(counted(redis, client)) == 1, counted(redis, client)
+SPELLINGS = {  # what a proxy writes: whom the failure counts for, what the log says
+    "203.0.113.7:51234": ("203.0.113.7", "203.0.113.7"),
+    "203.0.113.7:_hidden": ("203.0.113.7", "203.0.113.7"),
+    '"203.0.113.7"': ("203.0.113.7", "203.0.113.7"),
+    '"203.0.113.7:443"': ("203.0.113.7", "203.0.113.7"),
+    "::ffff:203.0.113.9": ("203.0.113.9", "203.0.113.9"),
+    "::FFFF:cb00:7109": ("203.0.113.9", "203.0.113.9"),
+    "[::ffff:203.0.113.9]:443": ("203.0.113.9", "203.0.113.9"),
+    "2001:DB9::1": ("2001:db9::/64", "2001:db9::1"),
+    "2001:db9:0::1": ("2001:db9::/64", "2001:db9::1"),
+    "2001:0db9:0000:0000:0000:0000:0000:0001": ("2001:db9::/64", "2001:db9::1"),
+    "[2001:db9::1]": ("2001:db9::/64", "2001:db9::1"),
+    "[2001:db9::1]:443": ("2001:db9::/64", "2001:db9::1"),
+    '"[2001:db9:0:0:1::]:443"': ("2001:db9::/64", "2001:db9:0:0:1::"),
+}
+
+
+@pytest.mark.parametrize("style", ["x-forwarded-for", "forwarded"])
+@pytest.mark.parametrize("case", [pytest.param(spelling, id="F-04-F-36-" + spelling) for spelling in SPELLINGS])
+def test_every_spelling_is_one_address(instances, redis, client, case, style):
+    field = ("X-Forwarded-For", case) if style == "x-forwarded-for" else ("Forwarded", "for=" + case)
+    mark = instances["host"].mark()
+    counts_for, named = SPELLINGS[case]
+    assert address_of(instances["host"], redis, client, field) == counts_for
+    assert instances["host"].wait_for_log("refused", since=mark, client=client)["address"] == named
+
+
+@rows("F-04", azure="203.0.113.%d:51234", brackets="[2001:db9:%d::1]:443", quoted='"203.0.113.%d"')
+def test_callers_with_ports_do_not_lock_each_other_out(instances, client, case):
+    """As the row has it: one fails too often, another with the right secret is let in."""
+    number = next(_numbers) % 100 + 100
+    for port in range(4 * LIMIT):
+        guess(instances["host"], client, *forwarded((case % number).replace("51234", str(50000 + port))))
+    assert guess(instances["host"], client, *forwarded(case % number), secret="s-3cret").status == 429
+    check_tok(guess(instances["host"], client, *forwarded(case % (number + 1)), secret="s-3cret"), "/token")
+
+
+@row("F-12")
+def test_a_network_of_ipv6_is_counted_as_one(instances, redis, client):
+    """239 wrong secrets, each from another address of one /64."""
+    network = "2001:db9:%x" % next(_numbers)
+    answers = [guess(instances["host"], client, *forwarded("%s::%x" % (network, host))).status
+               for host in range(1, 240)]
+    assert answers == [401] * LIMIT + [429] * (239 - LIMIT)
+    assert counted(redis, client) == [network + "::/64"]
+    assert guess(instances["host"], client, *forwarded(network + "::ffff"), secret="s-3cret").status == 429
+    check_tok(guess(instances["host"], client, *forwarded(network + ":1::1"), secret="s-3cret"), "/token")
+
+
+@pytest.mark.parametrize("bits, counts_for", [
+    pytest.param("48", "2001:db9:1::/48", id="F-12-48"), pytest.param("56", "2001:db9:1:200::/56", id="F-12-56"),
+    pytest.param("128", "2001:db9:1:2ff::7", id="F-12-128"), pytest.param(None, "2001:db9:1:2ff::/64", id="F-12-64")])
+def test_how_much_of_ipv6_is_one_can_be_said(redis, start_mintd, client, bits, counts_for):
+    arguments = ["--failure-limit-v6-prefix", bits] if bits else []
+    instance = start_mintd("--failure-limit", "3", "--trusted-proxies", "127.0.0.1", *arguments, redis=redis)
+    instance.wait_for_store()
+    assert address_of(instance, redis, client, *forwarded("2001:db9:1:2ff::7")) == counts_for
+    redis.cli("DEL", *redis.keys("mintd:fail:*"))
+    assert address_of(instance, redis, client, *forwarded("203.0.113.7")) == "203.0.113.7"
+
+
+@row("F-12")
+def test_a_peer_without_a_proxy_is_counted_with_its_network(redis, start_mintd, client):
+    instance = start_mintd("--failure-limit", "3", redis=redis, listen=("[::1]:0",))
+    instance.wait_for_store()
+    mark = instance.mark()
+    check_err(guess(instance, client, source="::1"), 401, "invalid_client")
+    assert counted(redis, client) == ["::/64"]
+    line = instance.wait_for_log("refused", since=mark, client=client)
+    assert (line["address"], line["peer"]) == ("::1", "::1")
+
+
+@row("F-36")
+def test_a_proxy_that_a_listener_of_both_families_sees(redis, start_mintd, client):
+    """The peer is ::ffff:127.0.0.1 there, and is in 127.0.0.0/8."""
+    port = free_port()
+    instance = start_mintd("--failure-limit", "3", "--trusted-proxies", "127.0.0.0/8", redis=redis,
+                           listen=("[::]:%d" % port,))
+    instance.wait_for_store()
+    address = fresh()
+    assert address_of(instance, redis, client, *forwarded(address), address=("127.0.0.1", port)) == address
+
+
+# ---- Forwarded (RFC 7239) ----
+
+
+def rfc7239(*values):
+    return [("Forwarded", value) for value in values]
+
+
+@rows("RFC-7239", one="for=%s", upper="FOR=%s", quoted='for="%s:4711"', more="for=%s;proto=https;by=203.0.113.43",
+      last="proto=https;host=\"a, b;c\" ; for=%s", forged="for=203.0.113.9, for=%s",
+      hops='for=%s, for=10.1.2.3;by=_x, for="[2001:db8::7]:443"', empty="for=%s, , for=10.1.2.3,",
+      open_quote='for="x, for=%s', escaped='for="1.1.1.1\\", for=%s')
+def test_forwarded_counts_where_the_other_field_is_not_given(instances, redis, client, case):
+    address = fresh()
+    assert address_of(instances["network"], redis, client, *rfc7239(case % address)) == address
+
+
+@rows("RFC-7239", unknown="for=unknown", hidden="for=_SEVKISEK", quoted='for="_gazonk"', none="proto=https",
+      words="for", empty="for=", twice="for=203.0.113.7;for=203.0.113.7", open_quote='for="203.0.113.7',
+      bare="203.0.113.7", before="for=203.0.113.9, for=unknown", bytes=b"for=\xff", blank="", zone="for=fe80::1%eth0")
+def test_forwarded_without_an_address_is_the_proxys(instances, redis, client, case):
+    assert address_of(instances["host"], redis, client, *rfc7239(case)) == PEER
+
+
+@row("RFC-7239")
+def test_forwarded_is_one_list_on_several_lines(instances, redis, client):
+    address = fresh()
+    fields = rfc7239("for=203.0.113.9", "for=%s, for=10.1.1.1" % address, "for=10.2.2.2")
+    assert address_of(instances["network"], redis, client, *fields) == address
+
+
+@row("RFC-7239")
+def test_x_forwarded_for_comes_first(instances, redis, client):
+    address = fresh()
+    fields = [*rfc7239("for=203.0.113.9"), *forwarded(address), *rfc7239("for=203.0.113.8")]
+    assert address_of(instances["host"], redis, client, *fields) == address
+    redis.cli("DEL", *redis.keys("mintd:fail:*"))
+    assert address_of(instances["host"], redis, client, *forwarded("unknown"), *rfc7239("for=203.0.113.9")) == PEER
+
+
+# ---- a proxy that nobody named ----
+
+UNTRUSTED = "X-Forwarded-For or Forwarded comes from an address that is not trusted"
+
+
+def warnings(instance):
+    return [line for line in instance.log if line["message"].startswith(UNTRUSTED)]
+
+
+@rows("N-09", x_forwarded_for=forwarded("198.51.100.7"), forwarded=rfc7239("for=198.51.100.7"))
+def test_word_of_a_proxy_that_is_not_trusted_is_told_once(redis, start_mintd, client, case):
+    for trusted in ([], ["--trusted-proxies", "10.0.0.0/8"]):
+        instance = start_mintd(*trusted, redis=redis, workers=2)
+        instance.wait_for_store()
+        guess(instance, client)
+        assert warnings(instance) == []
+        for _ in range(10):
+            guess(instance, client, *case)
+            guess(instance, client, *case, secret="s-3cret")
+        wait_until(lambda: warnings(instance), 10, "the warning is there")
+        line, = warnings(instance)
+        assert line["level"] == "warning" and line["peer"] == PEER
+        assert "--trusted-proxies" in line["message"]
+
+
+@row("N-09")
+def test_word_of_a_trusted_proxy_is_no_reason_to_warn(redis, start_mintd, client):
+    instance = start_mintd("--trusted-proxies", "127.0.0.1", redis=redis)
+    instance.wait_for_store()
+    guess(instance, client, *forwarded("198.51.100.7"))
+    instance.wait_for_log("refused", client=client)
+    assert warnings(instance) == []
 
 
 @row("PROXY")
@@ -239,7 +388,7 @@ def test_the_log_marks_the_peer(instances, case):
 
 
 @rows("FLAG", networks="10.0.0.0/8 192.168.0.0/16", v6="::1 2001:db8::/32", unix="unix", commas="10.0.0.0/8,::1",
-      one="192.0.2.7", all="0.0.0.0/0 ::/0", most=" ".join(["10.0.0.0/8"] * 32))
+      one="192.0.2.7", all="0.0.0.0/0 ::/0", mapped="::ffff:10.0.0.0/104", brackets="[::1] [2001:db8::]/32", most=" ".join(["10.0.0.0/8"] * 32))
 def test_networks(case):
     assert run("--check", "--trusted-proxies", case).returncode == 0
     assert run("--check", env={"MINTD_TRUSTED_PROXIES": case}).returncode == 0
@@ -247,7 +396,14 @@ def test_networks(case):
 
 @rows("FLAG", word="localhost", bits="10.0.0.0/33", bits_6="::/129", no_bits="10.0.0.0/", negative="10.0.0.0/-1",
       short="10.0.0", port="10.0.0.1:80", unix="unix/8", one_of_two="10.0.0.0/8 x", big="256.0.0.0/8",
-      many=" ".join(["10.0.0.0/8"] * 33), plus="10.0.0.0/+8", zone="fe80::1%lo")
+      many=" ".join(["10.0.0.0/8"] * 33), plus="10.0.0.0/+8", zone="fe80::1%lo", bracket_port="[::1]:80",
+      bracket="[::1", mapped="::ffff:10.0.0.0/95")
 def test_no_networks(case):
     done = run("--check", "--trusted-proxies", case)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "--trusted-proxies" in done.stderr, done
+
+
+@rows("FLAG", zero="0", over="129", word="x", empty="", negative="-1", mask="/64")
+def test_no_prefix(case):
+    done = run("--check", "--failure-limit-v6-prefix", case)
+    assert done.returncode == 2 and "--failure-limit-v6-prefix" in done.stderr and "1 to 128" in done.stderr, done

@@ -12,7 +12,10 @@ static bool parse(const char *text) {
 }
 
 static bool contains(const char *address) {
-    return networks_contain(&networks, slice_of_string(address));
+    struct ip ip = {.size = 0};
+    bool is_unix = strcmp(address, "unix") == 0;
+    assert_true(is_unix || ip_parse(slice_of_string(address), &ip));
+    return networks_contain(&networks, &ip);
 }
 
 static void list_has_spaces_or_commas(void **state) {
@@ -35,7 +38,6 @@ static void empty_list_contains_nothing(void **state) {
     assert_int_equal(networks.count, 0);
     assert_false(contains("10.0.0.1"));
     assert_false(contains("unix"));
-    assert_false(contains(""));
 }
 
 static void prefix_counts_bits(void **state) {
@@ -78,15 +80,33 @@ static void v4_written_as_v6_is_v4(void **state) {
     assert_false(contains("::ffff:10.1.2.3"));
     assert_true(parse("::ffff:192.0.2.7"));
     assert_true(contains("192.0.2.7"));
-    assert_false(parse("::ffff:10.0.0.0/104"));
+    assert_true(parse("::ffff:10.0.0.0/104"));
+    assert_true(contains("10.1.2.3"));
+    assert_true(contains("::ffff:10.1.2.3"));
+    assert_false(contains("11.1.2.3"));
+    assert_true(parse("::ffff:0:0/96"));
+    assert_true(contains("192.0.2.7"));
+    assert_false(contains("::1"));
+    assert_false(parse("::ffff:10.0.0.0/95"));
+    assert_false(parse("::ffff:10.0.0.0/8"));
+    assert_false(parse("::ffff:10.0.0.0/129"));
+}
+
+static void v6_may_stand_in_brackets(void **state) {
+    (void)state;
+    assert_true(parse("[2001:DB8::]/32 [::1]"));
+    assert_true(contains("2001:db8:1::1"));
+    assert_true(contains("::1"));
+    assert_false(contains("::2"));
 }
 
 static void what_is_no_network_is_refused(void **state) {
     static const char *const texts[] = {
         "10.0.0.0/33",  "10.0.0.0/",     "10.0.0.0/x", "10.0.0.0/-1",  "10.0.0.0/8/8",
         "::/129",       "10.0.0",        "10.0.0.0.0", "256.0.0.1",    "010.0.0.1",
-        "/8",           "unix/1",        "localhost",  "10.0.0.1;::1", "[::1]",
-        "fe80::1%eth0", "10.0.0.1\t::1",
+        "/8",           "unix/1",        "localhost",  "10.0.0.1;::1", "[::1",
+        "fe80::1%eth0", "10.0.0.1\t::1", "[10.0.0.1]", "[unix]",       "[::1/128]",
+        "[::1]:80",     "10.0.0.1:80",
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
@@ -112,34 +132,6 @@ static void number_of_networks_is_bounded(void **state) {
     assert_false(parse(text));
 }
 
-static void what_is_no_address_is_in_no_network(void **state) {
-    static const char *const texts[] = {"",          "10.0.0.1 ",  " 10.0.0.1", "10.0.0.1:80",
-                                        "[::1]",     "10.0.0.1/8", "unknown",   "_hidden",
-                                        "10.0.0.1,", "0x0a.0.0.1", "10.1"};
-    char long_text[ADDRESS_TEXT_MAX + 2];
-    (void)state;
-    assert_true(parse("0.0.0.0/0 ::/0 unix"));
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
-        if (contains(texts[i]) || address_is_valid(slice_of_string(texts[i]))) {
-            fail_msg("took %s", texts[i]);
-        }
-    }
-    memset(long_text, '1', sizeof long_text);
-    assert_false(networks_contain(&networks, slice_of(long_text, sizeof long_text)));
-    assert_false(networks_contain(&networks, S("10.0.0.1\0")));
-    assert_false(networks_contain(&networks, SLICE_ABSENT));
-}
-
-static void addresses_are_of_two_families(void **state) {
-    (void)state;
-    assert_true(address_is_valid(S("192.0.2.7")));
-    assert_true(address_is_valid(S("2001:db8::1")));
-    assert_true(address_is_valid(S("::ffff:1.2.3.4")));
-    assert_true(address_is_valid(S("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")));
-    assert_false(address_is_valid(S("unix")));
-    assert_false(address_is_valid(SLICE_ABSENT));
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(list_has_spaces_or_commas),
@@ -147,10 +139,9 @@ int main(void) {
         cmocka_unit_test(prefix_counts_bits),
         cmocka_unit_test(everybody_of_one_family),
         cmocka_unit_test(v4_written_as_v6_is_v4),
+        cmocka_unit_test(v6_may_stand_in_brackets),
         cmocka_unit_test(what_is_no_network_is_refused),
         cmocka_unit_test(number_of_networks_is_bounded),
-        cmocka_unit_test(what_is_no_address_is_in_no_network),
-        cmocka_unit_test(addresses_are_of_two_families),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,7 +134,8 @@ class Connection:
     close_notify is an error then."""
 
     def __init__(self, address, timeout=5.0, receive_buffer=None, source=None, tls=None):
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+        family = (socket.AF_UNIX if isinstance(address, str)
+                  else socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
         self.socket = socket.socket(family)
         if source:
             self.socket.bind((source, 0))
