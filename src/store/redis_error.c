@@ -35,3 +35,16 @@ enum store_trouble redis_error_trouble(struct slice text) {
     }
     return STORE_TROUBLE_PROTOCOL;
 }
+
+const char *redis_error_no_master(enum store_trouble trouble) {
+    switch (trouble) {
+    case STORE_TROUBLE_READONLY:
+        return "it has become a replica";
+    case STORE_TROUBLE_MASTERDOWN:
+        return "it is a replica without its master";
+    case STORE_TROUBLE_LOADING:
+        return "it is loading its data";
+    default:
+        return NULL;
+    }
+}

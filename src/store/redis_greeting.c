@@ -51,27 +51,10 @@ static void refuse(struct redis_link *link, struct slice text) {
 
 /* ---- RESP2 ---- */
 
-static void on_role(void *context, const struct link_result *result) {
-    if (is_lost(context, result)) {
-        return;
-    }
-    const struct reply *reply = result->reply;
-    bool has_role = reply->type == REPLY_ARRAY && reply->elements != 0;
-    if (has_role && slice_equal(reply_first(reply)->text, S("slave"))) {
-        link_fail(context, STORE_TROUBLE_READONLY, "it is a replica");
-    } else {
-        ask_select(context); /* it may have no right to ask: then a write tells */
-    }
-}
-
 static void on_named(void *context, const struct link_result *result) {
-    if (is_lost(context, result)) {
-        return; /* the name is a courtesy: refused or not */
+    if (!is_lost(context, result)) { /* the name is a courtesy: refused or not */
+        role_ask(context, ask_select);
     }
-    struct output *out = link_ask_begin(context);
-    output_command(out, 1);
-    output_argument(out, S("ROLE"));
-    link_ask_end(context, on_role);
 }
 
 static void ask_name(struct redis_link *link) {
@@ -118,10 +101,9 @@ static void greet_resp2(struct redis_link *link) {
 
 /* ---- RESP3 ---- */
 
-/* What the map says of this name; absent: nothing, or no text. */
-static struct slice find_text(const struct reply *map, struct slice name) {
-    const struct reply *item = reply_first(map);
-    for (uint32_t i = 0; i + 1 < map->elements; i += 2) {
+struct slice greeting_find_text(const struct reply *hello, struct slice name) {
+    const struct reply *item = reply_first(hello);
+    for (uint32_t i = 0; i + 1 < hello->elements; i += 2) {
         const struct reply *value = reply_next(item);
         if (slice_equal(item->text, name)) {
             return value->text;
@@ -131,14 +113,8 @@ static struct slice find_text(const struct reply *map, struct slice name) {
     return SLICE_ABSENT;
 }
 
-/* Nothing is read from a replica, and nothing can be written to it. */
-static bool is_replica(const struct reply *hello) {
-    struct slice role = find_text(hello, S("role"));
-    return slice_equal(role, S("replica")) || slice_equal(role, S("slave"));
-}
-
 static void take_version(struct redis_link *link, const struct reply *hello) {
-    struct slice version = find_text(hello, S("version"));
+    struct slice version = greeting_find_text(hello, S("version"));
     if (version.size != 0) {
         snprintf(link->server_version, sizeof link->server_version, "%.*s", (int)version.size,
                  version.data);
@@ -164,13 +140,11 @@ static void on_hello(void *context, const struct link_result *result) {
         }
     } else if (reply->type != REPLY_MAP) {
         link_fail(link, STORE_TROUBLE_PROTOCOL, "its reply to HELLO is not a map");
-    } else if (is_replica(reply)) {
-        link_fail(link, STORE_TROUBLE_READONLY, "it is a replica");
     } else {
         link->said_resp2 = false;
         link->speaks_resp3 = true;
         take_version(link, reply);
-        ask_select(link);
+        role_take(link, reply, ask_select);
     }
 }
 
@@ -181,6 +155,8 @@ void greeting_start(struct redis_link *link) {
     struct output *out = link_ask_begin(link);
     link->speaks_resp3 = false;
     link->server_version[0] = '\0';
+    link->on_master = NULL;
+    memset(link->role_ways_shut, 0, sizeof link->role_ways_shut);
     out->secret = has_password;
     output_command(out, 2u + (has_password ? 3u : 0u) + (has_name ? 2u : 0u));
     output_argument(out, S("HELLO"));

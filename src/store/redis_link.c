@@ -1,4 +1,4 @@
-/* The life of a link: states, silence, loss and return. */
+/* The life of a link: states, loss and return. */
 #include "store/redis_link_internal.h"
 
 #include "mintd/buffer.h"
@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TICK_MS 250u
-#define TICKS_UNTIL_LOST (LINK_SILENCE_MS / TICK_MS)
 #define STEADY_MS 1000u /* up for so long: the back-off begins anew */
 
 /* ---- state ---- */
@@ -77,8 +75,6 @@ void *link_context(const struct redis_link *link) {
 }
 
 /* ---- new, close, free ---- */
-
-static void on_heart(uv_timer_t *timer);
 
 static void set_name(struct redis_link *link, struct slice name) {
     size_t size = name.size < sizeof link->name ? name.size : sizeof link->name - 1;
@@ -248,10 +244,9 @@ void link_fail(struct redis_link *link, enum store_trouble trouble, const char *
 void link_set_up(struct redis_link *link) {
     link_set_state(link, LINK_UP, "greeted");
     link->up_ms = uv_now(link->loop);
-    link->silent_ticks = 0;
     link->reason[0] = '\0';
     uv_timer_stop(&link->timer);
-    uv_timer_start(&link->heart, on_heart, TICK_MS, TICK_MS);
+    heart_start(link);
     if (link->has_been_up) {
         log_info("redis is back", LOG_STRING("redis", link->address),
                  LOG_NUMBER("away_ms", link->up_ms - link->lost_ms));
@@ -259,38 +254,6 @@ void link_set_up(struct redis_link *link) {
         log_info("redis is connected", LOG_STRING("redis", link->address));
     }
     link->has_been_up = true;
-}
-
-/* ---- silence ---- */
-
-/* Any other answer is one to a command before: a reply was cut, and all that follow are off by one.
- */
-static void on_pong(void *context, const struct link_result *result) {
-    struct redis_link *link = context;
-    const struct reply *reply = result->reply;
-    if (reply == NULL || reply->type == REPLY_ERROR) {
-        return;
-    }
-    if (reply->type != REPLY_STATUS || !slice_equal(reply->text, S("PONG"))) {
-        link_fail(link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
-    }
-}
-
-/* Ticks are counted, not time: where this process itself stood still for long, that is one tick,
- * and what came in meanwhile is read before the next. */
-static void on_heart(uv_timer_t *timer) {
-    struct redis_link *link = timer->data;
-    link->silent_ticks++;
-    if (link_pending(link) == 0) {
-        if (uv_now(link->loop) - link->heard_ms >= LINK_PING_MS) {
-            struct output *out = link_ask_begin(link);
-            output_command(out, 1);
-            output_argument(out, S("PING"));
-            link_ask_end(link, on_pong);
-        }
-    } else if (link->silent_ticks >= TICKS_UNTIL_LOST) {
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, "it was silent for 2 s");
-    }
 }
 
 /* ---- the one timer ---- */

@@ -14,8 +14,9 @@
  * that waits is answered DISCONNECTED later on the same turn (once the socket is closed, from no
  * other call's inside), and after the back-off the next attempt begins. A connection that was
  * silent for LINK_SILENCE_MS with something outstanding fails too: it is never reused, so that a
- * late reply meets nobody. What nobody waits for any more stays in the ring (link_hand_over()), so
- * that its reply is looked at and dropped. */
+ * late reply meets nobody; and so does one to a server that is the master no more, which goes on
+ * answering with data that is not changed any more. What nobody waits for any more stays in the
+ * ring (link_hand_over()), so that its reply is looked at and dropped. */
 #ifndef MINTD_REDIS_LINK_H
 #define MINTD_REDIS_LINK_H
 
@@ -25,7 +26,7 @@
 
 #define LINK_ATTEMPT_MS 2000u /* resolve, connect and greet */
 #define LINK_SILENCE_MS 2000u
-#define LINK_PING_MS 750u /* after which a link that nobody uses is asked for a sign of life */
+#define LINK_ROLE_MS 750u /* how often it is asked whether it is the master, on a busy link too */
 #define LINK_BACKOFF_FIRST_MS 50u
 #define LINK_BACKOFF_LAST_MS 500u
 #define LINK_PENDING_DEFAULT 4096u
@@ -96,7 +97,7 @@ bool link_takes_pushes(const struct redis_link *link);
 struct slice link_server_version(const struct redis_link *link);
 /* Loop time: all that Redis said before this moment has been heard. It is when the newest command
  * was given that was answered: a reply that lay in the socket for long says nothing of now. While
- * UP it is at most LINK_PING_MS and a few ticks behind. */
+ * UP it is at most LINK_ROLE_MS and a few ticks behind. */
 uint64_t link_heard_ms(const struct redis_link *link);
 
 /* A command, or several that are to stay together. NULL: not UP (or GREETING), or no room. */

@@ -1,5 +1,6 @@
 /* redis_link_internal.h: the link's inside, for redis_link.c (life), redis_connect.c (attempts),
- * redis_traffic.c (bytes and order) and redis_greeting.c (the first words). */
+ * redis_traffic.c (bytes and order), redis_greeting.c (the first words), redis_role.c (is it the
+ * master) and redis_heart.c (is it there still, and the master still). */
 #ifndef MINTD_REDIS_LINK_INTERNAL_H
 #define MINTD_REDIS_LINK_INTERNAL_H
 
@@ -9,8 +10,8 @@
 #define LINK_INPUT_SIZE (32u * 1024u)
 #define LINK_REASON_MAX 160u
 #define LINK_VERSION_MAX 32u /* what is longer is cut */
-/* Slots beyond pending_max, for what the link itself asks: one greeting or PING at a time, and what
- * its owner adds to them. */
+/* Slots beyond pending_max, for what the link itself asks: one greeting or question for the role at
+ * a time, and what its owner adds to them. */
 #define LINK_OWN_SLOTS 8u
 
 /* A command that waits; without on_reply nobody does. */
@@ -20,6 +21,14 @@ struct link_slot {
     uint64_t given_ms;          /* loop time */
     uint32_t replies;           /* still to come */
     enum store_trouble trouble; /* the first error among them */
+};
+
+/* How a server can be asked whether it is the master; the last tells only of what hinders it. */
+enum role_way {
+    ROLE_BY_HELLO,
+    ROLE_BY_ROLE,
+    ROLE_BY_PING,
+    ROLE_WAYS,
 };
 
 struct redis_link {
@@ -41,7 +50,7 @@ struct redis_link {
     uv_os_fd_t fd;    /* of the socket, once it is connected */
     bool socket_open; /* from its init until its close callback */
     uv_timer_t timer; /* DOWN: back-off; RESOLVING to GREETING: the attempt's deadline */
-    uv_timer_t heart; /* UP: counts silence */
+    uv_timer_t heart; /* UP: counts silence, asks for the role */
     unsigned handles; /* of the timers and `sleepless`, not closed yet */
     uv_getaddrinfo_t resolver;
     bool resolving;
@@ -49,8 +58,12 @@ struct redis_link {
     uv_connect_t connect;
     unsigned backoff_ms;
     unsigned silent_ticks;
-    uint64_t heard_ms;       /* loop time: when the newest command was given that was answered */
-    uint64_t lost_ms, up_ms; /* loop time */
+    uint64_t heard_ms; /* loop time: when the newest command was given that was answered */
+    bool role_ways_shut[ROLE_WAYS];             /* this server does not answer to these */
+    enum role_way role_way;                     /* of the question under way */
+    void (*on_master)(struct redis_link *link); /* NULL: none is under way */
+    uint64_t role_asked_ms;                     /* loop time */
+    uint64_t lost_ms, up_ms;                    /* loop time */
     enum store_trouble trouble;
     char reason[LINK_REASON_MAX]; /* why it is DOWN, as logged last */
     bool has_been_up, said_resp2, speaks_resp3;
@@ -97,6 +110,22 @@ void traffic_end(struct redis_link *link);
 
 /* redis_greeting.c */
 void greeting_start(struct redis_link *link);
+/* What the map says of this name, or the array of names and values that RESP2 has in its place;
+ * absent: nothing, or no text. */
+struct slice greeting_find_text(const struct reply *hello, struct slice name);
+
+/* redis_role.c */
+/* Asks this server whether it is the master, in the first way that it does not refuse. on_master:
+ * it is, or it will not say. Otherwise the link fails: it is a replica, has no data to give
+ * (LOADING, MASTERDOWN), or what it said is no answer. One question at a time. */
+void role_ask(struct redis_link *link, void (*on_master)(struct redis_link *link));
+/* The same, where the greeting brought this reply to HELLO: asks only where it does not say. */
+void role_take(struct redis_link *link, const struct reply *hello,
+               void (*on_master)(struct redis_link *link));
+
+/* redis_heart.c */
+/* UP: from now on a silent server, or one that is no master any more, is left. */
+void heart_start(struct redis_link *link);
 
 /* For what the link itself asks, beside pending_max: begin, output_...(), end. Fails the link where
  * there is no memory. */

@@ -31,7 +31,7 @@ static void put_command(struct redis_store *store, enum redis_verb verb, struct 
 static void take_reply(struct redis_store *store, enum redis_verb verb,
                        const struct link_result *result, struct store_operation *answer) {
     if (result->trouble != STORE_TROUBLE_NONE) {
-        redis_leave_replica(store, result->trouble);
+        redis_leave_if_no_master(store, result->trouble);
         answer->trouble = result->trouble;
     } else if (!redis_answer(verb, result->reply, &store->fields, answer)) {
         link_fail(store->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");

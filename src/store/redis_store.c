@@ -8,6 +8,7 @@
 #include "mintd/clock.h"
 #include "mintd/log.h"
 #include "store/redis_call.h"
+#include "store/redis_error.h"
 #include "store/store_answer.h"
 #include <stdlib.h>
 
@@ -54,11 +55,10 @@ static void on_expired(void *context, struct store_operation *operation) {
 
 /* A Redis that may no longer be written to is not the one behind this address any more, or not for
  * long: a new connection finds the right one. */
-void redis_leave_replica(struct redis_store *store, enum store_trouble trouble) {
-    if (trouble == STORE_TROUBLE_READONLY) {
-        link_fail(store->link, trouble, "it has become a replica");
-    } else if (trouble == STORE_TROUBLE_MASTERDOWN) {
-        link_fail(store->link, trouble, "it is a replica without its master");
+void redis_leave_if_no_master(struct redis_store *store, enum store_trouble trouble) {
+    const char *reason = redis_error_no_master(trouble);
+    if (reason != NULL) {
+        link_fail(store->link, trouble, reason);
     }
 }
 
@@ -86,7 +86,7 @@ static void on_reply(void *context, const struct link_result *result) {
         return;
     }
     if (result->trouble != STORE_TROUBLE_NONE) {
-        redis_leave_replica(store, result->trouble);
+        redis_leave_if_no_master(store, result->trouble);
         operation->trouble = result->trouble;
     } else if (!redis_answer(operation->kind, result->reply, &store->fields, operation)) {
         link_fail(store->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");

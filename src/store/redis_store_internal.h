@@ -85,7 +85,7 @@ enum progress redis_verb_end(struct redis_store *store, enum redis_verb verb, un
 /* Waits until its deadline for something of this kind. */
 void redis_wait(struct redis_store *store, unsigned kind, struct store_operation *operation);
 /* What an error reply means for the link. */
-void redis_leave_replica(struct redis_store *store, enum store_trouble trouble);
+void redis_leave_if_no_master(struct redis_store *store, enum store_trouble trouble);
 
 /* ---- redis_writes.c ---- */
 

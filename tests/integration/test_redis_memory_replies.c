@@ -375,15 +375,14 @@ static void test_reply_of_another_kind(void **state) {
 }
 
 static void test_error_is_not_remembered(void **state) {
-    static const struct fake_line errors[] = {{"GET", SLICE("-LOADING wait\r\n")},
-                                              {NULL, SLICE("")}};
+    static const struct fake_line errors[] = {{"GET", SLICE("-OOM no\r\n")}, {NULL, SLICE("")}};
     struct world *world = *state;
     struct worker *worker = world->worker;
     world->fake.script = errors;
     store_call_get(worker->calls[0], S("k"));
     store_call_get(worker->calls[1], S("k"));
-    assert_unknown(worker->calls[0], STORE_TROUBLE_LOADING);
-    assert_unknown(worker->calls[1], STORE_TROUBLE_LOADING);
+    assert_unknown(worker->calls[0], STORE_TROUBLE_OOM);
+    assert_unknown(worker->calls[1], STORE_TROUBLE_OOM);
     world->fake.script = usual;
     assert_false(is_remembered(worker, "k"));
 }
@@ -506,7 +505,7 @@ static bool is_hit(struct worker *worker) {
 /* Once the server says nothing any more copies are good for 2 s, and not for longer. */
 static void test_silent_server_is_not_trusted(void **state) {
     static const struct fake_line mute[] = {
-        {"GET", SLICE("")}, {"PING", SLICE("")}, {NULL, SLICE("")}};
+        {"GET", SLICE("")}, {"HELLO", SLICE("")}, {NULL, SLICE("")}};
     struct world *world = *state;
     struct worker *worker = world->worker;
     remember(worker, "k");
@@ -524,7 +523,7 @@ static void test_silent_server_is_not_trusted(void **state) {
  * and a link on which nothing else comes is given up like a silent one. */
 static void test_pushes_alone_earn_no_trust(void **state) {
     static const struct fake_line mute[] = {
-        {"GET", SLICE("")}, {"PING", SLICE("")}, {NULL, SLICE("")}};
+        {"GET", SLICE("")}, {"HELLO", SLICE("")}, {NULL, SLICE("")}};
     struct world *world = *state;
     struct worker *worker = world->worker;
     remember(worker, "k");
@@ -583,7 +582,7 @@ static void test_idle_link_stays_trusted(void **state) {
         assert_true(is_hit(worker));
     }
     assert_int_equal(counter_read(&worker->metrics.cache.misses), misses);
-    assert_string_equal(world->fake.last_command, "PING");
+    assert_in_range(world->fake.questions, 2, 6);
 }
 
 /* ---- siblings ---- */

@@ -376,7 +376,8 @@ static void test_errors_by_their_first_word(void **state) {
         {SLICE("-READONLY You can't write against a read only replica.\r\n"),
          STORE_TROUBLE_READONLY, false},
         {SLICE("-MASTERDOWN Link with MASTER is down\r\n"), STORE_TROUBLE_MASTERDOWN, false},
-        {SLICE("-LOADING Redis is loading the dataset in memory\r\n"), STORE_TROUBLE_LOADING, true},
+        {SLICE("-LOADING Redis is loading the dataset in memory\r\n"), STORE_TROUBLE_LOADING,
+         false},
         {SLICE("-OOM command not allowed when used memory > 'maxmemory'.\r\n"), STORE_TROUBLE_OOM,
          true},
         {SLICE("-MISCONF Redis is configured to save RDB snapshots\r\n"), STORE_TROUBLE_MISCONF,
@@ -511,7 +512,7 @@ static void test_deadlines_of_the_caller(void **state) {
 
 static void test_silent_once_up(void **state) {
     static const struct fake_line mute[] = {
-        {"PING", SLICE("")}, {"GET", SLICE("")}, {NULL, SLICE("")}};
+        {"HELLO", SLICE("")}, {"GET", SLICE("")}, {NULL, SLICE("")}};
     struct world *world = *state;
     start_and_wait(world);
     world->fake.script = mute;
@@ -520,6 +521,7 @@ static void test_silent_once_up(void **state) {
     uint64_t begun_ns = clock_monotonic_ns();
     assert_true(test_loop_run_until(&world->loop, store_is_away, world->store, 3000));
     assert_in_range((clock_monotonic_ns() - begun_ns) / 1000000, 900, 2300);
+    world->fake.script = NULL;
     assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_NONE, 1000));
 }
 
@@ -530,8 +532,8 @@ static void test_idle_link_stays(void **state) {
     test_loop_run_for(&world->loop, 3500);
     assert_int_equal(store_trouble_now(world->store), STORE_TROUBLE_NONE);
     assert_int_equal(world->fake.accepted, 1);
-    assert_in_range(world->fake.commands - commands, 2, 4);
-    assert_string_equal(world->fake.last_command, "PING");
+    assert_int_equal(world->fake.commands, commands);
+    assert_in_range(world->fake.questions, 2, 6);
     assert_int_equal(counter_read(&world->metrics.answers[STORE_FOUND]), 0);
     assert_int_equal(counter_read(&world->metrics.answers[STORE_UNKNOWN]), 0);
 }

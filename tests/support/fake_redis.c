@@ -18,6 +18,8 @@ struct fake_connection {
     uv_idle_t idle; /* sends what waits, a piece a turn */
     unsigned handles;
     bool drop_when_sent;
+    unsigned owed;           /* replies that the script left to the test */
+    unsigned questions_held; /* which are to be answered behind these */
     redisReader *reader;
     char *out;
     size_t out_size;
@@ -78,13 +80,27 @@ static void say(struct fake_connection *connection, struct slice bytes) {
     uv_idle_start(&connection->idle, on_idle);
 }
 
+static bool is_question(const redisReply *command) {
+    return command->elements == 1 && strcmp(command->element[0]->str, "HELLO") == 0;
+}
+
 static struct slice name_of(const redisReply *command) {
     const redisReply *key = command->elements == 2 ? command->element[1] : NULL;
     if (key != NULL && strcmp(command->element[0]->str, "GET") == 0 && key->len >= 6 &&
         strcmp(key->str + key->len - 6, "schema") == 0) {
         return S("SCHEMA");
     }
-    return slice_of_string(command->element[0]->str);
+    return is_question(command) ? S("QUESTION") : slice_of_string(command->element[0]->str);
+}
+
+/* NULL: the script does not say. */
+static const struct fake_line *find_line(const struct fake_redis *fake, struct slice name) {
+    const struct fake_line *line = fake->script;
+    while (line != NULL && line->command != NULL &&
+           !slice_equal(name, slice_of_string(line->command))) {
+        line++;
+    }
+    return line != NULL && line->command != NULL ? line : NULL;
 }
 
 static struct slice reply_to(const struct fake_redis *fake, struct slice name) {
@@ -92,15 +108,17 @@ static struct slice reply_to(const struct fake_redis *fake, struct slice name) {
         {"HELLO", SLICE("%2\r\n$5\r\nproto\r\n:3\r\n$4\r\nrole\r\n$6\r\nmaster\r\n")},
         {"SCHEMA", SLICE("$1\r\n1\r\n")},
         {"PING", SLICE("+PONG\r\n")},
+        {"ROLE", SLICE("*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n")},
         {NULL, SLICE("+OK\r\n")},
     };
-    for (const struct fake_line *line = fake->script; line != NULL && line->command != NULL;
-         line++) {
-        if (slice_equal(name, slice_of_string(line->command))) {
-            return line->reply;
-        }
+    const struct fake_line *line = find_line(fake, name);
+    if (line != NULL) {
+        return line->reply;
     }
-    const struct fake_line *line = usual;
+    if (slice_equal(name, S("QUESTION"))) {
+        return reply_to(fake, S("HELLO"));
+    }
+    line = usual;
     while (line->command != NULL && !slice_equal(name, slice_of_string(line->command))) {
         line++;
     }
@@ -121,16 +139,25 @@ static void on_command(struct fake_connection *connection, const redisReply *com
     struct fake_redis *fake = connection->fake;
     struct slice name = name_of(command);
     struct slice reply = reply_to(fake, name);
-    note(fake, command);
+    if (is_question(command)) {
+        fake->questions++;
+    } else {
+        note(fake, command);
+    }
     if (connection->drop_when_sent) {
         return;
     }
-    if (fake->drop_command != NULL && slice_equal(name, slice_of_string(fake->drop_command))) {
+    if (is_question(command) && connection->owed != 0) {
+        connection->questions_held++;
+    } else if (fake->drop_command != NULL &&
+               slice_equal(name, slice_of_string(fake->drop_command))) {
         reply.size = fake->drop_after < reply.size ? fake->drop_after : reply.size;
         connection->drop_when_sent = true;
         say(connection, reply);
     } else if (reply.size != 0) {
         say(connection, reply);
+    } else {
+        connection->owed++;
     }
 }
 
@@ -199,8 +226,27 @@ void fake_redis_close(struct fake_redis *fake) {
     rmdir(fake->directory);
 }
 
+static unsigned replies_in(struct slice bytes) {
+    redisReader *reader = redisReaderCreate();
+    void *reply = NULL;
+    unsigned count = 0;
+    redisReaderFeed(reader, bytes.data, bytes.size);
+    while (redisReaderGetReply(reader, &reply) == REDIS_OK && reply != NULL) {
+        count += ((redisReply *)reply)->type != REDIS_REPLY_PUSH;
+        freeReplyObject(reply);
+    }
+    redisReaderFree(reader);
+    return count;
+}
+
 void fake_redis_say(struct fake_redis *fake, struct slice bytes) {
+    unsigned replies = replies_in(bytes);
     for (struct fake_connection *one = fake->connections; one != NULL; one = one->next) {
         say(one, bytes);
+        one->owed -= replies < one->owed ? replies : one->owed;
+        while (one->owed == 0 && one->questions_held != 0) {
+            one->questions_held--;
+            say(one, reply_to(fake, S("QUESTION")));
+        }
     }
 }

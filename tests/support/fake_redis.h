@@ -1,13 +1,15 @@
 /* fake_redis.h: a server on a unix socket that says what a test wants it to say, in the test's own
- * loop. Without a script it is a Redis that greets, answers PING, and says "+OK" to all else. */
+ * loop. Without a script it is a master that greets, answers PING and ROLE, and says "+OK" to all
+ * else. */
 #ifndef MINTD_TEST_FAKE_REDIS_H
 #define MINTD_TEST_FAKE_REDIS_H
 
 #include "mintd/slice.h"
 #include <uv.h>
 
-/* The reply to a command, by its name; "SCHEMA" is a GET of a key that ends so. A reply without
- * bytes is silence. The last has no command. */
+/* The reply to a command, by its name; "SCHEMA" is a GET of a key that ends so, "QUESTION" a HELLO
+ * without arguments (without such a line it gets what HELLO gets). A reply without bytes is
+ * silence. The last has no command. */
 struct fake_line {
     const char *command;
     struct slice reply;
@@ -22,7 +24,9 @@ struct fake_redis {
     char path[96];
     struct fake_connection *connections;
     unsigned accepted;      /* connections, ever */
-    unsigned commands;      /* ever */
+    unsigned commands;      /* ever; without questions */
+    unsigned questions;     /* for its role (HELLO without arguments), which come each second; those
+                               behind a silence are answered once the test has made up for it */
     char last_command[256]; /* its arguments with spaces between */
 
     /* The test's to set at any time. */
