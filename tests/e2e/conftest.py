@@ -1,6 +1,9 @@
 """Fixtures of the end-to-end tests: the real binary, real Redis, raw sockets and curl.
 
-    /usr/bin/python3 -m pytest tests/e2e            # MINTD_BINARY, MINTD_RUNNER, MINTD_TIME_SCALE
+    /usr/bin/python3 -m pytest tests/e2e            # MINTD_BINARY, MINTD_RUNNER
+
+A machine that is slow or busy stretches the deadlines of tests by itself (timing.py). mintd's own deadline for
+Redis is long in tests that are not about it: `@brief` gives one that is mintd's default.
 
 A tour of support/
     redis_server.py  RedisServer: start, kill, pause, restart on the same port, cli(), monitor()
@@ -19,7 +22,8 @@ Fixtures
     own_redis    a Redis of this test alone, clients installed: kill it, pause it, break it
     own_mintd    one instance on own_redis, store up; stopped and checked at the end if it still runs
     secure       one instance that speaks TLS with `certificate`, on the shared Redis
-    start_mintd  start_mintd(*arguments, redis=…, …) -> Mintd, as many as wanted, likewise ended
+    start_mintd  start_mintd(*arguments, redis=…, …) -> Mintd, as many as wanted, likewise ended;
+                 with the --redis-timeout of a mark redis_timeout (oauth.brief)
 
 After each test that used the shared instances both must be alive, answer /healthz on a new
 connection, and have a clean log: no line that is not JSON, no sanitizer report, no secret. An
@@ -124,10 +128,13 @@ def own_redis():
 
 
 @pytest.fixture
-def start_mintd():
+def start_mintd(request):
     started = []
+    marker = request.node.get_closest_marker("redis_timeout")
+    deadline = {"MINTD_REDIS_TIMEOUT": str(marker.args[0])} if marker else {}
 
-    def start(*arguments, **more):
+    def start(*arguments, env=None, **more):
+        more["env"] = {**deadline, **(env or {})}
         instance = Mintd(*arguments, **more)
         started.append(instance)
         return instance

@@ -12,7 +12,7 @@ from support import prometheus
 from support.clients import BA, G, basic, bearer, install_clients, token_key
 from support.http import form_request, request_bytes
 from support.network import Network
-from support.oauth import forged_token, make_client, minted, row, rows, unique, wait_status, wait_until
+from support.oauth import brief, forged_token, make_client, minted, row, rows, unique, wait_status, wait_until
 from support.redis_proxy import Delay, RedisProxy
 from support.redis_server import RedisServer
 from support.timing import scaled
@@ -332,6 +332,7 @@ def check_trusted_for_moments(seen):
     assert all(status == 200 for at, status in seen if at <= last)
 
 
+@brief
 @row("CACHE-stopped")
 def test_stopped_redis(one, own_redis):
     with Wire(one.address) as wire:
@@ -346,6 +347,7 @@ def test_stopped_redis(one, own_redis):
             assert seconds_until([wire], token, 200, resumed) <= scaled(1)
 
 
+@brief
 @row("CACHE-silent")
 def test_silent_network(start_mintd, own_redis):
     """Nothing comes through, neither replies nor invalidations; nobody closes anything."""
@@ -384,6 +386,7 @@ def distant_redis():
     network.close()
 
 
+@brief
 @row("CACHE-dropped-packets")
 def test_dropped_packets(start_mintd, distant_redis):
     """The network dies between two hosts, which are not told: packets vanish, connections stay."""

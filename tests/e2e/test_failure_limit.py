@@ -16,7 +16,7 @@ from support.clients import BA, G, SVC_B, basic, bearer
 from support.http import form_request, request_bytes
 from support.inquiry import check_identity, verify
 from support.mintd import Mintd
-from support.oauth import (check_err, check_fresh, check_json, check_silent, check_tok, check_unavailable,
+from support.oauth import (brief, check_err, check_fresh, check_json, check_silent, check_tok, check_unavailable,
                            make_client, minted, row, rows, unique, wait_until)
 from support.timing import scaled
 from support.wire import Wire
@@ -455,6 +455,7 @@ def test_count_that_is_none(limited, guesser, redis, case):
     assert guesser.ask(limited[0]).status in (200, 429, 503)
 
 
+@brief
 @row("T-35")
 def test_redis_away(own_redis, start_mintd):
     """A failure that cannot be counted is no verdict on the secret."""

@@ -13,7 +13,7 @@ import pytest
 
 from support.clients import BA, G, basic, bearer, install_clients, token_key
 from support.http import Closed, Connection, form_request, request_bytes
-from support.oauth import (REDIS_TIMEOUT, check_bearer, check_tok, check_unavailable, check_welcome, forged_token,
+from support.oauth import (REDIS_TIMEOUT, brief, check_bearer, check_tok, check_unavailable, check_welcome, forged_token,
                            make_client, minted, post, row, rows, use, wait_status, wait_until)
 from support.redis_proxy import Call, Cut, Delay, RedisProxy, Replace, is_mint, key_is
 from support.redis_server import RedisServer
@@ -21,6 +21,7 @@ from support.timing import Clock, scaled
 from support.wire import Wire
 
 BACK_WITHIN = 1.0
+pytestmark = brief
 
 
 def requests_of(token):

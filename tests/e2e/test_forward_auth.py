@@ -8,7 +8,7 @@ import pytest
 from support.clients import BA, G, basic, bearer, token_key
 from support.http import Connection, request_bytes
 from support.inquiry import (RS1, RS2, between, check_identity, check_turned_away, mint_for, two, verify)
-from support.oauth import (check_unavailable, check_welcome, forged_token, make_client, minted, parse_challenge,
+from support.oauth import (brief, check_unavailable, check_welcome, forged_token, make_client, minted, parse_challenge,
                            row, rows, unique, use, wait_status, wait_until)
 from support.timing import scaled
 
@@ -515,6 +515,7 @@ def test_keep_alive(between):
 # ---- Redis away ----
 
 
+@brief
 @rows("V-06", stopped="pause", killed="kill")
 def test_fails_closed(two, own_redis, case):
     tokens = [minted(instance)[0] for instance in two]

@@ -12,7 +12,7 @@ from support import prometheus
 from support.clients import BA, G, basic, bearer, install_clients, mint, token_of
 from support.expect import HEALTH, is_token, row, token_request
 from support.http import Closed, Connection, form_request, request_bytes
-from support.oauth import check_err
+from support.oauth import brief, check_err
 from support.redis_server import RedisServer, free_port
 from support.timing import scaled
 
@@ -53,6 +53,7 @@ def test_healthz(mintd):
     assert response.status == 200 and response.get("Content-Type").startswith("application/json")
 
 
+@brief
 @pytest.mark.parametrize("breaking", [
     pytest.param(RedisServer.kill, id="O-01-redis-killed"),
     pytest.param(RedisServer.pause, id="O-01-redis-paused")])
@@ -94,6 +95,7 @@ def test_log_tells_of_the_store(own_mintd, own_redis):
     assert readiness(own_mintd).status == 200
 
 
+@brief
 @row("O-02")
 def test_readyz_when_redis_is_paused(own_mintd, own_redis):
     token = token_of(own_mintd)
@@ -605,6 +607,7 @@ def test_sigterm_when_nothing_goes_on(own_mintd):
     own_mintd.stop(timeout=2)
 
 
+@brief
 @pytest.mark.parametrize("breaking", [
     pytest.param(RedisServer.kill, id="O-05-redis-killed"),
     pytest.param(RedisServer.pause, id="O-05-redis-paused")])

@@ -9,7 +9,7 @@ from support.clients import BA, G, RS_1, SVC_B, basic, bearer, token_key
 from support.http import form_request, request_bytes
 from support.inquiry import (alive, between, check_revoked, dead, dead_everywhere, mint_for, revoke, same_answer,
                              two)
-from support.oauth import (check_err, check_unavailable, forged_token, make_client, minted, row, rows,
+from support.oauth import (brief, check_err, check_unavailable, forged_token, make_client, minted, row, rows,
                            unique, use, wait_status, wait_until)
 from support.timing import scaled
 from support.wire import Wire
@@ -208,6 +208,7 @@ def test_the_log_tells_of_it(between):
 # ---- Redis away ----
 
 
+@brief
 @rows("K-08", stopped="pause", killed="kill")
 def test_never_a_success_without_redis(two, own_redis, case):
     token = minted(two[0])[0]

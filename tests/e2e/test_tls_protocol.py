@@ -73,7 +73,9 @@ def test_sslscan_finds_nothing(secure):
     assert {name for version, _, name, _ in offered if version == "TLSv1.3"} == TLS_1_3, said
     assert {name for version, _, name, _ in offered if version == "TLSv1.2"} == \
         {"ECDHE-ECDSA-" + aead for aead in AEAD}, said
-    assert all(int(bits) >= 128 and "DHE" in exchange_ for _, bits, _, exchange_ in offered), said
+    assert all(int(bits) >= 128 for _, bits, _, _ in offered), said
+    # TLS 1.3 has no other kind; a group of OpenSSL 3.5 that sslscan does not know is not named there (N-11).
+    assert all("DHE" in keys for version, _, _, keys in offered if version == "TLSv1.2"), said
     for harmless in ("Session renegotiation not supported", "TLSv1.2 not vulnerable to heartbleed"):
         assert harmless in said, said
     groups = said.split("Key Exchange Group(s):")[1].split("SSL Certificate:")[0]

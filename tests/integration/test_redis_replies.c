@@ -495,7 +495,7 @@ static void test_deadlines_of_the_caller(void **state) {
         unsigned wanted_ms = waits_ms[i] == 0 ? TIMEOUT_MS : waits_ms[i];
         assert_unknown(calls[i], STORE_TROUBLE_TIMEOUT);
         assert_in_range((calls[i]->ended_ns - begun_ns) / 1000000, wanted_ms - 1,
-                        wanted_ms + 40 + lag.longest_ns / 1000000);
+                        wanted_ms + stretched_ms(40) + lag.longest_ns / 1000000);
         assert_in_range(calls[i]->operation.deadline_ns, begun_ns + (wanted_ms - 1) * 1000000u,
                         begun_ns + (wanted_ms + 10) * 1000000u + lag.longest_ns);
         store_call_free(calls[i]);
@@ -520,7 +520,7 @@ static void test_silent_once_up(void **state) {
     assert_unknown(world->call, STORE_TROUBLE_TIMEOUT);
     uint64_t begun_ns = clock_monotonic_ns();
     assert_true(test_loop_run_until(&world->loop, store_is_away, world->store, 3000));
-    assert_in_range((clock_monotonic_ns() - begun_ns) / 1000000, 900, 2300);
+    assert_in_range((clock_monotonic_ns() - begun_ns) / 1000000, 900, stretched_ms(2300));
     world->fake.script = NULL;
     assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_NONE, 1000));
 }

@@ -1,7 +1,7 @@
 """Fixtures of the tests against programs that others wrote: OAuth clients and gateways.
 
     script/peers            # installs them, builds mintd, runs this
-    /usr/bin/python3 -m pytest tests/peers      # MINTD_BINARY, MINTD_RUNNER, MINTD_TIME_SCALE
+    /usr/bin/python3 -m pytest tests/peers      # MINTD_BINARY, MINTD_RUNNER
 
     redis, mintd     one for the whole run, with the clients of support.clients and the ones below;
                      its issuer is the address it listens on, so that discovery works

@@ -21,12 +21,16 @@ struct test_loop {
 void test_loop_open(struct test_loop *loop);
 /* Runs what is left for a moment, then fails the test if a handle or a request is still there. */
 void test_loop_close(struct test_loop *loop);
-/* Runs until is_so(context), asked after each turn. False: it was not within timeout_ms. */
+/* Runs until is_so(context), asked after each turn. False: it was not within timeout_ms, stretched
+ * (below): for what must happen. */
 bool test_loop_run_until(struct test_loop *loop, bool (*is_so)(void *context), void *context,
                          unsigned timeout_ms);
 /* Runs for so long: for what must not happen. */
 void test_loop_run_for(struct test_loop *loop, unsigned ms);
 
+/* Longer where the machine is busy, by the threads that want a core for each core: for upper
+ * bounds. Lower bounds are compared as they are. */
+uint64_t stretched_ms(uint64_t ms);
 /* Of a moment that clock_monotonic_ns() gave. */
 uint64_t ms_since(uint64_t begun_ns);
 

@@ -93,13 +93,14 @@ def parse_json(data):
     return value
 
 
-def check_common(response):
-    """What holds for every final response, whatever the request was."""
+def check_common(response, asked):
+    """What holds for every final response, whatever the request was. asked: when it was sent."""
     about = "in %r" % (response,)
     date = response.get("Date")  # H-42
     assert date and _IMF_FIXDATE.fullmatch(date), "Date %r %s" % (date, about)
-    drift = abs(email.utils.parsedate_to_datetime(date).timestamp() - time.time())
-    assert drift <= 2 * max(1, scaled(1)), "Date %r is %.1f s off" % (date, drift)
+    said, now = email.utils.parsedate_to_datetime(date).timestamp(), time.time()
+    # Between question and answer, in whole seconds, however long this process had no core.
+    assert asked - 1 - scaled(1) <= said <= now + 1, "Date %r, asked %.1f s ago" % (date, now - asked)
     length, kind = response.get("Content-Length"), response.get("Content-Type")
     assert not response.all("Transfer-Encoding"), about
     if response.status == 204:  # H-43
@@ -150,14 +151,22 @@ class Connection:
             self.socket = tls.wrap_socket(self.socket, server_hostname="localhost",
                                           suppress_ragged_eofs=False)
         self._buffer = b""
+        self._asked = time.time()  # when what is not yet answered began to be sent
+        self._is_asking = False
 
     # ---- out ----
 
+    def _ask(self):
+        if not self._is_asking:
+            self._asked, self._is_asking = time.time(), True
+
     def send(self, data):
+        self._ask()
         self.socket.sendall(data)
 
     def send_all_we_can(self, data):
         """Sends until done or until the peer will not have it; returns how many bytes went out."""
+        self._ask()
         sent = 0
         try:
             while sent < len(data):
@@ -221,8 +230,9 @@ class Connection:
             while len(self._buffer) < int(length):
                 self._receive()
             response.body, self._buffer = self._buffer[: int(length)], self._buffer[int(length) :]
+        self._is_asking = False
         if check:
-            check_common(response)
+            check_common(response, self._asked)
         return response
 
     def wait_for_bytes(self, expected):

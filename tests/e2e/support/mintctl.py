@@ -9,7 +9,7 @@
     with ctl.terminal("client", "remove", "x") as terminal:   # on a terminal of its own
         terminal.expect("[y/N]"); terminal.send("y\\n"); terminal.end(0)
 
-Environment: MINTCTL_BINARY (default: beside mintd), MINTD_RUNNER, MINTD_TIME_SCALE.
+Environment: MINTCTL_BINARY (default: beside mintd), MINTD_RUNNER.
 
 Whatever it prints is searched for tokens, secrets, hashes and sanitizer reports; exit status and
 standard error belong together: 0 may be silent, anything else says why in one line.

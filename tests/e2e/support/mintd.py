@@ -9,7 +9,7 @@
     mintd.kill()                          # kill -9, nothing checked
 
 Environment: MINTD_BINARY (default build-test/bin/mintd in the repository), MINTD_RUNNER (a command
-line to run it under: "valgrind -q --error-exitcode=99 --leak-check=full"), MINTD_TIME_SCALE.
+line to run it under: "valgrind -q --error-exitcode=99 --leak-check=full").
 
 Every line on standard error has to be a JSON object; what a sanitizer or valgrind says is collected
 and fails the test. No line may hold a token or one of the secrets of clients.py.
@@ -33,6 +33,7 @@ REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..",
 TOKEN = re.compile(r"mt[ds]_[0-9A-Za-z]{49}")
 _RUNNER_WARNING = re.compile(r"(==|--)[0-9]+(==|--) +Warning:")
 ASAN_OPTIONS = "exitcode=99:detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1"
+PATIENT = "2000"  # ms that Redis may take, where a test does not say otherwise: see oauth.brief
 _DEFAULT_OPTIONS = {
     "ASAN_OPTIONS": ASAN_OPTIONS,
     "UBSAN_OPTIONS": "exitcode=99:print_stacktrace=1",
@@ -51,9 +52,10 @@ def command_line(*arguments):
 
 def environment(extra=None):
     """The test's environment without any MINTD_… setting of the outside, plus `extra`. Failed
-    authentications are not limited, unless a test says so."""
+    authentications are not limited, and Redis has time, unless a test says so."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MINTD_")}
-    return {**_DEFAULT_OPTIONS, **kept, "MINTD_FAILURE_LIMIT": "0", **(extra or {})}
+    return {**_DEFAULT_OPTIONS, **kept, "MINTD_FAILURE_LIMIT": "0", "MINTD_REDIS_TIMEOUT": PATIENT,
+            **(extra or {})}
 
 
 def run(*arguments, env=None, timeout=10):

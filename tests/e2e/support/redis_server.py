@@ -241,6 +241,11 @@ class RedisServer:
         """All keys that match, sorted."""
         return sorted(self.cli("KEYS", pattern))
 
+    def tokens(self, prefix="mintd:"):
+        """The keys of tokens, as a set. One may end at any time: `tokens() - before` are those that were
+        made since."""
+        return set(self.keys(prefix + "token:*"))
+
     def monitor(self):
         return Monitor(self)
 
