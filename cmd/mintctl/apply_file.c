@@ -1,6 +1,8 @@
 #include "apply_file.h"
 #include "input.h"
 #include "mintd/crypto.h"
+#include "mintd/quantity.h"
+#include "mintd/text_flaw.h"
 #include "output.h"
 #include <stdlib.h>
 
@@ -21,14 +23,18 @@ static bool read_string(const cJSON *item, struct slice *text, struct buffer *er
     return !slice_is_absent(*text) || complain(error, "it is a string");
 }
 
+/* A number of seconds, or a time like "15m". */
 static bool read_seconds(const cJSON *item, struct apply_entry *entry, struct slice *text,
                          struct buffer *error) {
+    struct slice time = slice_of_string(cJSON_GetStringValue(item));
     double number = cJSON_IsNumber(item) ? item->valuedouble : 0;
-    if (!(number >= 1 && number <= OAUTH_TTL_MAX) || number != (double)(unsigned)number) {
-        return complain(error, "it is a number of seconds, 1 to 31622400");
+    unsigned long long seconds = number >= 1 && number <= OAUTH_TTL_MAX ? (unsigned)number : 0;
+    bool is_time = quantity_seconds(time, OAUTH_TTL_MAX, &seconds);
+    if (seconds == 0 || (!is_time && number != (double)seconds)) {
+        return complain(error, "it is a number of seconds, 1 to 31622400, or a time like \"15m\"");
     }
     size_t start = entry->text.size;
-    buffer_append_number(&entry->text, (unsigned)number);
+    buffer_append_number(&entry->text, seconds);
     *text = slice_of(entry->text.data + start, entry->text.size - start);
     return true;
 }
@@ -130,6 +136,9 @@ static bool read_secret_file(const cJSON *item, struct apply_entry *entry, struc
         return complain(error, "the file is needed");
     }
     entry->has_secrets = true;
+    if (text_flaw(slice_of(entry->secret, entry->secret_size)) == TEXT_FLAW_BLANK) {
+        say("warning: %s: the secret begins or ends with a blank, which is part of it", path);
+    }
     return (entry->secret_size != 0 && entry->secret_size <= PASSWORD_SECRET_MAX &&
             !has_control_bytes(slice_of(entry->secret, entry->secret_size))) ||
            complain(error, "the file holds no secret: 1 to 1024 bytes without control characters");

@@ -1,6 +1,7 @@
 /* client_rotate.c: mintctl client rotate: a new secret beside the others, which get an end. */
 #include "client_change.h"
 #include "mintd/clock.h"
+#include "mintd/quantity.h"
 #include "output.h"
 #include "secret.h"
 
@@ -12,28 +13,6 @@ struct rotation {
     uint64_t now, grace;
     unsigned number; /* the slot that the secret got */
 };
-
-/* "90", "90s", "30m", "24h", "7d". */
-static bool read_span(struct slice text, uint64_t *seconds) {
-    static const struct {
-        char letter;
-        unsigned unit;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 24 * 3600}};
-    unsigned long long number;
-    unsigned unit = 1;
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (text.size > 1 && text.data[text.size - 1] == units[i].letter) {
-            unit = units[i].unit;
-            text.size--;
-            break;
-        }
-    }
-    if (!slice_to_number(text, OAUTH_TTL_MAX / unit, &number)) {
-        return false;
-    }
-    *seconds = number * unit;
-    return true;
-}
 
 /* When secret n ends: NEVER where it has no end. */
 static uint64_t end_of(const struct client_record *record, unsigned n) {
@@ -129,10 +108,13 @@ enum status client_rotate(const struct arguments *arguments) {
     if (!client_id_read(arguments->operands[0], &id)) {
         return STATUS_USAGE;
     }
-    if (!read_span(slice_of_string(grace == NULL ? GRACE_DEFAULT : grace), &rotation.grace)) {
+    unsigned long long seconds;
+    if (!quantity_seconds(slice_of_string(grace == NULL ? GRACE_DEFAULT : grace), OAUTH_TTL_MAX,
+                          &seconds)) {
         say("--grace: it is a time like 90s, 30m, 24h or 7d, or 0; 366d at most");
         return STATUS_USAGE;
     }
+    rotation.grace = seconds;
     enum status status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
     if (status == STATUS_DONE) {
         status = secret_get(&secret, arguments);

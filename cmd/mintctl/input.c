@@ -1,5 +1,6 @@
 #include "input.h"
 #include "mintd/crypto.h"
+#include "mintd/text_flaw.h"
 #include "output.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +40,11 @@ bool input_read_file(const char *path, char *storage, size_t capacity, size_t *s
     }
     bool done = read_all(fd, path, storage, capacity, size);
     close(fd);
+    enum text_flaw flaw = text_flaw(slice_of(storage, *size));
+    if (done && flaw != TEXT_FLAWLESS && flaw != TEXT_FLAW_BLANK) {
+        say("%s: %s", path, text_flaw_words(flaw));
+        return false;
+    }
     *size = without_newline(storage, *size);
     return done;
 }

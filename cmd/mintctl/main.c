@@ -4,6 +4,7 @@
 #include "man.h"
 #include "mintd/log.h"
 #include "output.h"
+#include "settings.h"
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -113,6 +114,7 @@ int main(int argc, char **argv) {
     if (usage == NULL) {
         return (int)unknown_command(argc - 1, argv + 1);
     }
+    settings_warn_of_variables();
     log_start(LOG_FORMAT_TEXT, LOG_SILENT); /* what the floors below would say, we say in words */
     enum status status = run(usage, argc - 1 - words, argv + 1 + words);
     log_stop();

@@ -1,5 +1,6 @@
 #include "secret.h"
 #include "input.h"
+#include "mintd/text_flaw.h"
 #include "oauth/token.h"
 #include "output.h"
 
@@ -41,6 +42,11 @@ static enum status make(struct secret *secret) {
 
 static enum status judge(const struct secret *secret) {
     struct slice text = slice_of(secret->text, secret->size);
+    enum text_flaw flaw = text_flaw(text);
+    if (flaw == TEXT_FLAW_UTF16 || flaw == TEXT_FLAW_BOM) {
+        say("the secret: %s", text_flaw_words(flaw));
+        return STATUS_REFUSED;
+    }
     if (text.size == 0 || text.size > PASSWORD_SECRET_MAX || has_control_bytes(text)) {
         say("a secret is 1 to %u bytes without control characters", PASSWORD_SECRET_MAX);
         return STATUS_REFUSED;
@@ -56,6 +62,10 @@ static enum status read_line(struct secret *secret) {
         return STATUS_REFUSED;
     }
     enum status status = judge(secret);
+    if (status == STATUS_DONE &&
+        text_flaw(slice_of(secret->text, secret->size)) == TEXT_FLAW_BLANK) {
+        say("warning: the secret begins or ends with a blank, which is part of it");
+    }
     return status == STATUS_DONE ? hash(secret) : status;
 }
 

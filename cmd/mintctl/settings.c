@@ -1,9 +1,9 @@
 #include "settings.h"
+#include "environment.h"
 #include "input.h"
 #include "mintd/crypto.h"
 #include "output.h"
 #include <arpa/inet.h>
-#include <stdlib.h>
 
 #define URL_MAX 2048u
 #define PREFIX_MAX 64u
@@ -22,7 +22,7 @@ static bool prefix_is_valid(struct slice prefix) {
 
 enum status settings_read_prefix(const struct arguments *arguments, struct slice *prefix) {
     const char *flag = arguments_value(arguments, "--redis-prefix");
-    const char *variable = getenv("MINTD_REDIS_PREFIX");
+    const char *variable = environment_value("MINTD_REDIS_PREFIX");
     const char *value = flag != NULL ? flag : variable != NULL ? variable : "mintd:";
     *prefix = slice_of_string(value);
     if (!prefix_is_valid(*prefix)) {
@@ -98,8 +98,8 @@ static enum status parse_flag(struct settings *settings, char *flag) {
 
 static enum status read_url(struct settings *settings, const struct arguments *arguments) {
     char *flag = arguments_value(arguments, "--redis");
-    const char *variable = getenv("MINTD_REDIS");
-    const char *file = getenv("MINTD_REDIS_FILE");
+    const char *variable = environment_value("MINTD_REDIS");
+    const char *file = environment_value("MINTD_REDIS_FILE");
     if (flag != NULL) {
         return parse_flag(settings, flag);
     }
@@ -112,6 +112,25 @@ static enum status read_url(struct settings *settings, const struct arguments *a
     }
     return variable != NULL ? parse_url(settings, "MINTD_REDIS", slice_of_string(variable))
                             : parse_url(settings, "the default", S("redis://127.0.0.1:6379"));
+}
+
+/* ---- variables that are none ---- */
+
+/* Those of mintd, which have ours among them: both programs are often given one environment. */
+static bool name_of_variable(size_t index, struct environment_name *name) {
+    *name = (struct environment_name){environment_of_mintd[index], true};
+    return name->variable != NULL;
+}
+
+static void on_unknown_variable(void *context, struct slice name, const char *nearest) {
+    char text[128];
+    (void)context;
+    say("warning: %s: there is no such environment variable%s%s", visible(name, text, sizeof text),
+        nearest == NULL ? "" : ": is it ", nearest == NULL ? "" : nearest);
+}
+
+void settings_warn_of_variables(void) {
+    environment_each_unknown(name_of_variable, on_unknown_variable, NULL);
 }
 
 enum status settings_read(struct settings *settings, const struct arguments *arguments) {

@@ -15,6 +15,8 @@ struct settings {
     char address[REDIS_NAME_MAX + 16]; /* for people: without user and password */
 };
 
+/* Says which MINTD_... variables mean nothing to this program or to mintd. */
+void settings_warn_of_variables(void);
 /* DONE, or USAGE, said. settings_fini() in any case. */
 enum status settings_read(struct settings *settings, const struct arguments *arguments);
 /* The prefix alone, for a command that asks no Redis. */

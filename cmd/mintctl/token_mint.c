@@ -1,5 +1,6 @@
 /* token_mint.c: mintctl token mint: a token as POST /auth would give it, without the secret. */
 #include "mintd/clock.h"
+#include "mintd/quantity.h"
 #include "oauth/oauth_internal.h"
 #include "output.h"
 #include "token_record.h"
@@ -51,8 +52,8 @@ static enum status read_request(const struct arguments *arguments, struct mintin
         return STATUS_USAGE;
     }
     if (ttl != NULL &&
-        (!slice_to_number(slice_of_string(ttl), OAUTH_TTL_MAX, &seconds) || seconds == 0)) {
-        say("--ttl: it is seconds, 1 to %u", OAUTH_TTL_MAX);
+        (!quantity_seconds(slice_of_string(ttl), OAUTH_TTL_MAX, &seconds) || seconds == 0)) {
+        say("--ttl: it is a time from 1 to %u s: 90, 90s, 10m, 24h or 7d", OAUTH_TTL_MAX);
         return STATUS_USAGE;
     }
     m->ttl_s = (unsigned)seconds;

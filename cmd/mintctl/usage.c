@@ -63,7 +63,8 @@ static const struct usage_option client_apply[] = {
 static const struct usage_option token_mint[] = {
     {"--scope", "LIST", "scopes, separated by spaces (those the client gets by default)", false},
     {"--audience", "URI", "an audience; repeatable (the client's, where it has one alone)", true},
-    {"--ttl", "SECONDS", "its life, cut to what the client may have (the client's)", false},
+    {"--ttl", "TIME", "its life, 900 or 15m, cut to what the client may have (the client's)",
+     false},
     END,
 };
 

@@ -12,7 +12,7 @@ static const char on_environment[] =
 static const struct {
     const char *flags, *help;
 } others[] = {
-    {"--check", "read the configuration, say what is wrong, exit"},
+    {"--check", "read the configuration, say what is in force or what is wrong, exit"},
     {"--help, --version", "say so, exit"},
 };
 

@@ -1,4 +1,5 @@
 /* main.c: settings in, exit status out: 0 done, 1 it could not start, 2 a setting is wrong. */
+#include "check.h"
 #include "mintd/log.h"
 #include "options.h"
 #include <signal.h>
@@ -36,8 +37,21 @@ static void fit_connections(struct instance_options *instance) {
     }
 }
 
+static void log_notes(const struct options *options) {
+    for (unsigned i = 0; i < options->note_count; i++) {
+        const struct note *note = &options->notes[i];
+        if (note->nearest == NULL) {
+            log_warning(note->what, LOG_STRING("setting", note->setting));
+        } else {
+            log_warning(note->what, LOG_STRING("setting", note->setting),
+                        LOG_STRING("nearest", note->nearest));
+        }
+    }
+}
+
 static int run(struct options *options) {
     log_start(options->log_format, options->log_level);
+    log_notes(options);
     if (options->secret_on_command_line) {
         log_warning("a secret stands on the command line, where every user of this machine can "
                     "read it: use the environment or a file (MINTD_CLIENT_FILE, MINTD_REDIS_FILE)");
@@ -58,7 +72,7 @@ int main(int argc, char **argv) {
         status = run(&options);
         break;
     case OPTIONS_CHECK:
-        puts("mintd: the configuration is fine");
+        check_show(&options);
         break;
     case OPTIONS_SHOWN:
         break;

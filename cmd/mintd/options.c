@@ -1,106 +1,105 @@
 #include "options.h"
+#include "environment.h"
 #include "help.h"
 #include "mintd/crypto.h"
+#include "mintd/text_flaw.h"
+#include "setting_file.h"
 #include "settings.h"
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <uv.h>
 
 #define ERROR_MAX 512u
-#define FILE_MAX_SIZE 4096u
-#define FILE_STORAGE (FILE_MAX_SIZE + 2u) /* one byte too many tells, and a NUL */
 
 static bool wrong(const char *where, const char *what) {
     fprintf(stderr, "mintd: %s: %s\n", where, what);
     return false;
 }
 
-static bool apply(struct options *options, const struct setting *setting, const char *where,
-                  const char *value) {
+static void add_note(struct options *options, const char *what, struct slice setting,
+                     const char *nearest) {
+    if (options->note_count == NOTES_MAX) {
+        return;
+    }
+    struct note *note = &options->notes[options->note_count++];
+    note->what = what;
+    note->nearest = nearest;
+    snprintf(note->setting, sizeof note->setting, "%.*s", (int)setting.size, setting.data);
+}
+
+/* A blank that was not meant makes another secret; each part, as there are more than one. */
+static void look_for_blanks(struct options *options, const struct setting *setting,
+                            const char *where, const char *value) {
+    struct slice rest = slice_of_string(value), part;
+    if (setting->secrecy == SETTING_PUBLIC) {
+        return;
+    }
+    while (slice_split(&rest, ':', &part)) {
+        if (text_flaw(part) == TEXT_FLAW_BLANK) {
+            add_note(options, "a value that holds a secret has a blank at an edge",
+                     slice_of_string(where), NULL);
+            return;
+        }
+    }
+}
+
+static bool apply(struct options *options, const struct setting *setting,
+                  enum setting_source source, const char *where, const char *value) {
     char storage[ERROR_MAX];
     struct buffer error = buffer_of(storage, sizeof storage - 1);
-    if (setting->set(options, slice_of_string(value), &error)) {
-        return true;
+    struct setting_given *given = &options->given[setting - settings];
+    if (!setting->set(options, slice_of_string(value), &error)) {
+        storage[error.size] = '\0';
+        return wrong(where, storage);
     }
-    storage[error.size] = '\0';
-    return wrong(where, storage);
-}
-
-/* The file's bytes and a NUL. 0 or an errno value. */
-static int read_bytes(const char *path, char *bytes, size_t *size) {
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return errno;
+    given->source = source;
+    if (given->count < INSTANCE_LISTENERS_MAX) {
+        given->texts[given->count++] = value;
     }
-    setvbuf(file, NULL, _IONBF, 0); /* no copy of a secret in a buffer of stdio's */
-    *size = fread(bytes, 1, FILE_MAX_SIZE + 1, file);
-    int error = ferror(file) ? errno : 0;
-    fclose(file);
-    if (error == 0 && *size > FILE_MAX_SIZE) {
-        error = EFBIG;
-    }
-    if (error == 0 && memchr(bytes, '\0', *size) != NULL) {
-        error = EILSEQ;
-    }
-    return error;
-}
-
-/* The file's text without the newline at its end, in memory that options_fini() frees. NULL, with
- * errno, where it cannot be read or is no text. */
-static char *read_file(struct options *options, const char *path) {
-    size_t size = 0;
-    char *text = calloc(1, FILE_STORAGE);
-    if (text == NULL) {
-        return NULL;
-    }
-    options->owned[options->owned_count++] = text;
-    errno = read_bytes(path, text, &size);
-    if (errno != 0) {
-        return NULL;
-    }
-    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r')) {
-        text[--size] = '\0';
-    }
-    return text;
-}
-
-static const char *explain(int error) {
-    if (error == EFBIG) {
-        return "too large: 4096 bytes at most";
-    }
-    return error == EILSEQ ? "it is no text: it has a NUL byte" : strerror(error);
+    look_for_blanks(options, setting, where, value);
+    return true;
 }
 
 static bool apply_file(struct options *options, const struct setting *setting, const char *variable,
                        const char *path) {
-    const char *text = read_file(options, path);
+    char *text = calloc(1, SETTING_FILE_STORAGE);
     if (text == NULL) {
+        return wrong(variable, "not enough memory");
+    }
+    options->owned[options->owned_count++] = text; /* options_fini() wipes and frees it */
+    const char *why = setting_file_read(path, text);
+    if (why != NULL) {
         char what[ERROR_MAX];
-        snprintf(what, sizeof what, "cannot read %s: %s", path, explain(errno));
+        snprintf(what, sizeof what, "cannot read %s: %s", path, why);
         return wrong(variable, what);
     }
-    return apply(options, setting, variable, text);
-}
-
-/* An empty variable is as good as none: compose files make such. */
-static const char *environment(const char *variable) {
-    const char *value = getenv(variable);
-    return value == NULL || value[0] == '\0' ? NULL : value;
+    return apply(options, setting, FROM_FILE, variable, text);
 }
 
 static bool apply_environment(struct options *options, const struct setting *setting) {
     char file_variable[64];
-    const char *value = environment(setting->variable);
+    const char *value = environment_value(setting->variable);
     snprintf(file_variable, sizeof file_variable, "%s_FILE", setting->variable);
-    const char *path = setting->secrecy != SETTING_PUBLIC ? environment(file_variable) : NULL;
+    const char *path = setting->secrecy != SETTING_PUBLIC ? environment_value(file_variable) : NULL;
     if (value != NULL && path != NULL) {
         return wrong(file_variable, "the same setting is given without _FILE too: keep one");
     }
     if (value != NULL) {
-        return apply(options, setting, setting->variable, value);
+        return apply(options, setting, FROM_VARIABLE, setting->variable, value);
     }
     return path == NULL || apply_file(options, setting, file_variable, path);
+}
+
+static bool name_of_setting(size_t index, struct environment_name *name) {
+    if (index < settings_count) {
+        name->variable = settings[index].variable;
+        name->has_file = settings[index].secrecy != SETTING_PUBLIC;
+    }
+    return index < settings_count;
+}
+
+static void on_unknown_variable(void *context, struct slice name, const char *nearest) {
+    add_note(context, "there is no such environment variable", name, nearest);
 }
 
 static const struct setting *find_setting(struct slice flag) {
@@ -111,11 +110,6 @@ static const struct setting *find_setting(struct slice flag) {
     }
     return NULL;
 }
-
-struct command_line {
-    bool given[SETTINGS_MAX];
-    enum options_result result;
-};
 
 static bool holds_secret(const struct setting *setting, const char *value) {
     return setting->secrecy == SETTING_IS_SECRET ||
@@ -130,7 +124,7 @@ static void refuse_unknown(struct slice flag) {
 }
 
 /* "--flag value" and "--flag=value". Returns how many arguments were used, 0 where one is wrong. */
-static int apply_argument(struct options *options, struct command_line *line, char **argument) {
+static int apply_argument(struct options *options, char **argument) {
     struct slice rest = slice_of_string(argument[0]);
     struct slice flag;
     slice_split(&rest, '=', &flag);
@@ -144,32 +138,30 @@ static int apply_argument(struct options *options, struct command_line *line, ch
         wrong(setting->flag, "a value is missing");
         return 0;
     }
-    size_t index = (size_t)(setting - settings);
-    if (line->given[index] && !setting->repeatable) {
+    if (options->given[setting - settings].count != 0 && !setting->repeatable) {
         wrong(setting->flag, "given twice");
         return 0;
     }
-    line->given[index] = true;
     options->secret_on_command_line |= holds_secret(setting, value);
-    if (!apply(options, setting, setting->flag, value)) {
+    if (!apply(options, setting, FROM_FLAG, setting->flag, value)) {
         return 0;
     }
     return slice_is_absent(rest) ? 2 : 1;
 }
 
-static bool apply_arguments(struct options *options, struct command_line *line, int argc,
+static bool apply_arguments(struct options *options, enum options_result *result, int argc,
                             char **argv) {
     for (int i = 1; i < argc;) {
         if (help_show(argv[i])) {
-            line->result = OPTIONS_SHOWN;
+            *result = OPTIONS_SHOWN;
             return true;
         }
         if (strcmp(argv[i], "--check") == 0) {
-            line->result = OPTIONS_CHECK;
+            *result = OPTIONS_CHECK;
             i++;
             continue;
         }
-        int used = apply_argument(options, line, argv + i);
+        int used = apply_argument(options, argv + i);
         if (used == 0) {
             return false;
         }
@@ -212,7 +204,7 @@ static bool load_tls(struct instance_options *instance) {
 }
 
 enum options_result options_init(struct options *options, int argc, char **argv) {
-    struct command_line line = {.result = OPTIONS_RUN};
+    enum options_result result = OPTIONS_RUN;
     memset(options, 0, sizeof *options);
     options->log_level = LOG_INFO;
     options->instance.redis_prefix = S("mintd:");
@@ -223,23 +215,24 @@ enum options_result options_init(struct options *options, int argc, char **argv)
     options->instance.failure_limit = 10;
     options->instance.failure_v6_prefix = 64;
 
-    if (!apply_arguments(options, &line, argc, argv)) {
+    if (!apply_arguments(options, &result, argc, argv)) {
         return OPTIONS_WRONG;
     }
-    for (size_t i = 0; i < settings_count && line.result != OPTIONS_SHOWN; i++) {
-        if (!line.given[i] && !apply_environment(options, &settings[i])) {
+    if (result == OPTIONS_SHOWN) {
+        return OPTIONS_SHOWN;
+    }
+    for (size_t i = 0; i < settings_count; i++) {
+        if (options->given[i].source == FROM_DEFAULT && !apply_environment(options, &settings[i])) {
             return OPTIONS_WRONG;
         }
     }
-    if (line.result == OPTIONS_SHOWN) {
-        return OPTIONS_SHOWN;
-    }
-    return apply_defaults(options) && load_tls(&options->instance) ? line.result : OPTIONS_WRONG;
+    environment_each_unknown(name_of_setting, on_unknown_variable, options);
+    return apply_defaults(options) && load_tls(&options->instance) ? result : OPTIONS_WRONG;
 }
 
 void options_fini(struct options *options) {
     for (unsigned i = 0; i < options->owned_count; i++) {
-        crypto_wipe(options->owned[i], FILE_STORAGE);
+        crypto_wipe(options->owned[i], SETTING_FILE_STORAGE);
         free(options->owned[i]);
     }
     http_tls_free(options->instance.tls);

@@ -12,8 +12,30 @@ enum options_result {
     OPTIONS_WRONG, /* one line on standard error has said what */
 };
 
+#define SETTINGS_MAX 64u
+#define NOTES_MAX 16u
+
+enum setting_source { FROM_DEFAULT, FROM_FLAG, FROM_VARIABLE, FROM_FILE };
+
+/* What was given for one setting; the texts lie in argv, the environment or `owned`. */
+struct setting_given {
+    enum setting_source source;
+    unsigned count; /* more than one where it is repeatable */
+    const char *texts[INSTANCE_LISTENERS_MAX];
+};
+
+/* What is no mistake, and looks like one: a warning. */
+struct note {
+    const char *what;
+    char setting[64];    /* a flag or a variable */
+    const char *nearest; /* a name that may be meant; or NULL */
+};
+
 struct options {
     struct instance_options instance;
+    struct setting_given given[SETTINGS_MAX]; /* by place in settings[] */
+    struct note notes[NOTES_MAX];
+    unsigned note_count;
     enum log_format log_format;
     enum log_level log_level;
     struct oauth_client_seed seed;

@@ -1,6 +1,7 @@
 #include "settings.h"
 #include "mintd/api.h"
 #include "mintd/http_server.h"
+#include "mintd/quantity.h"
 #include <stdio.h>
 
 #define CACHE_SIZE_MAX (64ull << 30)
@@ -20,6 +21,19 @@ static bool read_number(struct slice value, unsigned least, unsigned most, unsig
         return false;
     }
     *number = (unsigned)parsed;
+    return true;
+}
+
+/* A duration in whole seconds. */
+static bool read_seconds(struct slice value, unsigned least, unsigned most, unsigned *seconds,
+                         struct buffer *error) {
+    unsigned long long parsed;
+    if (!quantity_seconds(value, most, &parsed) || parsed < least) {
+        buffer_append_format(error, "it is a time from %u to %u s: 90, 90s, 10m, 24h or 7d", least,
+                             most);
+        return false;
+    }
+    *seconds = (unsigned)parsed;
     return true;
 }
 
@@ -81,26 +95,21 @@ static bool set_redis_prefix(struct options *o, struct slice value, struct buffe
 }
 
 static bool set_redis_timeout(struct options *o, struct slice value, struct buffer *error) {
-    return read_number(value, 10, 10000, &o->instance.redis_timeout_ms, error);
+    unsigned long long ms;
+    if (!quantity_milliseconds(value, 10000, &ms) || ms < 10) {
+        return complain(error, "it is milliseconds, 10 to 10000, or a time: 250ms, 1s");
+    }
+    o->instance.redis_timeout_ms = (unsigned)ms;
+    return true;
 }
 
-/* A number of bytes, with k, m or g behind it for KiB, MiB or GiB. */
 static bool set_cache_size(struct options *o, struct slice value, struct buffer *error) {
-    static const char units[] = "kmg";
-    unsigned long long number;
-    unsigned shift = 0;
-    struct slice digits = value;
-    const char *unit =
-        value.size == 0 ? NULL : strchr(units, value.data[value.size - 1] | ('a' ^ 'A'));
-    if (unit != NULL && *unit != '\0') {
-        shift = 10 * (unsigned)(unit - units + 1);
-        digits.size--;
-    }
-    if (!slice_to_number(digits, CACHE_SIZE_MAX >> shift, &number)) {
+    unsigned long long bytes;
+    if (!quantity_bytes(value, CACHE_SIZE_MAX, &bytes)) {
         return complain(error,
                         "it is a number of bytes, 64m for instance, 64g at most; 0: no cache");
     }
-    o->instance.cache_size = (size_t)(number << shift);
+    o->instance.cache_size = (size_t)bytes;
     return true;
 }
 
@@ -113,7 +122,7 @@ static bool set_max_connections(struct options *o, struct slice value, struct bu
 }
 
 static bool set_token_ttl(struct options *o, struct slice value, struct buffer *error) {
-    return read_number(value, 1, OAUTH_TTL_MAX, &o->instance.token_ttl_s, error);
+    return read_seconds(value, 1, OAUTH_TTL_MAX, &o->instance.token_ttl_s, error);
 }
 
 static bool set_failure_limit(struct options *o, struct slice value, struct buffer *error) {
@@ -190,18 +199,19 @@ const struct setting settings[] = {
      set_redis, false, SETTING_MAY_HOLD_SECRET},
     {"--redis-prefix", "MINTD_REDIS_PREFIX", "TEXT", "what all keys begin with (mintd:)",
      set_redis_prefix, false, SETTING_PUBLIC},
-    {"--redis-timeout", "MINTD_REDIS_TIMEOUT", "MS", "how long Redis may take to answer (250)",
-     set_redis_timeout, false, SETTING_PUBLIC},
-    {"--cache-size", "MINTD_CACHE_SIZE", "BYTES",
+    {"--redis-timeout", "MINTD_REDIS_TIMEOUT", "TIME",
+     "how long Redis may take to answer; a plain number is milliseconds (250ms)", set_redis_timeout,
+     false, SETTING_PUBLIC},
+    {"--cache-size", "MINTD_CACHE_SIZE", "SIZE",
      "memory for answers of Redis, 64m for instance; 0: each request asks Redis (32m)",
      set_cache_size, false, SETTING_PUBLIC},
     {"--workers", "MINTD_WORKERS", "N", "event loops, each on a thread (one a core)", set_workers,
      false, SETTING_PUBLIC},
     {"--max-connections", "MINTD_MAX_CONNECTIONS", "N",
      "connections of clients at one time (10000)", set_max_connections, false, SETTING_PUBLIC},
-    {"--token-ttl", "MINTD_TOKEN_TTL", "SECONDS",
-     "life of a token where the client has no ttl of its own (3600)", set_token_ttl, false,
-     SETTING_PUBLIC},
+    {"--token-ttl", "MINTD_TOKEN_TTL", "TIME",
+     "life of a token where the client has no ttl of its own: 600, 10m, 24h (1h)", set_token_ttl,
+     false, SETTING_PUBLIC},
     {"--failure-limit", "MINTD_FAILURE_LIMIT", "N",
      "failed authentications a minute for each client and address; 0: no limit (10)",
      set_failure_limit, false, SETTING_PUBLIC},

@@ -5,8 +5,6 @@
 
 #include "options.h"
 
-#define SETTINGS_MAX 32u
-
 enum setting_secrecy {
     SETTING_PUBLIC,
     SETTING_MAY_HOLD_SECRET, /* a URL: it does where it has an '@' */

@@ -14,7 +14,7 @@ import pytest
 from support.clients import BA, G, basic, install_clients
 from support.http import Closed, Connection, curl, form_request, request_bytes
 from support.mintd import Mintd, run
-from support.oauth import (check_tok, check_unavailable, check_welcome, minted, post, row, rows, unique, use,
+from support.oauth import (brief, check_tok, check_unavailable, check_welcome, minted, post, row, rows, unique, use,
                            wait_status, wait_until)
 from support.redis_server import RedisServer
 
@@ -138,10 +138,10 @@ BAD_VALUES = {
                 "redis://h:1/-1", "redis://h:1/0/1", "redis://[::1", "unix:", "unix://", "unix://relative",
                 "memory", "redis://u%zz:p@h:1"],
     "--redis-prefix": ["p" * 65],
-    "--redis-timeout": ["", "0", "-1", "abc", "250ms", "1.5", "99999999999999999999"],
+    "--redis-timeout": ["", "0", "-1", "abc", "9ms", "11s", "1.5", "99999999999999999999"],
     "--cache-size": ["", "-1", "abc", "m", "1.5m", "32mb", "32 m", "65g", "99999999999999999999", "9999999999999g"],
     "--workers": ["", "-1", "abc", "1.5", "100000"],
-    "--token-ttl": ["", "0", "-1", "abc", "1h", "99999999999999999999"],
+    "--token-ttl": ["", "0", "0s", "-1", "abc", "1w", "1500ms", "367d", "99999999999999999999"],
     "--client": ["", "nocolon", ":secret", "id:", "a b\x01:secret", "a\x7f:secret", "i" * 256 + ":secret",
                  "id:" + "s" * 1025,
                  'id:secret:a"b', "id:secret:\u20ac"],
@@ -475,6 +475,7 @@ def test_client_is_made_once_redis_comes(start_mintd, own_redis):
     check_welcome(use(instance, minted(instance, "/auth", G, basic("late", "late-canary"))[0]), "late")
 
 
+@brief
 @row("CLI-start")
 def test_redis_that_does_not_answer_at_start(start_mintd, own_redis):
     own_redis.pause()
