@@ -41,6 +41,8 @@ static const char *advice_for(enum store_trouble trouble) {
         return "use the mintctl of the mintd that made it, or another --redis-prefix";
     case STORE_TROUBLE_OOM:
         return "raise its maxmemory";
+    case STORE_TROUBLE_PROTOCOL:
+        return "check that --redis names a Redis";
     case STORE_TROUBLE_MISCONF:
         return "it cannot write its files: look at its log and its disk";
     default:

@@ -1,5 +1,10 @@
-/* The first words on a connection: HELLO 3 (with AUTH and a name), SELECT; for a server that knows
- * RESP2 alone: AUTH, CLIENT SETNAME, ROLE, SELECT.
+/* The first words on a connection: HELLO 3 (with AUTH and a name), SELECT; for a server that
+ * refuses HELLO, in whatever words: AUTH, CLIENT SETNAME, the question for its role, SELECT, in
+ * RESP2.
+ *
+ * A proxy may refuse HELLO by closing the connection; but so does one whose Redis is away for the
+ * moment. So the next connection begins with PING: where that is answered and HELLO is not, the
+ * connection behind it does without HELLO; and the one behind that, whenever it comes, asks anew.
  *
  * An error reply to HELLO or AUTH may repeat what it was sent, the password too: only words of our
  * own about it get into the log. */
@@ -19,13 +24,15 @@ static bool is_lost(struct redis_link *link, const struct link_result *result) {
     return result->reply == NULL;
 }
 
-/* HELLO or AUTH was answered with an error. */
-static void refuse(struct redis_link *link, struct slice text) {
-    static const struct {
-        struct slice begin;
-        enum store_trouble trouble;
-        const char *words;
-    } table[] = {
+/* The errors that say of a greeting why there is none. */
+struct refusal {
+    struct slice begin;
+    enum store_trouble trouble;
+    const char *words;
+};
+
+static const struct refusal *find_refusal(struct slice text) {
+    static const struct refusal table[] = {
         {SLICE("NOAUTH"), STORE_TROUBLE_NOAUTH, "it wants a password"},
         {SLICE("WRONGPASS"), STORE_TROUBLE_NOAUTH, "wrong user or password"},
         {SLICE("ERR invalid password"), STORE_TROUBLE_NOAUTH, "wrong password"},
@@ -38,9 +45,18 @@ static void refuse(struct redis_link *link, struct slice text) {
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (slice_starts_with(text, table[i].begin)) {
-            link_fail(link, table[i].trouble, table[i].words);
-            return;
+            return &table[i];
         }
+    }
+    return NULL;
+}
+
+/* HELLO or AUTH was answered with an error. */
+static void refuse(struct redis_link *link, struct slice text) {
+    const struct refusal *refusal = find_refusal(text);
+    if (refusal != NULL) {
+        link_fail(link, refusal->trouble, refusal->words);
+        return;
     }
     char reason[LINK_REASON_MAX];
     struct slice code = redis_error_code(text);
@@ -77,12 +93,12 @@ static void on_authenticated(void *context, const struct link_result *result) {
     ask_name(context);
 }
 
-static void greet_resp2(struct redis_link *link) {
+static void greet_resp2(struct redis_link *link, struct slice reply_to_hello) {
     const struct redis_url *url = &link->url;
     if (!link->said_resp2) {
         link->said_resp2 = true;
-        log_warning("redis does not know HELLO 3; going on in RESP2",
-                    LOG_STRING("redis", link->address));
+        log_warning("redis refuses HELLO 3; going on in RESP2, without answers from memory",
+                    LOG_STRING("redis", link->address), LOG_TEXT("reply", reply_to_hello));
     }
     if (url->password[0] == '\0') {
         ask_name(link);
@@ -121,42 +137,46 @@ static void take_version(struct redis_link *link, const struct reply *hello) {
     }
 }
 
-static bool knows_resp2_alone(struct slice error) {
-    return slice_starts_with(error, S("ERR unknown command")) ||
-           slice_starts_with(error, S("NOPROTO"));
+/* Whatever the words are: HELLO is not to be had, and nothing else is wrong. NOPERM would come to
+ * AUTH too, where it is about more than HELLO. */
+static bool is_of_hello_alone(struct slice error) {
+    enum store_trouble trouble = redis_error_trouble(error);
+    return find_refusal(error) == NULL &&
+           (trouble == STORE_TROUBLE_PROTOCOL || trouble == STORE_TROUBLE_NOPERM);
 }
 
 static void on_hello(void *context, const struct link_result *result) {
     struct redis_link *link = context;
     const struct reply *reply = result->reply;
+    link->greeting_waits = GREETING_WAITS;
     if (is_lost(link, result)) {
         return;
     }
     if (reply->type == REPLY_ERROR) {
-        if (knows_resp2_alone(reply->text)) {
-            greet_resp2(link);
+        if (is_of_hello_alone(reply->text)) {
+            greet_resp2(link, redis_error_code(reply->text));
         } else {
             refuse(link, reply->text);
         }
+    } else if (reply->type == REPLY_ARRAY) { /* what RESP2 has for a map */
+        greet_resp2(link, S("an array"));
     } else if (reply->type != REPLY_MAP) {
         link_fail(link, STORE_TROUBLE_PROTOCOL, "its reply to HELLO is not a map");
     } else {
         link->said_resp2 = false;
+        link->hello = HELLO_IS_FINE;
         link->speaks_resp3 = true;
         take_version(link, reply);
         role_take(link, reply, ask_select);
     }
 }
 
-void greeting_start(struct redis_link *link) {
+static void ask_hello(struct redis_link *link) {
     const struct redis_url *url = &link->url;
     bool has_password = url->password[0] != '\0';
     bool has_name = link->name[0] != '\0';
     struct output *out = link_ask_begin(link);
-    link->speaks_resp3 = false;
-    link->server_version[0] = '\0';
-    link->on_master = NULL;
-    memset(link->role_ways_shut, 0, sizeof link->role_ways_shut);
+    link->greeting_waits = GREETING_WAITS_FOR_HELLO;
     out->secret = has_password;
     output_command(out, 2u + (has_password ? 3u : 0u) + (has_name ? 2u : 0u));
     output_argument(out, S("HELLO"));
@@ -171,6 +191,68 @@ void greeting_start(struct redis_link *link) {
         output_argument(out, slice_of_string(link->name));
     }
     link_ask_end(link, on_hello);
+}
+
+/* ---- HELLO is answered by closing the connection ---- */
+
+static void on_life(void *context, const struct link_result *result) {
+    struct redis_link *link = context;
+    link->greeting_waits = GREETING_WAITS;
+    if (is_lost(link, result)) {
+        return;
+    }
+    const struct reply *reply = result->reply;
+    const struct refusal *refusal = reply->type == REPLY_ERROR ? find_refusal(reply->text) : NULL;
+    if (refusal != NULL && !slice_equal(refusal->begin, S("NOAUTH"))) {
+        link_fail(link, refusal->trouble, refusal->words);
+    } else {
+        ask_hello(link); /* any reply is a sign of life */
+    }
+}
+
+static void ask_for_life(struct redis_link *link) {
+    struct output *out = link_ask_begin(link);
+    output_command(out, 1);
+    output_argument(out, S("PING"));
+    link->greeting_waits = GREETING_WAITS_FOR_LIFE;
+    link_ask_end(link, on_life);
+}
+
+void greeting_start(struct redis_link *link) {
+    link->speaks_resp3 = false;
+    link->greeting_waits = GREETING_WAITS;
+    link->server_version[0] = '\0';
+    link->on_master = NULL;
+    memset(link->role_ways_shut, 0, sizeof link->role_ways_shut);
+    switch (link->hello) {
+    case HELLO_IS_FINE:
+        ask_hello(link);
+        break;
+    case HELLO_IS_DOUBTED:
+        ask_for_life(link);
+        break;
+    case HELLO_HANGS_UP:
+        link->hello = HELLO_IS_DOUBTED;
+        link->role_ways_shut[ROLE_BY_HELLO] = true;
+        greet_resp2(link, S("none, it closes the connection: maybe a proxy without HELLO"));
+        break;
+    }
+}
+
+void greeting_hung_up(struct redis_link *link, const char *reason) {
+    if (link->greeting_waits == GREETING_WAITS_FOR_LIFE) {
+        link_fail(link, STORE_TROUBLE_DISCONNECTED,
+                  "it closes the connection before it says anything; maybe its port is for TLS, it "
+                  "is no Redis, or a proxy whose Redis is away");
+    } else if (link->greeting_waits != GREETING_WAITS_FOR_HELLO) {
+        link_fail(link, STORE_TROUBLE_DISCONNECTED, reason);
+    } else if (link->hello == HELLO_IS_FINE) {
+        link->hello = HELLO_IS_DOUBTED;
+        link_try_anew(link, "it closed the connection at HELLO");
+    } else {
+        link->hello = HELLO_HANGS_UP;
+        link_try_anew(link, "it answered PING, and closed the connection at HELLO");
+    }
 }
 
 /* ---- both ---- */

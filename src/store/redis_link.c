@@ -213,13 +213,9 @@ static void say_failure(struct redis_link *link, enum store_trouble trouble, con
     snprintf(link->reason, sizeof link->reason, "%s", reason);
 }
 
-void link_fail(struct redis_link *link, enum store_trouble trouble, const char *reason) {
+static void go_down(struct redis_link *link, enum store_trouble trouble, const char *reason) {
     enum link_state before = link->state;
-    if (before == LINK_DOWN || before == LINK_CLOSED) {
-        return;
-    }
-    say_failure(link, trouble, reason);
-    link_set_state(link, LINK_DOWN, link->reason);
+    link_set_state(link, LINK_DOWN, reason);
     link->trouble = trouble;
     uv_timer_stop(&link->timer);
     uv_timer_stop(&link->heart);
@@ -239,6 +235,17 @@ void link_fail(struct redis_link *link, enum store_trouble trouble, const char *
     } else {
         link_retry_later(link);
     }
+}
+
+void link_fail(struct redis_link *link, enum store_trouble trouble, const char *reason) {
+    if (link->state != LINK_DOWN && link->state != LINK_CLOSED) {
+        say_failure(link, trouble, reason);
+        go_down(link, trouble, link->reason);
+    }
+}
+
+void link_try_anew(struct redis_link *link, const char *reason) {
+    go_down(link, STORE_TROUBLE_DISCONNECTED, reason);
 }
 
 void link_set_up(struct redis_link *link) {

@@ -31,6 +31,19 @@ enum role_way {
     ROLE_WAYS,
 };
 
+/* What is known of this server and HELLO. */
+enum hello_belief {
+    HELLO_IS_FINE,
+    HELLO_IS_DOUBTED, /* a connection was closed where HELLO was asked */
+    HELLO_HANGS_UP,   /* and what was asked before it had been answered */
+};
+
+enum greeting_waits {
+    GREETING_WAITS, /* for something else */
+    GREETING_WAITS_FOR_LIFE,
+    GREETING_WAITS_FOR_HELLO,
+};
+
 struct redis_link {
     enum link_state state;
     struct link_events events;
@@ -67,6 +80,8 @@ struct redis_link {
     enum store_trouble trouble;
     char reason[LINK_REASON_MAX]; /* why it is DOWN, as logged last */
     bool has_been_up, said_resp2, speaks_resp3;
+    enum hello_belief hello;
+    enum greeting_waits greeting_waits;
     char server_version[LINK_VERSION_MAX];
     void (*on_closed)(void *);
     void *on_closed_context;
@@ -92,6 +107,8 @@ struct redis_link {
  * are compiled out. */
 void link_set_state(struct redis_link *link, enum link_state state, const char *reason);
 void link_retry_later(struct redis_link *link); /* DOWN, without a socket */
+/* GREETING: ends this connection, which was only to learn something, and says nothing of it. */
+void link_try_anew(struct redis_link *link, const char *reason);
 void link_maybe_closed(struct redis_link *link);
 
 /* redis_connect.c */
@@ -110,6 +127,8 @@ void traffic_end(struct redis_link *link);
 
 /* redis_greeting.c */
 void greeting_start(struct redis_link *link);
+/* GREETING, and the other side has closed the connection. */
+void greeting_hung_up(struct redis_link *link, const char *reason);
 /* What the map says of this name, or the array of names and values that RESP2 has in its place;
  * absent: nothing, or no text. */
 struct slice greeting_find_text(const struct reply *hello, struct slice name);

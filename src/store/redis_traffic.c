@@ -5,6 +5,7 @@
 
 #include "mintd/clock.h"
 #include "store/redis_error.h"
+#include "store/redis_stranger.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -234,6 +235,9 @@ static void dispatch(struct redis_link *link, const struct reply *reply, bool to
 }
 
 static void on_input(struct redis_link *link, struct slice input) {
+    if (link->greeting_waits == GREETING_WAITS_FOR_HELLO) { /* half an answer is one */
+        link->greeting_waits = GREETING_WAITS;
+    }
     reply_reader_feed(link->reader, input);
     while (speaks(link)) { /* a handler may have ended the connection */
         const struct reply *reply;
@@ -242,7 +246,9 @@ static void on_input(struct redis_link *link, struct slice input) {
             return;
         }
         if (progress == REPLY_BROKEN) {
-            link_fail(link, STORE_TROUBLE_PROTOCOL, reply_reader_error(link->reader));
+            const char *stranger = link->state == LINK_GREETING ? redis_stranger(input) : NULL;
+            link_fail(link, STORE_TROUBLE_PROTOCOL,
+                      stranger != NULL ? stranger : reply_reader_error(link->reader));
             return;
         }
         dispatch(link, reply, progress == REPLY_TOO_BIG);
@@ -255,14 +261,20 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *room) {
     *room = uv_buf_init(link->input, sizeof link->input);
 }
 
+static void on_end(struct redis_link *link, const char *reason) {
+    if (link->state == LINK_GREETING) {
+        greeting_hung_up(link, reason);
+    } else {
+        link_fail(link, STORE_TROUBLE_DISCONNECTED, reason);
+    }
+}
+
 static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *room) {
     struct redis_link *link = stream->data;
     if (size > 0) {
         on_input(link, slice_of(room->base, (size_t)size));
-    } else if (size == UV_EOF) {
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, "it closed the connection");
     } else if (size < 0) {
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, uv_strerror((int)size));
+        on_end(link, size == UV_EOF ? "it closed the connection" : uv_strerror((int)size));
     }
 }
 

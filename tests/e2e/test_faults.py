@@ -508,6 +508,7 @@ def test_link_cut_at_every_byte_of_the_greeting(fleet):
         proxy.rule = rule
         proxy.cut()
         assert done.wait(scaled(5)), "it did not greet"
+        wait_ready(instance, within=3)
 
     side_by_side(fleet, range(whole), cut)
     for instance, proxy in fleet:
