@@ -74,7 +74,8 @@ struct store_operation {
     const struct store_field *fields; /* store_read_hash */
     size_t field_count;
     int64_t number;   /* store_create_hash: 1 made, 0 it was there; store_delete: keys deleted;
-                         store_remove_field: fields removed; store_count */
+                         store_remove_field: fields removed; store_add_member: members added;
+                         store_remove_member: members removed; store_count */
     bool from_memory; /* a read: answered from a copy, which the store keeps coherent (below), or by
                          what another read had asked before */
 
@@ -127,6 +128,8 @@ struct store_verbs {
                                   struct store_operation *);
     enum progress (*add_member)(struct store *, struct slice key, struct slice member,
                                 struct store_operation *);
+    enum progress (*remove_member)(struct store *, struct slice key, struct slice member,
+                                   struct store_operation *);
     enum progress (*count)(struct store *, struct slice key, unsigned ttl_s,
                            struct store_operation *);
     enum progress (*fence)(struct store *, struct store_operation *);
@@ -184,11 +187,18 @@ static inline enum progress store_remove_field(struct store *store, struct slice
                                                struct store_operation *operation) {
     return store->verbs->remove_field(store, key, name, operation);
 }
-/* Adds to a set (SADD). */
+/* Adds to a set (SADD); `number` tells whether it was not in it. */
 static inline enum progress store_add_member(struct store *store, struct slice key,
                                              struct slice member,
                                              struct store_operation *operation) {
     return store->verbs->add_member(store, key, member, operation);
+}
+/* Removes from a set (SREM), and with its last member the set. FOUND also where it was not in it;
+ * `number` tells. */
+static inline enum progress store_remove_member(struct store *store, struct slice key,
+                                                struct slice member,
+                                                struct store_operation *operation) {
+    return store->verbs->remove_member(store, key, member, operation);
 }
 /* Adds one to a counter that is gone ttl_s seconds after it was first counted up; `number` is its
  * new value. */

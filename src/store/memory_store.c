@@ -313,6 +313,20 @@ static enum progress memory_add_member(struct store *base, struct slice key, str
     return found(store, operation, 1);
 }
 
+static enum progress memory_remove_member(struct store *base, struct slice key, struct slice member,
+                                          struct store_operation *operation) {
+    struct memory_store *store = memory_store_of(base);
+    struct memory_table *table = begin(store, key, member.size <= STORE_VALUE_MAX, operation);
+    if (table == NULL) {
+        return PROGRESS_DONE;
+    }
+    const struct entry *set = table_find(table, key);
+    if (set != NULL && set->kind != ENTRY_SET) {
+        return unknown(store, operation, STORE_TROUBLE_WRONGTYPE);
+    }
+    return found(store, operation, table_remove_member(table, key, member) ? 1 : 0);
+}
+
 static enum progress memory_count(struct store *base, struct slice key, unsigned ttl_s,
                                   struct store_operation *operation) {
     struct memory_store *store = memory_store_of(base);
@@ -391,6 +405,7 @@ struct store *memory_store_new(struct memory_data *data, struct store_metrics *m
         .set_field = memory_set_field,
         .remove_field = memory_remove_field,
         .add_member = memory_add_member,
+        .remove_member = memory_remove_member,
         .count = memory_count,
         .fence = memory_fence,
         .changes = memory_changes,

@@ -181,8 +181,11 @@ bool table_has_room(struct memory_table *table, size_t more) {
 
 void table_insert(struct memory_table *table, struct entry *entry) {
     struct slice member = entry_value(entry);
-    size_t bucket =
-        bucket_of(table, entry_key(entry), entry->kind == ENTRY_MEMBER ? &member : NULL);
+    bool is_member = entry->kind == ENTRY_MEMBER;
+    size_t bucket = bucket_of(table, entry_key(entry), is_member ? &member : NULL);
+    if (is_member) {
+        table_find(table, entry_key(entry))->member_count++;
+    }
     entry->next = table->buckets[bucket];
     table->buckets[bucket] = entry;
     table->keys++;
@@ -210,6 +213,20 @@ bool table_remove(struct memory_table *table, struct slice key) {
     remove_at(table, place);
     if (is_set) {
         remove_members(table, key);
+    }
+    return true;
+}
+
+bool table_remove_member(struct memory_table *table, struct slice set, struct slice member) {
+    struct entry **place = find(table, set, &member);
+    if (*place == NULL) {
+        return false;
+    }
+    remove_at(table, place);
+    struct entry **its_set = find(table, set, NULL);
+    (*its_set)->member_count--;
+    if ((*its_set)->member_count == 0) {
+        remove_at(table, its_set);
     }
     return true;
 }

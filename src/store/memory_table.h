@@ -15,10 +15,10 @@ struct entry {
     struct entry *next;
     uint64_t expires_ms;
     enum entry_kind kind;
-    struct store_field *fields; /* of a HASH: a block of its own, with what it points at */
-    size_t field_count;
-    size_t key_size, value_size; /* value: a TEXT, or the member of the set `key` */
-    char bytes[];                /* key, then value */
+    struct store_field *fields;       /* of a HASH: a block of its own, with what it points at */
+    size_t field_count, member_count; /* of a HASH; of a SET */
+    size_t key_size, value_size;      /* value: a TEXT, or the member of the set `key` */
+    char bytes[];                     /* key, then value */
 };
 
 static inline struct slice entry_key(const struct entry *entry) {
@@ -54,9 +54,11 @@ struct entry *table_find_member(struct memory_table *table, struct slice set, st
 /* Whether so many more fit; sweeps out a few that have expired. Pointers to entries with a time to
  * live are not valid behind it. */
 bool table_has_room(struct memory_table *table, size_t more);
-/* Takes the entry over. There must be room, and none of this name. */
+/* Takes the entry over. There must be room, and none of this name; of a member, its set. */
 void table_insert(struct memory_table *table, struct entry *entry);
 /* A key, with its members where it is a set. False: there was none. */
 bool table_remove(struct memory_table *table, struct slice key);
+/* A member, and with the last one its set. False: it was not there. */
+bool table_remove_member(struct memory_table *table, struct slice set, struct slice member);
 
 #endif

@@ -85,6 +85,7 @@ static enum store_answer answer(enum redis_verb verb, const struct reply *reply,
         return answer_set_field(reply, operation);
     case REDIS_DELETE:
     case REDIS_ADD_MEMBER:
+    case REDIS_REMOVE_MEMBER:
     case REDIS_REMOVE_FIELD:
     case REDIS_CALL:
     case REDIS_VERB_COUNT:

@@ -272,6 +272,7 @@ static const struct store_verbs verbs = {
     .set_field = redis_verb_set_field,
     .remove_field = redis_verb_remove_field,
     .add_member = redis_verb_add_member,
+    .remove_member = redis_verb_remove_member,
     .count = redis_verb_count,
     .fence = redis_verb_fence,
     .changes = redis_changes,

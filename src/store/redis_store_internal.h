@@ -102,6 +102,8 @@ enum progress redis_verb_remove_field(struct store *base, struct slice key, stru
                                       struct store_operation *operation);
 enum progress redis_verb_add_member(struct store *base, struct slice key, struct slice member,
                                     struct store_operation *operation);
+enum progress redis_verb_remove_member(struct store *base, struct slice key, struct slice member,
+                                       struct store_operation *operation);
 enum progress redis_verb_count(struct store *base, struct slice key, unsigned ttl_s,
                                struct store_operation *operation);
 

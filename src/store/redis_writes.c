@@ -130,18 +130,30 @@ enum progress redis_verb_remove_field(struct store *base, struct slice key, stru
     return redis_verb_end(store, REDIS_REMOVE_FIELD, 1, operation);
 }
 
-enum progress redis_verb_add_member(struct store *base, struct slice key, struct slice member,
-                                    struct store_operation *operation) {
+/* SADD or SREM. */
+static enum progress change_set(struct store *base, enum redis_verb verb, struct slice command,
+                                struct slice key, struct slice member,
+                                struct store_operation *operation) {
     struct redis_store *store = redis_store_of(base);
     struct output *out = redis_verb_begin(store, key, member.size <= STORE_VALUE_MAX, operation);
     if (out == NULL) {
         return PROGRESS_DONE;
     }
     output_command(out, 3);
-    output_argument(out, S("SADD"));
+    output_argument(out, command);
     output_joined(out, store->prefix, key);
     output_argument(out, member);
-    return redis_verb_end(store, REDIS_ADD_MEMBER, 1, operation);
+    return redis_verb_end(store, verb, 1, operation);
+}
+
+enum progress redis_verb_add_member(struct store *base, struct slice key, struct slice member,
+                                    struct store_operation *operation) {
+    return change_set(base, REDIS_ADD_MEMBER, S("SADD"), key, member, operation);
+}
+
+enum progress redis_verb_remove_member(struct store *base, struct slice key, struct slice member,
+                                       struct store_operation *operation) {
+    return change_set(base, REDIS_REMOVE_MEMBER, S("SREM"), key, member, operation);
 }
 
 /* The counter gets its end together with its beginning, and both commands see it at one moment: it

@@ -397,9 +397,10 @@ static void use_user(struct world *world, const char *user, const char *password
 static void test_user_with_just_enough_rights(void **state) {
     struct world *world = *state;
     const struct store_field field = {S("f"), S("v")};
-    test_redis_command(&world->redis,
-                       "ACL SETUSER svc on >p%%40ss: ~mintd:* resetchannels -@all +get +set +setex "
-                       "+del +hgetall +hset +hexists +hdel +renamenx +sadd +multi +exec +ping");
+    test_redis_command(
+        &world->redis,
+        "ACL SETUSER svc on >p%%40ss: ~mintd:* resetchannels -@all +get +set +setex "
+        "+del +hgetall +hset +hexists +hdel +renamenx +sadd +srem +multi +exec +ping");
     use_user(world, "svc", "p%40ss:");
     open_store(world);
     assert_true(comes_back(world));
@@ -413,6 +414,8 @@ static void test_user_with_just_enough_rights(void **state) {
     store_call_remove_field(world->call, S("h"), S("f"));
     assert_int_equal(store_call_wait(world->call), STORE_FOUND);
     store_call_add_member(world->call, S("s"), S("m"));
+    assert_int_equal(store_call_wait(world->call), STORE_FOUND);
+    store_call_remove_member(world->call, S("s"), S("m"));
     assert_int_equal(store_call_wait(world->call), STORE_FOUND);
     store_call_delete(world->call, S("s"));
     assert_int_equal(store_call_wait(world->call), STORE_FOUND);

@@ -194,7 +194,7 @@ static void test_key_too_long_is_unknown(void **state) {
     char text[STORE_KEY_MAX + 1];
     memset(text, 'k', sizeof text);
     struct slice key = slice_of(text, sizeof text);
-    for (int verb = 0; verb < 9; verb++) {
+    for (int verb = 0; verb < 10; verb++) {
         switch (verb) {
         case 0:
             store_call_get(call, key);
@@ -219,6 +219,9 @@ static void test_key_too_long_is_unknown(void **state) {
             break;
         case 7:
             store_call_remove_field(call, key, S("f"));
+            break;
+        case 8:
+            store_call_remove_member(call, key, S("m"));
             break;
         default:
             store_call_add_member(call, key, S("m"));
@@ -466,6 +469,32 @@ static void test_member(void **state) {
     assert_int_equal(call->operation.number, 1);
 }
 
+static void test_removed_member(void **state) {
+    struct world *world = *state;
+    struct store_call *call = world->call;
+    store_call_remove_member(call, S("names"), S("a"));
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    assert_int_equal(call->operation.number, 0);
+    store_call_add_member(call, S("names"), S("a\r\n\0b"));
+    store_call_wait(call);
+    store_call_add_member(call, S("names"), S("b"));
+    store_call_wait(call);
+    for (int left = 1; left >= 0; left--) {
+        store_call_remove_member(call, S("names"), S("a\r\n\0b"));
+        assert_int_equal(store_call_wait(call), STORE_FOUND);
+        assert_int_equal(call->operation.number, left);
+    }
+    store_call_remove_member(call, S("names"), S("b"));
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    assert_int_equal(call->operation.number, 1);
+    store_call_delete(call, S("names")); /* it went with its last member */
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    assert_int_equal(call->operation.number, 0);
+    store_call_add_member(call, S("names"), S("b"));
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    assert_int_equal(call->operation.number, 1);
+}
+
 static void test_wrong_type_is_unknown(void **state) {
     struct world *world = *state;
     struct store_call *call = world->call;
@@ -482,7 +511,10 @@ static void test_wrong_type_is_unknown(void **state) {
     store_call_add_member(call, S("hash"), S("m"));
     assert_int_equal(store_call_wait(call), STORE_UNKNOWN);
     assert_int_equal(call->operation.trouble, STORE_TROUBLE_WRONGTYPE);
-    assert_int_equal(counter_read(&world->metrics[0].troubles[STORE_TROUBLE_WRONGTYPE]), 3);
+    store_call_remove_member(call, S("text"), S("m"));
+    assert_int_equal(store_call_wait(call), STORE_UNKNOWN);
+    assert_int_equal(call->operation.trouble, STORE_TROUBLE_WRONGTYPE);
+    assert_int_equal(counter_read(&world->metrics[0].troubles[STORE_TROUBLE_WRONGTYPE]), 4);
     store_call_create_hash(call, S("text"), awkward, AWKWARD_COUNT);
     assert_int_equal(store_call_wait(call), STORE_FOUND);
     assert_int_equal(call->operation.number, 0);
@@ -722,8 +754,9 @@ static void test_redis_gets_one_write_a_turn(void **state) {
         CONTRACT(place, test_field_of_a_hash),                                                     \
         CONTRACT(place, test_field_beside_one_that_is_gone), CONTRACT(place, test_removed_field),  \
         CONTRACT(place, test_key_with_braces), CONTRACT(place, test_member),                       \
-        CONTRACT(place, test_wrong_type_is_unknown), CONTRACT(place, test_counter),                \
-        CONTRACT(place, test_counter_ends), CONTRACT(place, test_counter_of_what_is_none),         \
+        CONTRACT(place, test_removed_member), CONTRACT(place, test_wrong_type_is_unknown),         \
+        CONTRACT(place, test_counter), CONTRACT(place, test_counter_ends),                         \
+        CONTRACT(place, test_counter_of_what_is_none),                                             \
         CONTRACT(place, test_thousands_in_one_turn),                                               \
         CONTRACT(place, test_verb_from_inside_on_done),                                            \
         CONTRACT(place, test_verbs_after_close_are_unknown),                                       \

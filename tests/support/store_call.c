@@ -95,6 +95,11 @@ void store_call_add_member(struct store_call *call, struct slice key, struct sli
     end(call, store_add_member(call->store, key, member, &call->operation));
 }
 
+void store_call_remove_member(struct store_call *call, struct slice key, struct slice member) {
+    begin(call);
+    end(call, store_remove_member(call->store, key, member, &call->operation));
+}
+
 void store_call_set_field(struct store_call *call, struct slice key, struct slice beside,
                           struct store_field field) {
     begin(call);

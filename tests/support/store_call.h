@@ -34,6 +34,7 @@ void store_call_read_hash(struct store_call *call, struct slice key);
 void store_call_create_hash(struct store_call *call, struct slice key,
                             const struct store_field *fields, size_t count);
 void store_call_add_member(struct store_call *call, struct slice key, struct slice member);
+void store_call_remove_member(struct store_call *call, struct slice key, struct slice member);
 void store_call_set_field(struct store_call *call, struct slice key, struct slice beside,
                           struct store_field field);
 void store_call_remove_field(struct store_call *call, struct slice key, struct slice name);

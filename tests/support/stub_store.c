@@ -251,6 +251,7 @@ static void perform(struct stub_store *stub, const struct stub_request *request,
         }
         break;
     case STUB_REMOVE_FIELD:
+    case STUB_REMOVE_MEMBER:
         operation->number = stub_store_remove_field(stub, request->key, request->value);
         break;
     case STUB_CREATE_HASH:
@@ -404,6 +405,11 @@ static enum progress add_member(struct store *store, struct slice key, struct sl
     return take_and_answer(stub_of(store), STUB_ADD_MEMBER, key, member, operation);
 }
 
+static enum progress remove_member(struct store *store, struct slice key, struct slice member,
+                                   struct store_operation *operation) {
+    return take_and_answer(stub_of(store), STUB_REMOVE_MEMBER, key, member, operation);
+}
+
 static enum progress count(struct store *store, struct slice key, unsigned ttl_s,
                            struct store_operation *operation) {
     struct stub_store *stub = stub_of(store);
@@ -447,6 +453,7 @@ void stub_store_init(struct stub_store *stub) {
         .set_field = set_field,
         .remove_field = remove_field,
         .add_member = add_member,
+        .remove_member = remove_member,
         .count = count,
         .fence = fence,
         .changes = changes,

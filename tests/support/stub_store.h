@@ -24,6 +24,7 @@ enum stub_verb {
     STUB_SET_FIELD,
     STUB_REMOVE_FIELD,
     STUB_ADD_MEMBER,
+    STUB_REMOVE_MEMBER,
     STUB_COUNT,
     STUB_FENCE,
 };
@@ -32,8 +33,8 @@ enum stub_verb {
 struct stub_request {
     enum stub_verb verb;
     char *key;
-    char *value; /* SET: the text; ADD_MEMBER: the member; SET_FIELD: the field beside;
-                    REMOVE_FIELD: its name; else NULL */
+    char *value; /* SET: the text; ADD_MEMBER, REMOVE_MEMBER: the member; SET_FIELD: the field
+                    beside; REMOVE_FIELD: its name; else NULL */
     size_t value_size;
     unsigned ttl_s;
     struct store_field *fields; /* CREATE_HASH, SET_FIELD */

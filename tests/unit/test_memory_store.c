@@ -118,6 +118,29 @@ static void test_expired_are_swept(void **state) {
     world_close(&world);
 }
 
+/* A set that loses its last member leaves no room taken. */
+static void test_set_goes_with_its_last_member(void **state) {
+    struct world world;
+    char text[16];
+    (void)state;
+    world_open(&world, 10);
+    for (unsigned round = 0; round < 5; round++) {
+        for (unsigned i = 0; i < 8; i++) {
+            store_add_member(world.store, S("s"), key_of(i, text), &world.operation);
+        }
+        for (unsigned i = 0; i < 8; i++) {
+            store_remove_member(world.store, S("s"), key_of(i, text), &world.operation);
+            assert_int_equal(world.operation.answer, STORE_FOUND);
+            assert_int_equal(world.operation.number, 1);
+        }
+        for (unsigned i = 0; i < 10; i++) { /* all of it */
+            assert_int_equal(set(&world, i, 60), STORE_FOUND);
+        }
+        now_ms += 60000;
+    }
+    world_close(&world);
+}
+
 static void test_members_go_with_their_set(void **state) {
     struct world world;
     (void)state;
@@ -265,6 +288,7 @@ int main(void) {
         cmocka_unit_test(test_longest_time_to_live),
         cmocka_unit_test(test_bound_of_keys),
         cmocka_unit_test(test_expired_are_swept),
+        cmocka_unit_test(test_set_goes_with_its_last_member),
         cmocka_unit_test(test_members_go_with_their_set),
         cmocka_unit_test(test_result_outlives_the_key),
         cmocka_unit_test(test_threads),
