@@ -21,3 +21,7 @@ mintd_test(unit form mintd_base)
 target_sources(test_form PRIVATE ${PROJECT_SOURCE_DIR}/src/api/form.c)
 mintd_test(unit client_address mintd_base)
 target_sources(test_client_address PRIVATE ${PROJECT_SOURCE_DIR}/src/api/client_address.c)
+
+# The instance's record in the store.
+mintd_test(unit heartbeat mintd_api mintd_test_oauth PkgConfig::CJSON)
+target_sources(test_heartbeat PRIVATE support/caught_log.c)

@@ -18,14 +18,39 @@ struct worker_metrics {
     struct histogram loop_lag; /* how late the worker's tick came */
 };
 
+/* What an instance has to tell its operator: `mintctl doctor` finds it in the heartbeat. Each stays
+ * until the end of the process. */
+#define API_NOTICES(X) X(CLIENT_DIFFERS, "client differs") /* --client and its record */
+
+enum api_notice {
+#define X(id, name) API_NOTICE_##id,
+    API_NOTICES(X)
+#undef X
+        API_NOTICE_COUNT
+};
+
+/* Of the last beat: per second, in tenths. Written by who beats, read by anybody. */
+struct api_rates {
+    struct counter minted, validated, refused, answered;
+};
+
+#define API_RUN_SIZE 16u
+
 /* What all workers of a process share; it outlives them. */
 struct api_process {
     const char *name;           /* of this instance: [A-Za-z0-9._-] */
+    char run[API_RUN_SIZE + 1]; /* random: tells two of the same name apart */
+    const char *host;           /* its name */
     uint64_t started_ms;        /* epoch */
+    uint64_t started_ns;        /* clock_monotonic_ns() */
+    struct slice issuer;
+    const char *client;         /* id of --client; NULL: none */
     const struct slice *listen; /* [listen_count]: the addresses, as they were given */
     unsigned listen_count;
     bool tls; /* those of them that are TCP speak TLS */
     unsigned worker_count;
+    struct api_rates rates;
+    _Atomic unsigned notices; /* a bit an enum api_notice */
     /* [metrics_count]: one a worker, one more for the metrics listener */
     struct worker_metrics *metrics;
     unsigned metrics_count;
@@ -34,6 +59,10 @@ struct api_process {
     /* X-Forwarded-For or Forwarded came from an address that is not trusted */
     _Atomic bool untrusted_proxy;
 };
+
+static inline void api_notice(struct api_process *process, enum api_notice notice) {
+    atomic_fetch_or(&process->notices, 1u << notice);
+}
 
 enum api_paths {
     API_ALL,

@@ -167,7 +167,7 @@ const struct http_handler *api_handler(void) {
 }
 
 struct api *api_new(const struct api_options *options) {
-    struct api *api = malloc(sizeof *api);
+    struct api *api = calloc(1, sizeof *api);
     if (api != NULL) {
         api->options = *options;
         metadata_init(api);

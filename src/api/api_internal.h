@@ -5,12 +5,21 @@
 #include "mintd/api.h"
 #include "mintd/log.h"
 
+/* The last probe of the store, for /readyz. */
+struct readiness {
+    struct store_operation probe;
+    bool is_open;
+    uint64_t probed_ns; /* when it began; 0: never */
+    struct readiness_call *waiting;
+};
+
 struct api {
     struct api_options options; /* with an issuer of our own: */
     char issuer[API_ISSUER_MAX];
     struct slice issuer_path; /* of the issuer: "" or "/t1"; a part of it */
     char resource_url_text[API_ISSUER_MAX + 128];
     struct slice resource_url; /* of the metadata of /secret */
+    struct readiness readiness;
 };
 
 /* Endpoints as metrics and logs name them; 0 is what belongs to none. */

@@ -16,11 +16,13 @@
 #define POOL_QUEUE 64u
 #define MEMORY_KEYS_MAX 1000000u
 #define LISTEN_ERROR_MAX 512u
+#define HOST_IN_NAME_MAX (INSTANCE_NAME_MAX / 2 - 1)
 
 struct instance {
     const struct instance_options *options;
     struct api_process process;
     char name[INSTANCE_NAME_MAX + 1];
+    char host[INSTANCE_NAME_MAX + 1]; /* cut where it is longer */
     char issuer_text[HTTP_ADDRESS_MAX + 16];
     struct slice issuer;
     char resource_text[API_RESOURCE_MAX];
@@ -118,10 +120,9 @@ static void choose_name(struct instance *instance) {
         buffer_append(&name, instance->options->name);
         return;
     }
-    char host[INSTANCE_NAME_MAX / 2] = "";
     char storage[HTTP_ADDRESS_MAX];
     struct buffer address = buffer_of(storage, sizeof storage);
-    gethostname(host, sizeof host - 1);
+    struct slice host = slice_of_string(instance->host);
     http_listener_name(*fd_of(instance, 0, 0), &address);
     struct slice rest = buffer_slice(&address);
     struct slice port = rest;
@@ -130,7 +131,8 @@ static void choose_name(struct instance *instance) {
     if (port.size > INSTANCE_NAME_MAX / 4) {
         port = slice_skip(port, port.size - INSTANCE_NAME_MAX / 4);
     }
-    buffer_append(&name, slice_of_string(host));
+    host.size = host.size < HOST_IN_NAME_MAX ? host.size : HOST_IN_NAME_MAX;
+    buffer_append(&name, host);
     buffer_append_char(&name, '-');
     buffer_append(&name, port);
     for (size_t i = 0; i < name.size; i++) {
@@ -395,11 +397,27 @@ static bool open_instance(struct instance *instance) {
     choose_name(instance);
     choose_issuer(instance);
     choose_resource(instance);
+    instance->process.issuer = instance->issuer;
     tell_listeners(instance);
     if (!open_workers(instance)) {
         return fail("a worker could not be opened: not enough memory or file descriptors");
     }
     return open_main_loop(instance) || fail("the main loop could not be opened");
+}
+
+static void describe_process(struct instance *instance) {
+    const struct instance_options *options = instance->options;
+    struct api_process *process = &instance->process;
+    gethostname(instance->host, sizeof instance->host - 1);
+    process->name = instance->name;
+    process->host = instance->host;
+    process->started_ms = clock_wall_ms();
+    process->started_ns = clock_monotonic_ns();
+    process->starting = options->seed != NULL;
+    process->client = options->seed == NULL ? NULL : options->seed->id;
+    process->listen = options->listen;
+    process->listen_count = options->listen_count;
+    process->tls = options->tls != NULL;
 }
 
 int instance_run(const struct instance_options *options) {
@@ -410,12 +428,7 @@ int instance_run(const struct instance_options *options) {
     }
     instance->options = options;
     instance->metrics_fd = -1;
-    instance->process.name = instance->name;
-    instance->process.started_ms = clock_wall_ms();
-    instance->process.starting = options->seed != NULL;
-    instance->process.listen = options->listen;
-    instance->process.listen_count = options->listen_count;
-    instance->process.tls = options->tls != NULL;
+    describe_process(instance);
     hold_signals(true);
     bool ok = open_instance(instance) && run(instance);
     free_instance(instance);

@@ -3,9 +3,9 @@
  * ask the store), then the store's commands.
  *
  * The end: worker_drain() sets a wish and wakes the loop; listeners close, open requests are
- * answered; when none is left, or time is up, slow checks that have not begun are given up (503),
- * servers and store close; when they have, the last handles close and the loop ends by itself.
- * worker_free() closes the one that other threads use. */
+ * answered; when none is left, or time is up, the heartbeat is taken away, slow checks that have
+ * not begun are given up (503), servers and store close; when they have, the last handles close and
+ * the loop ends by itself. worker_free() closes the one that other threads use. */
 #include "instance/worker.h"
 #include "mintd/clock.h"
 #include "mintd/log.h"
@@ -84,6 +84,22 @@ static bool is_drained(const struct worker *worker) {
         served = served && http_server_is_idle(worker->servers[i]);
     }
     return served || uv_now(&worker->loop) - worker->drain_started_ms > WORKER_DRAIN_MS;
+}
+
+/* Taken away ahead of the end, while there is a link. */
+static void leave(struct worker *worker) {
+    if (!worker->leaving) {
+        worker->leaving = true;
+        worker->leave_started_ms = uv_now(&worker->loop);
+        if (worker->has_heartbeat) {
+            heartbeat_leave(&worker->heartbeat);
+        }
+    }
+}
+
+static bool has_left(const struct worker *worker) {
+    return !worker->has_heartbeat || heartbeat_has_left(&worker->heartbeat) ||
+           uv_now(&worker->loop) - worker->leave_started_ms > WORKER_LEAVE_MS;
 }
 
 /* ---- the client made at start ---- */
@@ -190,6 +206,9 @@ static void on_tick(uv_timer_t *timer) {
     }
     tell_store_state(worker);
     create_client(worker);
+    if (worker->has_heartbeat) {
+        heartbeat_tick(&worker->heartbeat, worker->last_tick_ns);
+    }
     if (++worker->ticks % WORKER_USAGE_TICKS == 0) {
         oauth_write_usage(worker->oauth);
     }
@@ -200,10 +219,14 @@ static void on_turn_end(uv_prepare_t *prepare) {
     for (unsigned i = 0; i < worker->server_count; i++) {
         http_server_flush(worker->servers[i]);
     }
+    bool drained = worker->draining && is_drained(worker);
+    if (drained && !worker->closing) {
+        leave(worker);
+    }
     if (worker->store != NULL) {
         store_flush(worker->store);
     }
-    if (worker->draining && is_drained(worker)) {
+    if (drained && has_left(worker)) {
         end_loop(worker);
     }
 }
@@ -313,6 +336,28 @@ static bool open_oauth(struct worker *worker) {
     return worker->oauth != NULL;
 }
 
+static bool make_run_id(struct worker *worker) {
+    struct buffer run = buffer_of(worker->options.process->run, API_RUN_SIZE + 1);
+    uint64_t number;
+    bool ok = crypto_random(worker->crypto, &number, sizeof number);
+    buffer_append_format(&run, "%016llx", (unsigned long long)number);
+    return ok;
+}
+
+/* One for the process; `memory:` has nobody who would read it. */
+static bool open_heartbeat(struct worker *worker) {
+    if (worker->options.index != 0 || worker->options.memory != NULL) {
+        return true;
+    }
+    heartbeat_init(&worker->heartbeat, &(struct heartbeat_options){
+                                           .process = worker->options.process,
+                                           .store = worker->store,
+                                           .wall_ms = clock_wall_ms,
+                                       });
+    worker->has_heartbeat = true;
+    return make_run_id(worker);
+}
+
 static void close_listeners(const int *fds, unsigned count) {
     for (unsigned i = 0; i < count; i++) {
         close(fds[i]);
@@ -377,7 +422,8 @@ static bool open_servers(struct worker *worker) {
 bool worker_open(struct worker *worker, const struct worker_options *options) {
     worker->options = *options;
     worker->loop_open = open_loop(worker);
-    if (!worker->loop_open || !open_store(worker) || !open_oauth(worker)) {
+    if (!worker->loop_open || !open_store(worker) || !open_oauth(worker) ||
+        !open_heartbeat(worker)) {
         close_listeners(options->listeners, options->listener_count);
         if (options->metrics_listener >= 0) {
             close(options->metrics_listener);

@@ -8,6 +8,7 @@
 
 #include "mintd/api.h"
 #include "mintd/cache_group.h"
+#include "mintd/heartbeat.h"
 #include "mintd/instance.h"
 #include "mintd/memory_store.h"
 #include <uv.h>
@@ -16,6 +17,7 @@
 #define WORKER_USAGE_TICKS 50u    /* between two writes of when secrets were last used: 5 s */
 #define WORKER_OWN_OPERATIONS 64u /* of the store, that belong to no request */
 #define WORKER_DRAIN_MS 8000u
+#define WORKER_LEAVE_MS 500u       /* at its end, for the store to take the heartbeat away */
 #define WORKER_STORE_GRACE_MS 500u /* for the store to come up before its absence is told */
 
 struct worker_options {
@@ -57,9 +59,11 @@ struct worker {
     bool creation_told; /* creation_trouble has been logged */
     enum store_trouble creation_trouble;
     enum store_trouble last_trouble;
-    bool store_told; /* last_trouble has been logged */
-    bool draining, closing;
-    uint64_t drain_started_ms, last_tick_ns;
+    bool store_told;            /* last_trouble has been logged */
+    struct heartbeat heartbeat; /* of the process; on the first worker, with Redis */
+    bool has_heartbeat;
+    bool draining, leaving, closing;
+    uint64_t drain_started_ms, leave_started_ms, last_tick_ns;
     unsigned ticks;
     unsigned open_parts; /* of those that close later */
 };

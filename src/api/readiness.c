@@ -1,0 +1,104 @@
+/* readiness.c: /readyz: can it serve.
+ *
+ * Ready means that the store takes a write: it is tried, with the instance's heartbeat. A store
+ * that is read-only, full or loading is not ready, though it answers. But whoever asks often must
+ * not make Redis write often: one probe answers all who ask while it is under way, and for some
+ * time after; a no for less time than a yes, so that who waits for the store hears of it soon. That
+ * there is no link needs no probe. */
+#include "api/api_internal.h"
+#include "api/heartbeat_record.h"
+#include "mintd/clock.h"
+
+#define YES_FOR_NS 1000000000ull
+#define NO_FOR_NS 200000000ull
+
+struct readiness_call {
+    struct readiness_call *next; /* that waits for the same probe */
+};
+
+static void reply_ready(struct http_exchange *x) {
+    static const struct http_header headers[] = {HEADER_JSON, HEADER_NO_STORE};
+    http_respond(x, &(struct http_response){200, headers, 2, SLICE("{\"status\":\"ready\"}")});
+}
+
+static void reply_not_ready(struct http_exchange *x, struct slice reason) {
+    static const struct http_header headers[] = {HEADER_JSON, HEADER_NO_STORE,
+                                                 HEADER("Retry-After", SLICE("1"))};
+    char storage[128];
+    struct buffer body = buffer_of(storage, sizeof storage);
+    buffer_append(&body, S("{\"status\":\"unavailable\",\"error\":\"temporarily_unavailable\","
+                           "\"reason\":"));
+    buffer_append_json(&body, reason);
+    buffer_append_char(&body, '}');
+    http_respond(x, &(struct http_response){503, headers, 3, buffer_slice(&body)});
+}
+
+static void reply(const struct readiness *readiness, struct http_exchange *x) {
+    const struct store_operation *probe = &readiness->probe;
+    if (probe->answer == STORE_FOUND) {
+        reply_ready(x);
+    } else {
+        reply_not_ready(x, slice_of_string(store_trouble_name(probe->trouble)));
+    }
+}
+
+static void on_probed(struct store_operation *probe) {
+    struct readiness *readiness = container_of(probe, struct readiness, probe);
+    struct readiness_call *call = readiness->waiting;
+    readiness->waiting = NULL;
+    readiness->is_open = false;
+    while (call != NULL) {
+        struct readiness_call *next = call->next; /* it is gone once it is responded to */
+        reply(readiness, http_exchange_of_scratch(call));
+        call = next;
+    }
+}
+
+static bool is_recent(const struct readiness *readiness) {
+    uint64_t good_for_ns = readiness->probe.answer == STORE_FOUND ? YES_FOR_NS : NO_FOR_NS;
+    return readiness->probed_ns != 0 && clock_monotonic_ns() - readiness->probed_ns < good_for_ns;
+}
+
+static enum progress probe(struct api *api) {
+    struct readiness *readiness = &api->readiness;
+    char key_storage[HEARTBEAT_KEY_MAX], storage[HEARTBEAT_TEXT_MAX];
+    struct buffer json = buffer_of(storage, sizeof storage);
+    heartbeat_write(api->options.process, api->options.wall_ms(), &json);
+    readiness->probed_ns = clock_monotonic_ns();
+    readiness->probe.deadline_ns = 0;
+    readiness->probe.on_done = on_probed;
+    enum progress progress =
+        store_set(api->options.store, heartbeat_key(api->options.process, key_storage),
+                  buffer_slice(&json), HEARTBEAT_TTL_S, &readiness->probe);
+    readiness->is_open = progress == PROGRESS_PENDING;
+    return progress;
+}
+
+/* What is known without a probe: absent where nothing speaks against it. */
+static struct slice reason_against(const struct api *api) {
+    const struct api_process *process = api->options.process;
+    enum store_trouble trouble = store_trouble_now(api->options.store);
+    if (atomic_load(&process->draining)) {
+        return S("draining");
+    }
+    if (trouble != STORE_TROUBLE_NONE) {
+        return slice_of_string(store_trouble_name(trouble));
+    }
+    return atomic_load(&process->starting) ? S("starting") : SLICE_ABSENT;
+}
+
+void operations_readiness(struct api *api, struct http_exchange *x) {
+    struct readiness *readiness = &api->readiness;
+    struct slice reason = reason_against(api);
+    if (!slice_is_absent(reason)) {
+        reply_not_ready(x, reason);
+        return;
+    }
+    if (!readiness->is_open && (is_recent(readiness) || probe(api) == PROGRESS_DONE)) {
+        reply(readiness, x);
+        return;
+    }
+    struct readiness_call *call = http_scratch_of(x, sizeof *call);
+    call->next = readiness->waiting;
+    readiness->waiting = call;
+}
