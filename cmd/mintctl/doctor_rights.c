@@ -24,6 +24,8 @@ static const struct need {
     {"HDEL", "client:0", {"secret:1:used"}},
     {"RENAMENX", "new:{0}", {NULL}}, /* its second key is added */
     {"SADD", "clients", {"0"}},
+    {"SADD", "instances", {"0"}},
+    {"SREM", "instances", {"0"}},
     {"INCR", "fail:0:0", {NULL}},
     {"MULTI", NULL, {NULL}},
     {"EXEC", NULL, {NULL}},
@@ -32,6 +34,11 @@ static const struct need {
 };
 
 #define NEED_COUNT (sizeof needs / sizeof needs[0])
+
+/* Without it mintd serves, but mintctl status does not see it. */
+static bool is_for_list(const struct need *need) {
+    return need->key != NULL && strcmp(need->key, "instances") == 0;
+}
 
 /* ---- asking Redis ---- */
 
@@ -94,6 +101,7 @@ struct rights {
     bool is_self;        /* it is the user of --redis */
     struct value *rules; /* of ACL GETUSER: a list where it may be asked */
     unsigned missing, unknown;
+    bool is_unlisted;    /* it may not list its instances */
     struct buffer names; /* of the missing ones */
     char storage[MISSING_MAX];
 };
@@ -117,7 +125,9 @@ static bool check_needs(struct doctor *doctor, struct rights *r) {
             right = read_rules(rules_of(r, "commands"), needs[i].command);
         }
         r->unknown += right == RIGHT_UNKNOWN;
-        if (right == RIGHT_MISSING) {
+        if (right == RIGHT_MISSING && is_for_list(&needs[i])) {
+            r->is_unlisted = true;
+        } else if (right == RIGHT_MISSING) {
             r->missing++;
             buffer_append(&r->names, S(" "));
             buffer_append(&r->names, slice_of_string(needs[i].command));
@@ -138,6 +148,12 @@ static void judge_needs(struct doctor *doctor, const struct rights *r) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "rights",
                     "ask with a user who may ACL DRYRUN, and name mintd's with --user",
                     "of user %s: the user of --redis may not look", user);
+    } else if (r->is_unlisted) {
+        doctor_find(doctor, FINDING_WARNING, "rights",
+                    "docs/redis.md has the ACL SETUSER line with the least rights",
+                    "user %s may not SADD and SREM on mintd:instances: mintctl status does not see "
+                    "its instances",
+                    user);
     } else {
         doctor_find(doctor, FINDING_OK, "rights", NULL, "user %s has all that mintd needs", user);
     }

@@ -1,53 +1,134 @@
+/* instances.c: the set of names is gone through page by page; the heartbeats of some names are read
+ * together. */
 #include "instances.h"
-#include "mintd/clock.h"
 #include "output.h"
 #include <stdlib.h>
 
-#define SCAN_MS 5000u
+#define TOGETHER 32u        /* heartbeats in one reply: less than 1 MiB */
+#define NAME_BYTES_MAX 100u /* bytes; no name of ours is longer */
+#define PAGE_MEMBERS "100"
 
-static bool is_known(const struct instances *instances, const char *name) {
+struct search {
+    struct redis *redis;
+    enum instances_care care;
+    struct instances *instances;
+    const struct slice *names; /* [count], at most TOGETHER */
+    size_t count;
+    const struct value *replies; /* the list of as many; NULL: none came */
+};
+
+static bool is_known(const struct instances *instances, struct slice name) {
     for (size_t i = 0; i < instances->count; i++) {
-        if (strcmp(instances->items[i].name, name) == 0) {
+        if (slice_equal(slice_of_string(instances->items[i].name), name)) {
             return true;
         }
     }
     return false;
 }
 
-/* What is gone again, or is no JSON object, is left out. */
-static enum status add(struct redis *redis, struct instances *instances, struct slice key,
-                       size_t prefix_size) {
-    const struct slice arguments[] = {S("GET"), key};
-    struct value *reply = redis_ask(redis, arguments, 2);
-    if (reply == NULL) {
-        return STATUS_REDIS;
-    }
+/* What is no JSON object is left out. */
+static void add(struct instances *instances, struct slice name, const struct value *reply) {
     cJSON *heartbeat = reply->kind == REDIS_VALUE_TEXT
                            ? cJSON_ParseWithLength(reply->text.data, reply->text.size)
                            : NULL;
-    value_free(reply);
-    char *name = strndup(key.data + prefix_size, key.size - prefix_size);
-    if (name == NULL || !cJSON_IsObject(heartbeat) || is_known(instances, name)) {
+    char *copy = strndup(name.data, name.size);
+    if (copy == NULL || !cJSON_IsObject(heartbeat) || is_known(instances, name)) {
         cJSON_Delete(heartbeat);
-        free(name);
-        return STATUS_DONE;
+        free(copy);
+    } else if (instances->count == INSTANCES_MAX) {
+        instances->is_complete = false;
+        cJSON_Delete(heartbeat);
+        free(copy);
+    } else {
+        instances->items[instances->count++] = (struct instance_view){copy, heartbeat};
     }
-    instances->items[instances->count++] = (struct instance_view){name, heartbeat};
-    return STATUS_DONE;
 }
 
-static enum status add_page(struct redis *redis, struct instances *instances,
-                            const struct value *keys, size_t prefix_size) {
-    enum status status = STATUS_DONE;
-    for (size_t i = 0; i < keys->count && status == STATUS_DONE; i++) {
-        if (instances->count == INSTANCES_MAX) {
-            instances->is_complete = false;
-            return STATUS_DONE;
-        }
-        if (keys->items[i].text.size > prefix_size) {
-            status = add(redis, instances, keys->items[i].text, prefix_size);
+static struct slice set_key(const struct search *s, char *storage) {
+    return redis_key(s->redis, "instances", S(""), storage);
+}
+
+/* Whether it may is Redis' to say: an error harms nothing. */
+static enum status clean(const struct search *s) {
+    char storage[REDIS_KEY_MAX];
+    struct slice arguments[2 + TOGETHER] = {S("SREM"), set_key(s, storage)};
+    size_t count = 2;
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->replies->items[i].kind == REDIS_VALUE_NIL) {
+            arguments[count++] = s->names[i];
         }
     }
+    if (count == 2) {
+        return STATUS_DONE;
+    }
+    struct value *reply = redis_try(s->redis, arguments, count);
+    enum status status = reply == NULL ? STATUS_REDIS : STATUS_DONE;
+    value_free(reply);
+    return status;
+}
+
+static struct value *get_all(const struct search *s) {
+    static const struct slice multi[] = {SLICE("MULTI")}, exec[] = {SLICE("EXEC")};
+    char keys[TOGETHER][REDIS_KEY_MAX];
+    struct slice gets[TOGETHER][2];
+    struct redis_command commands[TOGETHER + 2] = {{multi, 1}};
+    for (size_t i = 0; i < s->count; i++) {
+        gets[i][0] = S("GET");
+        gets[i][1] = redis_key(s->redis, "instance:", s->names[i], keys[i]);
+        commands[i + 1] = (struct redis_command){gets[i], 2};
+    }
+    commands[s->count + 1] = (struct redis_command){exec, 1};
+    return redis_try_all(s->redis, commands, s->count + 2);
+}
+
+static enum status read_some(struct search *s, bool *is_allowed) {
+    struct value *replies = get_all(s);
+    enum status status = replies == NULL ? STATUS_REDIS : STATUS_DONE;
+    *is_allowed = value_is(replies, REDIS_VALUE_LIST) && replies->count == s->count;
+    for (size_t i = 0; *is_allowed && i < s->count; i++) {
+        add(s->instances, s->names[i], &replies->items[i]);
+    }
+    if (*is_allowed && s->care == INSTANCES_CLEAN) {
+        s->replies = replies;
+        status = clean(s);
+    }
+    value_free(replies);
+    return status;
+}
+
+static enum status read_members(struct search *s, const struct value *members, bool *is_allowed) {
+    struct slice names[TOGETHER];
+    enum status status = STATUS_DONE;
+    size_t next = 0;
+    s->names = names;
+    while (next < members->count && status == STATUS_DONE && *is_allowed) {
+        for (s->count = 0; next < members->count && s->count < TOGETHER; next++) {
+            struct slice name = members->items[next].text;
+            if (name.size != 0 && name.size <= NAME_BYTES_MAX) {
+                names[s->count++] = name;
+            }
+        }
+        if (s->count != 0) {
+            status = read_some(s, is_allowed);
+        }
+    }
+    return status;
+}
+
+/* One page; the next cursor is left in `cursor`, "0" at the end. */
+static enum status read_page(struct search *s, bool *is_allowed, char cursor[24]) {
+    char storage[REDIS_KEY_MAX];
+    const struct slice arguments[] = {S("SSCAN"), set_key(s, storage), slice_of_string(cursor),
+                                      S("COUNT"), S(PAGE_MEMBERS)};
+    struct value *page = redis_try(s->redis, arguments, 5);
+    enum status status = page == NULL ? STATUS_REDIS : STATUS_DONE;
+    *is_allowed = value_is(page, REDIS_VALUE_LIST) && page->count == 2 &&
+                  page->items[0].text.size > 0 && page->items[0].text.size < 24;
+    if (*is_allowed) {
+        status = read_members(s, &page->items[1], is_allowed);
+        memcpy(cursor, page->items[0].text.data, page->items[0].text.size + 1);
+    }
+    value_free(page);
     return status;
 }
 
@@ -55,40 +136,18 @@ static int compare(const void *a, const void *b) {
     return strcmp(((const struct instance_view *)a)->name, ((const struct instance_view *)b)->name);
 }
 
-/* One page; the next cursor is left in `cursor`, "0" at the end. */
-static enum status read_page(struct redis *redis, struct instances *instances, bool *is_allowed,
-                             char cursor[24]) {
-    char storage[REDIS_KEY_MAX];
-    struct slice pattern = redis_key(redis, "instance:", S("*"), storage);
-    const struct slice arguments[] = {
-        S("SCAN"), slice_of_string(cursor), S("MATCH"), pattern, S("COUNT"), S("1000")};
-    struct value *page = redis_try(redis, arguments, 6);
-    enum status status = page == NULL ? STATUS_REDIS : STATUS_DONE;
-    *is_allowed = value_is(page, REDIS_VALUE_LIST) && page->count == 2 &&
-                  page->items[0].text.size > 0 && page->items[0].text.size < 24;
-    if (*is_allowed) {
-        status = add_page(redis, instances, &page->items[1], pattern.size - 1);
-        memcpy(cursor, page->items[0].text.data, page->items[0].text.size + 1);
-    }
-    value_free(page);
-    return status;
-}
-
-enum status instances_read(struct redis *redis, struct instances *instances, bool *is_allowed) {
+enum status instances_read(struct redis *redis, enum instances_care care,
+                           struct instances *instances, bool *is_allowed) {
+    struct search search = {.redis = redis, .care = care, .instances = instances};
     char cursor[24] = "0";
-    uint64_t until = clock_monotonic_ns() + SCAN_MS * 1000000ull;
     instances->count = 0;
     instances->is_complete = true;
     do {
-        enum status status = read_page(redis, instances, is_allowed, cursor);
+        enum status status = read_page(&search, is_allowed, cursor);
         if (status != STATUS_DONE || !*is_allowed) {
             return status;
         }
-        if (clock_monotonic_ns() > until) {
-            instances->is_complete = false;
-            break;
-        }
-    } while (strcmp(cursor, "0") != 0);
+    } while (strcmp(cursor, "0") != 0 && instances->is_complete);
     qsort(instances->items, instances->count, sizeof instances->items[0], compare);
     return STATUS_DONE;
 }
@@ -101,14 +160,38 @@ void instances_fini(struct instances *instances) {
     instances->count = 0;
 }
 
+/* ---- members ---- */
+
+static const cJSON *member_of(const struct instance_view *instance, const char *name) {
+    return cJSON_GetObjectItemCaseSensitive(instance->heartbeat, name);
+}
+
 const char *instance_text(const struct instance_view *instance, const char *member) {
-    const char *text =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(instance->heartbeat, member));
+    const char *text = cJSON_GetStringValue(member_of(instance, member));
     return text == NULL ? "" : text;
 }
 
+static bool is_number(const cJSON *item) {
+    return cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble < 9e15;
+}
+
 uint64_t instance_number(const struct instance_view *instance, const char *member) {
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(instance->heartbeat, member);
-    bool fits = cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble < 9e15;
-    return fits ? (uint64_t)item->valuedouble : 0;
+    const cJSON *item = member_of(instance, member);
+    return is_number(item) ? (uint64_t)item->valuedouble : 0;
+}
+
+double instance_rate(const struct instance_view *instance, const char *name) {
+    const cJSON *rate = cJSON_GetObjectItemCaseSensitive(member_of(instance, "rates"), name);
+    return is_number(rate) ? rate->valuedouble : 0;
+}
+
+bool instance_has_notice(const struct instance_view *instance, const char *notice) {
+    const cJSON *item;
+    cJSON_ArrayForEach(item, member_of(instance, "notices")) {
+        const char *text = cJSON_GetStringValue(item);
+        if (text != NULL && strcmp(text, notice) == 0) {
+            return true;
+        }
+    }
+    return false;
 }

@@ -1,4 +1,4 @@
-/* instances.h: the heartbeats of instances, found in Redis. */
+/* instances.h: the heartbeats of instances, found in Redis by the set of their names. */
 #ifndef MINTCTL_INSTANCES_H
 #define MINTCTL_INSTANCES_H
 
@@ -14,17 +14,27 @@ struct instance_view {
 
 struct instances {
     size_t count;
-    bool is_complete; /* false: there were too many keys to look through, or too many instances */
+    bool is_complete; /* false: there were too many */
     struct instance_view items[INSTANCES_MAX];
+};
+
+enum instances_care {
+    INSTANCES_LOOK,
+    INSTANCES_CLEAN, /* takes names out of the set whose heartbeat is gone, where it may */
 };
 
 /* instances_fini() in any case. Where the user may not look, there are none, and *is_allowed is
  * false. */
-enum status instances_read(struct redis *redis, struct instances *instances, bool *is_allowed);
+enum status instances_read(struct redis *redis, enum instances_care care,
+                           struct instances *instances, bool *is_allowed);
 void instances_fini(struct instances *instances);
 
 /* A member of a heartbeat; "" and 0 where there is none. */
 const char *instance_text(const struct instance_view *instance, const char *member);
 uint64_t instance_number(const struct instance_view *instance, const char *member);
+/* One of the rates, per second. */
+double instance_rate(const struct instance_view *instance, const char *name);
+/* Whether it has this to tell (API_NOTICES). */
+bool instance_has_notice(const struct instance_view *instance, const char *notice);
 
 #endif

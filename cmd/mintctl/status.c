@@ -9,7 +9,7 @@ struct overview {
     struct redis *redis;
     struct info info;
     int64_t clients;
-    bool may_scan;
+    bool may_look;
     struct instances instances;
 };
 
@@ -19,7 +19,7 @@ static enum status read_overview(struct overview *o) {
     if (!info_read(o->redis, &o->info) || !redis_ask_number(o->redis, count, 2, &o->clients)) {
         return STATUS_REDIS;
     }
-    return instances_read(o->redis, &o->instances, &o->may_scan);
+    return instances_read(o->redis, INSTANCES_CLEAN, &o->instances, &o->may_look);
 }
 
 static uint64_t age(const struct instance_view *instance, const char *member) {
@@ -28,6 +28,21 @@ static uint64_t age(const struct instance_view *instance, const char *member) {
 }
 
 /* ---- JSON ---- */
+
+/* As they are: of a heartbeat that says something else there, whatever it says. */
+static void copy_members(cJSON *item, const cJSON *heartbeat) {
+    static const char *const names[] = {
+        "uptime",      "host",   "pid",      "listen", "tls",    "workers", "links",   "caching",
+        "connections", "issuer", "draining", "client", "totals", "rates",   "notices",
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const cJSON *member = cJSON_GetObjectItemCaseSensitive(heartbeat, names[i]);
+        cJSON *copy = member == NULL ? NULL : cJSON_Duplicate(member, true);
+        if (copy != NULL) {
+            cJSON_AddItemToObject(item, names[i], copy);
+        }
+    }
+}
 
 static void add_instances(cJSON *object, const struct instances *instances) {
     cJSON *array = cJSON_AddArrayToObject(object, "instances");
@@ -38,6 +53,7 @@ static void add_instances(cJSON *object, const struct instances *instances) {
         json_add_text(item, "version", slice_of_string(instance_text(instance, "version")));
         json_add_number(item, "started", instance_number(instance, "started"));
         json_add_number(item, "seen", instance_number(instance, "seen"));
+        copy_members(item, instance->heartbeat);
         cJSON_AddItemToArray(array, item);
     }
 }
@@ -64,7 +80,7 @@ static cJSON *overview_json(const struct overview *o) {
     add_redis(object, o);
     json_add_number(object, "clients", (uint64_t)o->clients);
     add_instances(object, &o->instances);
-    cJSON_AddBoolToObject(object, "complete", o->may_scan && o->instances.is_complete);
+    cJSON_AddBoolToObject(object, "complete", o->may_look && o->instances.is_complete);
     return object;
 }
 
@@ -93,24 +109,54 @@ static void print_redis(const struct overview *o) {
            size_text(info_number(info, "used_memory"), used), most);
 }
 
+/* "on", "off", or of how many workers it is on. */
+static const char *cache_text(const struct instance_view *instance, char storage[TIME_TEXT]) {
+    uint64_t caching = instance_number(instance, "caching");
+    uint64_t workers = instance_number(instance, "workers");
+    snprintf(storage, TIME_TEXT, "%llu of %llu", (unsigned long long)caching,
+             (unsigned long long)workers);
+    return caching == 0 ? "off" : caching == workers ? "on" : storage;
+}
+
+static void print_listeners(const struct instance_view *instance) {
+    const cJSON *item;
+    char text[100];
+    cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(instance->heartbeat, "listen")) {
+        const char *address = cJSON_GetStringValue(item);
+        printf(" %s", address == NULL ? "?" : visible(slice_of_string(address), text, sizeof text));
+    }
+}
+
+static void print_instance(const struct instance_view *instance) {
+    char name[100], version[40], up[TIME_TEXT], seen[TIME_TEXT], cache[TIME_TEXT];
+    bool is_tls = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(instance->heartbeat, "tls"));
+    bool is_draining =
+        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(instance->heartbeat, "draining"));
+    printf("%-20s  %-8s  %-6s  %-8s  %7llu  %-6s  %-3s  %8.1f  %8.1f  %9.1f ",
+           visible(slice_of_string(instance->name), name, sizeof name),
+           visible(slice_of_string(instance_text(instance, "version")), version, sizeof version),
+           span_text(age(instance, "started"), up), span_text(age(instance, "seen"), seen),
+           (unsigned long long)instance_number(instance, "workers"), cache_text(instance, cache),
+           is_tls ? "yes" : "no", instance_rate(instance, "minted"),
+           instance_rate(instance, "validated"), instance_rate(instance, "refused"));
+    print_listeners(instance);
+    printf("%s\n", is_draining ? " (draining)" : "");
+}
+
 static void print_instances(const struct overview *o) {
     const struct instances *instances = &o->instances;
     printf("instances  %zu%s\n", instances->count,
-           !o->may_scan              ? " (the user of --redis may not SCAN)"
-           : !instances->is_complete ? " (there are too many keys to look through all)"
-           : instances->count == 0   ? " (one is seen for 15 s after its /readyz was asked)"
+           !o->may_look              ? " (the user of --redis may not read their list)"
+           : !instances->is_complete ? " (there are more)"
+           : instances->count == 0   ? " (none was seen in the last 20 s)"
                                      : "");
     if (instances->count != 0) {
-        printf("\n%-32s  %-10s  %-8s  %s\n", "NAME", "VERSION", "UP", "SEEN");
+        printf("\n%-20s  %-8s  %-6s  %-8s  %-7s  %-6s  %-3s  %8s  %8s  %9s  %s\n", "NAME",
+               "VERSION", "UP", "SEEN", "WORKERS", "CACHE", "TLS", "MINTED/S", "VALID/S",
+               "REFUSED/S", "LISTEN");
     }
     for (size_t i = 0; i < instances->count; i++) {
-        const struct instance_view *instance = &instances->items[i];
-        char name[100], version[40], up[TIME_TEXT], seen[TIME_TEXT];
-        printf(
-            "%-32s  %-10s  %-8s  %s ago\n",
-            visible(slice_of_string(instance->name), name, sizeof name),
-            visible(slice_of_string(instance_text(instance, "version")), version, sizeof version),
-            span_text(age(instance, "started"), up), span_text(age(instance, "seen"), seen));
+        print_instance(&instances->items[i]);
     }
 }
 

@@ -1,0 +1,97 @@
+/* doctor_instances.c: what the heartbeats of instances tell. */
+#include "doctor.h"
+#include "instances.h"
+#include "output.h"
+#include <stdlib.h>
+
+static bool is_local(const char *address) {
+    return strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]", 5) == 0 ||
+           strncmp(address, "localhost:", 10) == 0 || strncmp(address, "unix:", 5) == 0;
+}
+
+/* "listen" is an array of addresses; where "tls" is true none of them is plain. False: it does not
+ * tell. */
+static bool look_at_listeners(struct doctor *doctor, const struct instance_view *instance,
+                              unsigned *plain) {
+    const cJSON *listen = cJSON_GetObjectItemCaseSensitive(instance->heartbeat, "listen");
+    const cJSON *tls = cJSON_GetObjectItemCaseSensitive(instance->heartbeat, "tls");
+    const cJSON *item;
+    char name[100], text[100];
+    if (!cJSON_IsArray(listen)) {
+        return false;
+    }
+    cJSON_ArrayForEach(item, listen) {
+        const char *address = cJSON_GetStringValue(item);
+        if (address != NULL && !cJSON_IsTrue(tls) && !is_local(address)) {
+            *plain += 1;
+            doctor_find(doctor, FINDING_WARNING, "listeners",
+                        "give it --tls-cert and --tls-key, or a proxy that ends TLS beside it",
+                        "instance %s listens on %s without TLS: secrets and tokens pass in clear",
+                        visible(slice_of_string(instance->name), name, sizeof name),
+                        visible(slice_of_string(address), text, sizeof text));
+        }
+    }
+    return true;
+}
+
+static void judge_listeners(struct doctor *doctor, const struct instances *instances) {
+    unsigned plain = 0;
+    size_t silent = 0;
+    for (size_t i = 0; i < instances->count; i++) {
+        silent += !look_at_listeners(doctor, &instances->items[i], &plain);
+    }
+    if (instances->count == silent) {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "listeners",
+                    "where mintd is reached over a network, put TLS in front of it",
+                    instances->count == 0 ? "no instance was seen in the last 20 s"
+                                          : "the instances do not say where they listen");
+    } else if (plain == 0) {
+        doctor_find(doctor, FINDING_OK, "listeners", NULL, "of %zu instance%s: local, or with TLS",
+                    instances->count - silent, instances->count - silent == 1 ? "" : "s");
+    }
+}
+
+/* What instances have to tell: API_NOTICES. */
+static const struct notice {
+    const char *name, *check, *text, *advice;
+} notices[] = {
+    {"client differs", "client",
+     "was given a --client whose record in Redis has another secret or "
+     "scope: the record is what counts",
+     "mintctl client rotate gives it a new secret; then put what holds into --client"},
+};
+
+static void judge_notices(struct doctor *doctor, const struct instances *instances) {
+    char name[100];
+    for (size_t n = 0; n < sizeof notices / sizeof notices[0]; n++) {
+        const struct notice *notice = &notices[n];
+        for (size_t i = 0; i < instances->count; i++) {
+            const struct instance_view *instance = &instances->items[i];
+            if (instance_has_notice(instance, notice->name)) {
+                doctor_find(
+                    doctor, FINDING_WARNING, notice->check, notice->advice, "instance %s %s",
+                    visible(slice_of_string(instance->name), name, sizeof name), notice->text);
+            }
+        }
+    }
+}
+
+bool doctor_look_at_instances(struct doctor *doctor) {
+    bool is_allowed;
+    struct instances *instances = calloc(1, sizeof *instances);
+    if (instances == NULL) {
+        say_no_memory();
+        return false;
+    }
+    enum status status = instances_read(doctor->redis, INSTANCES_LOOK, instances, &is_allowed);
+    if (status == STATUS_DONE && is_allowed) {
+        judge_listeners(doctor, instances);
+        judge_notices(doctor, instances);
+    } else if (status == STATUS_DONE) {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "listeners", NULL,
+                    "the user of --redis may not read the list of instances (SSCAN, GET, MULTI)");
+    }
+    instances_fini(instances);
+    free(instances);
+    return status == STATUS_DONE;
+}
