@@ -14,6 +14,7 @@ struct minting {
     struct buffer resources; /* separated by newlines */
     struct slice audience;   /* where there is one alone: it need not be a URI */
     unsigned ttl_s;          /* 0: not asked for */
+    uint64_t global_generation;
     struct client_record client;
     struct buffer granted_scope, granted_audience;
     char resources_storage[RESOURCES_MAX];
@@ -99,8 +100,7 @@ static unsigned granted_ttl(const struct minting *m) {
     return wanted < most ? wanted : most;
 }
 
-static void write_record(const struct minting *m, unsigned ttl_s, uint64_t global_generation,
-                         struct buffer *json) {
+static void write_record(const struct minting *m, unsigned ttl_s, struct buffer *json) {
     uint64_t expires_at = (clock_wall_ms() + 999) / 1000 + ttl_s;
     token_record_write(
         &(struct token_record){
@@ -110,7 +110,7 @@ static void write_record(const struct minting *m, unsigned ttl_s, uint64_t globa
             .issued_at = expires_at - ttl_s,
             .expires_at = expires_at,
             .generation = m->client.client.generation,
-            .global_generation = global_generation,
+            .global_generation = m->global_generation,
         },
         json);
 }
@@ -145,32 +145,34 @@ static enum status mint(struct redis *redis, struct minting *m, struct oauth_tok
     char storage[RECORD_MAX];
     struct buffer json = buffer_of(storage, sizeof storage);
     unsigned ttl_s = granted_ttl(m);
-    uint64_t generation;
-    bool is_readable;
-    enum status status = generation_read(redis, &is_readable, &generation);
-    if (status != STATUS_DONE) {
-        return status;
-    }
-    if (!is_readable) {
-        return refuse(m, "the global generation in Redis is not a number");
-    }
     if (!make_token(token)) {
         return STATUS_REFUSED;
     }
-    write_record(m, ttl_s, generation, &json);
+    write_record(m, ttl_s, &json);
     if (json.overflow) {
         return refuse(m, "the scope has too many characters that JSON escapes");
     }
-    status = store(redis, token, ttl_s, buffer_slice(&json));
+    enum status status = store(redis, token, ttl_s, buffer_slice(&json));
     if (status == STATUS_DONE && m->ttl_s > ttl_s) {
         say("--ttl: cut to %u s, the most this client may have", ttl_s);
     }
     return status;
 }
 
+/* The global generation first: where the client changes and then the generation, before the token
+ * is stored, the token is of the old one, and dead. */
+static enum status read_terms(struct redis *redis, struct minting *m) {
+    bool is_readable;
+    enum status status = generation_read(redis, &is_readable, &m->global_generation);
+    if (status == STATUS_DONE && !is_readable) {
+        return refuse(m, "the global generation in Redis is not a number");
+    }
+    return status == STATUS_DONE ? client_record_read(redis, m->id, &m->client) : status;
+}
+
 static enum status grant(struct redis *redis, struct minting *m) {
     struct oauth_token token;
-    enum status status = client_record_read(redis, m->id, &m->client);
+    enum status status = read_terms(redis, m);
     if (status != STATUS_DONE) {
         return status;
     }

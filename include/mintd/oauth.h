@@ -223,12 +223,23 @@ struct slice oauth_credentials_id(const struct oauth_credentials *credentials);
 /* Of secrets; the id stays. */
 void oauth_credentials_wipe(struct oauth_credentials *credentials);
 
+/* What is asked for beside another read, so that it costs no round trip of its own. */
+struct oauth_side_read {
+    struct store_operation operation;
+    enum { SIDE_READ_NOT_ASKED, SIDE_READ_ASKED, SIDE_READ_ANSWERED } progress;
+    bool is_readable; /* the answer makes sense */
+};
+
 struct oauth_authentication {
     struct flow flow;
     struct oauth_credentials credentials; /* the request; wiped by whoever asked, in the end */
     /* the request: the address or network that its failures are counted under, the caller's until
      * the end; absent: not limited */
     struct slice address;
+    /* the request: the global generation too, which is read ahead of the client. Who keeps both
+     * needs it: with the generation from before a change of the client, what rests on the client as
+     * it was dies when the generation moves on; with that from after it, it would live. */
+    bool wants_generation;
     /* the result */
     enum oauth_refusal refusal; /* NONE: authenticated */
     enum store_trouble trouble; /* with STORE_UNKNOWN */
@@ -236,6 +247,8 @@ struct oauth_authentication {
     uint64_t secret_expired_at; /* with SECRET_EXPIRED: epoch seconds */
     unsigned retry_after_s;     /* with TOO_MANY_FAILURES */
     struct oauth_client client; /* when NONE */
+    struct oauth_side_read generation; /* where it is wanted, when NONE: answered; the number: */
+    uint64_t global_generation;        /* where it is readable */
     /* its own */
     struct oauth *oauth;
     struct store_operation read;
@@ -243,7 +256,8 @@ struct oauth_authentication {
     unsigned pair;        /* of a stored and an offered secret: the next one to check slowly */
     unsigned slow_checks; /* made so far */
     uint64_t changes;     /* store_changes() when the client was read */
-    bool client_known, matched;
+    bool client_known, client_is_readable, matched;
+    bool awaits_generation;
     bool rests_on_memory; /* the client was read from there */
     bool is_confirmed;    /* what memory says is as of now */
 };
@@ -312,13 +326,6 @@ struct oauth_client_standing {
     uint64_t generation;
     bool is_client; /* is there, and has a secret */
     bool is_disabled;
-};
-
-/* What is asked for beside a token's record, so that it costs no round trip of its own. */
-struct oauth_side_read {
-    struct store_operation operation;
-    enum { SIDE_READ_NOT_ASKED, SIDE_READ_ASKED, SIDE_READ_ANSWERED } progress;
-    bool is_readable; /* the answer makes sense */
 };
 
 struct oauth_verification {

@@ -119,7 +119,8 @@ struct store_verbs {
     enum progress (*set)(struct store *, struct slice key, struct slice value, unsigned ttl_s,
                          struct store_operation *);
     enum progress (*delete)(struct store *, struct slice key, struct store_operation *);
-    enum progress (*read_hash)(struct store *, struct slice key, struct store_operation *);
+    enum progress (*read_hash)(struct store *, struct slice key,
+                               const struct store_operation *after, struct store_operation *);
     enum progress (*create_hash)(struct store *, struct slice key, const struct store_field *fields,
                                  size_t count, struct store_operation *);
     enum progress (*set_field)(struct store *, struct slice key, struct slice beside,
@@ -163,7 +164,15 @@ static inline enum progress store_delete(struct store *store, struct slice key,
 /* All fields of a hash (HGETALL); a hash without fields is ABSENT. */
 static inline enum progress store_read_hash(struct store *store, struct slice key,
                                             struct store_operation *operation) {
-    return store->verbs->read_hash(store, key, operation);
+    return store->verbs->read_hash(store, key, NULL, operation);
+}
+/* The same, asked after `after`: another read, which was started on this turn and is PENDING. What
+ * is found is no older than what that one finds, unless it is from_memory: of two keys that change
+ * one after the other, nobody sees the second change without the first. */
+static inline enum progress store_read_hash_after(struct store *store, struct slice key,
+                                                  const struct store_operation *after,
+                                                  struct store_operation *operation) {
+    return store->verbs->read_hash(store, key, after, operation);
 }
 /* Makes a hash with all these fields, or, where the key exists, changes nothing: atomically, also
  * against another instance that does the same at the same moment. */

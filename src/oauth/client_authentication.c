@@ -1,6 +1,7 @@
 /* client_authentication.c: is this client who it says it is (RFC 6749 2.3, 10.10).
  *
- * Happy path: read the client; compare the fast secrets; look into the memory of slow checks that
+ * Happy path: read the client, and ahead of it, where that is wanted, the global generation;
+ * compare the fast secrets; look into the memory of slow checks that
  * succeeded. No slow hash runs. Else: each slow secret is checked on the pool, one after the other.
  *
  * Failure: time must not tell an unknown client, a disabled one and a wrong secret apart. All take
@@ -202,6 +203,50 @@ static enum progress conclude(struct flow *flow) {
     return count_failure(a);
 }
 
+/* ---- the global generation ---- */
+
+/* Its slice is gone with the callback, so it is read there. */
+static void take_generation(struct oauth_authentication *a) {
+    struct oauth_side_read *read = &a->generation;
+    read->progress = SIDE_READ_ANSWERED;
+    read->is_readable = read->operation.answer != STORE_UNKNOWN &&
+                        oauth_generation_read(&read->operation, &a->global_generation);
+}
+
+static void on_generation(struct store_operation *operation) {
+    struct oauth_authentication *a =
+        container_of(operation, struct oauth_authentication, generation.operation);
+    take_generation(a);
+    if (a->awaits_generation) {
+        a->awaits_generation = false;
+        flow_resume(&a->flow);
+    }
+}
+
+/* The read, where it is under way. */
+static const struct store_operation *ask_generation(struct oauth_authentication *a) {
+    struct oauth_side_read *read = &a->generation;
+    if (!a->wants_generation) {
+        return NULL;
+    }
+    read->operation.on_done = on_generation;
+    read->operation.deadline_ns = a->read.deadline_ns;
+    read->progress = SIDE_READ_ASKED;
+    enum progress progress =
+        store_get(a->oauth->options.store, S(OAUTH_KEY_GENERATION), &read->operation);
+    a->read.deadline_ns = read->operation.deadline_ns;
+    if (progress == PROGRESS_DONE) {
+        take_generation(a);
+        return NULL;
+    }
+    return &read->operation;
+}
+
+static enum progress await_generation(struct oauth_authentication *a) {
+    a->awaits_generation = a->generation.progress == SIDE_READ_ASKED;
+    return a->awaits_generation ? PROGRESS_PENDING : PROGRESS_DONE;
+}
+
 /* ---- the client ---- */
 
 /* What an unknown client is judged by: a record of the usual shape. */
@@ -225,9 +270,7 @@ static enum progress judge_client(struct flow *flow) {
         a->trouble = a->read.trouble;
         return end(a, OAUTH_REFUSED_STORE_UNKNOWN);
     }
-    a->rests_on_memory = a->read.from_memory;
-    a->client_known = a->read.answer == STORE_FOUND;
-    if (!oauth_client_read(a->client_known ? &a->read : decoy_record(), &a->client)) {
+    if (!a->client_is_readable) {
         return end(a, OAUTH_REFUSED_RECORD_UNREADABLE);
     }
     a->client_known = a->client_known && oauth_client_has_secret(&a->client);
@@ -240,6 +283,17 @@ static enum progress judge_client(struct flow *flow) {
     return PROGRESS_DONE;
 }
 
+/* Not before both reads have ended. */
+static enum progress take_client(struct flow *flow) {
+    struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
+    a->rests_on_memory = a->read.from_memory;
+    a->client_known = a->read.answer == STORE_FOUND;
+    a->client_is_readable =
+        oauth_client_read(a->client_known ? &a->read : decoy_record(), &a->client);
+    flow->step = judge_client;
+    return await_generation(a);
+}
+
 static void on_answer(struct store_operation *operation) {
     struct oauth_authentication *a = container_of(operation, struct oauth_authentication, read);
     flow_resume(&a->flow);
@@ -248,10 +302,11 @@ static void on_answer(struct store_operation *operation) {
 static enum progress read_client(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
     char storage[OAUTH_KEY_STORAGE];
-    flow->step = judge_client;
-    return store_read_hash(a->oauth->options.store,
-                           oauth_client_key(oauth_credentials_id(&a->credentials), storage),
-                           &a->read);
+    const struct store_operation *generation = ask_generation(a);
+    flow->step = take_client;
+    return store_read_hash_after(a->oauth->options.store,
+                                 oauth_client_key(oauth_credentials_id(&a->credentials), storage),
+                                 generation, &a->read);
 }
 
 static enum progress begin(struct flow *flow) {
@@ -290,6 +345,8 @@ enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authe
     a->retry_after_s = 0;
     a->is_confirmed = false;
     a->rests_on_memory = false;
+    a->awaits_generation = false;
+    a->generation.progress = SIDE_READ_NOT_ASKED;
     a->flow.step = check_credentials;
     return flow_start(&a->flow);
 }

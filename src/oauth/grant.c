@@ -1,10 +1,12 @@
 /* grant.c: the client credentials grant (RFC 6749 4.4): one token, acknowledged by the store
  * before anybody sees it.
  *
- * Happy path: read the client, check the secret, read the global generation, decide, SETEX. Client
- * and generation may come from memory: where anything has changed by the time that the token is
- * acknowledged, all is decided again. A token on other terms than would be granted now is replaced;
- * one that would not be granted, or of which nobody can tell, is not given out.
+ * Happy path: read the global generation and the client, check the secret, decide, SETEX. The
+ * generation is read ahead of the client: where the client changes and then the generation, while
+ * the secret is checked, the token is of the old generation, and dead. Both may come from memory:
+ * where anything has changed by the time that the token is acknowledged, all is decided again. A
+ * token on other terms than would be granted now is replaced; one that would not be granted, or of
+ * which nobody can tell, is not given out.
  * Failure modes: what is wrong with the request counts only once the client is known, so that a
  * stranger learns nothing; and a no that rests on memory is confirmed. */
 #include "oauth/oauth_internal.h"
@@ -105,21 +107,22 @@ static bool is_as_granted(const struct oauth_grant *g) {
            g->global_generation == g->token_global_generation && granted_ttl(g, client) == g->ttl_s;
 }
 
-static enum progress take_generation(struct flow *flow) {
-    struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
-    if (g->operation.answer == STORE_UNKNOWN) {
-        return end_unknown(g, g->operation.trouble);
+static enum progress take_generation(struct oauth_grant *g) {
+    const struct oauth_side_read *read = &g->authentication.generation;
+    if (read->operation.answer == STORE_UNKNOWN) {
+        return end_unknown(g, read->operation.trouble);
     }
-    if (!oauth_generation_read(&g->operation, &g->global_generation)) {
+    if (!read->is_readable) {
         return end(g, OAUTH_REFUSED_RECORD_UNREADABLE);
     }
+    g->global_generation = g->authentication.global_generation;
     if (is_as_granted(g)) {
         return end_minted(g);
     }
     if (g->rounds == ROUNDS_MAX) {
         return end(g, OAUTH_REFUSED_BUSY);
     }
-    flow->step = store_token;
+    g->flow.step = store_token;
     return PROGRESS_DONE;
 }
 
@@ -201,8 +204,7 @@ static enum progress take_client(struct flow *flow) {
     }
     g->operation.deadline_ns = g->authentication.read.deadline_ns;
     g->operation.on_done = on_answer;
-    flow->step = take_generation;
-    return store_get(g->oauth->options.store, S(OAUTH_KEY_GENERATION), &g->operation);
+    return take_generation(g);
 }
 
 static void on_authenticated(struct flow *flow) {
@@ -212,6 +214,7 @@ static void on_authenticated(struct flow *flow) {
 
 static enum progress authenticate(struct flow *flow) {
     struct oauth_grant *g = container_of(flow, struct oauth_grant, flow);
+    g->authentication.wants_generation = true;
     g->authentication.flow.on_done = on_authenticated;
     flow->step = take_client;
     return oauth_authentication_start(g->oauth, &g->authentication);

@@ -84,6 +84,7 @@ static void on_authenticated(struct flow *flow) {
 
 static enum progress authenticate(struct flow *flow) {
     struct oauth_inquiry *inquiry = container_of(flow, struct oauth_inquiry, flow);
+    inquiry->authentication.wants_generation = false; /* it is not kept: the token is asked for */
     inquiry->authentication.flow.on_done = on_authenticated;
     flow->step = take_caller;
     return oauth_authentication_start(inquiry->oauth, &inquiry->authentication);

@@ -27,6 +27,7 @@ struct flight *flights_add(struct flights *flights, void *owner, unsigned verb, 
     }
     *flight = (struct flight){.owner = owner,
                               .hash = hash_bytes(key, &flights->seed),
+                              .number = ++flights->added,
                               .turn = flights->turn,
                               .verb = verb,
                               .key_size = key.size};

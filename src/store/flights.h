@@ -20,6 +20,7 @@ struct flight {
     uint64_t hash;
     uint64_t started_ns; /* the owner's: when it was asked, */
     uint64_t started_ms; /* and in loop time */
+    uint64_t number;     /* counts all flights, in the order in which they ask */
     unsigned turn;       /* of flights_take_off(): which one it waits for */
     unsigned verb;       /* only the same one may join */
     bool spoiled;
@@ -31,7 +32,8 @@ struct flight {
 struct flights {
     struct hash_seed seed;
     unsigned count;
-    unsigned turn; /* counts flights_take_off() */
+    uint64_t added; /* of all that ever were */
+    unsigned turn;  /* counts flights_take_off() */
     struct flight *buckets[FLIGHTS_BUCKETS];
 };
 
@@ -41,6 +43,10 @@ static inline struct slice flight_key(const struct flight *flight) {
 
 /* One that may be joined; NULL: none. */
 struct flight *flights_find(const struct flights *flights, unsigned verb, struct slice key);
+/* The one that this operation waits for; NULL: none, or no operation. */
+static inline const struct flight *flight_of(const struct store_operation *operation) {
+    return operation == NULL ? NULL : operation->waits_for;
+}
 bool flight_is_in_the_air(const struct flights *flights, const struct flight *flight);
 /* The commands that have gathered are sent. */
 void flights_take_off(struct flights *flights);

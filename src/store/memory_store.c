@@ -150,8 +150,11 @@ static enum progress memory_delete(struct store *base, struct slice key,
     return found(store, operation, table_remove(table, key) ? 1 : 0);
 }
 
+/* Nothing is ever PENDING: what is asked later is answered later. */
 static enum progress memory_read_hash(struct store *base, struct slice key,
+                                      const struct store_operation *after,
                                       struct store_operation *operation) {
+    (void)after;
     struct memory_store *store = memory_store_of(base);
     struct memory_table *table = begin(store, key, true, operation);
     if (table == NULL) {

@@ -8,7 +8,8 @@
  * Failure modes: whoever's time is up leaves the flight, which lands without him; a flight whose
  * connection is lost ends as UNKNOWN for all who wait; one whose key changes meanwhile is spoiled:
  * it answers those who asked before and is not remembered. Where nothing may be remembered only
- * those of one turn share a flight, which asks after the last of them. */
+ * those of one turn share a flight, which asks after the last of them; and a read that has to come
+ * after another one shares none that asks before that. */
 #include "store/redis_store_internal.h"
 
 #include "mintd/clock.h"
@@ -94,10 +95,16 @@ static struct flight *new_flight(struct redis_store *store, enum redis_verb verb
     return flight;
 }
 
+/* Who is told of changes hears of one that comes between the two. */
+static bool asks_too_early(const struct redis_memory *memory, const struct flight *flight,
+                           const struct flight *after) {
+    return !memory->is_tracked && after != NULL && flight->number < after->number;
+}
+
 /* One to join; whether it asked before, so that what it brings may be older than this question:
  * then it is as good as a copy of that age, and no better. */
 static struct flight *find_flight(struct redis_store *store, enum redis_verb verb, struct slice key,
-                                  bool *asked_before) {
+                                  const struct flight *after, bool *asked_before) {
     const struct redis_memory *memory = &store->memory;
     struct flight *flight = flights_find(&memory->flights, verb, key);
     bool in_the_air = flight != NULL && flight_is_in_the_air(&memory->flights, flight);
@@ -105,16 +112,16 @@ static struct flight *find_flight(struct redis_store *store, enum redis_verb ver
     if (in_the_air && (!memory->is_tracked || !memory_is_recent(flight->started_ms))) {
         return NULL;
     }
-    return flight;
+    return flight == NULL || asks_too_early(memory, flight, after) ? NULL : flight;
 }
 
 static enum progress read_through(struct redis_store *store, enum redis_verb verb, struct slice key,
-                                  struct store_operation *operation) {
+                                  const struct flight *after, struct store_operation *operation) {
     struct cache_metrics *metrics = &store->metrics->cache;
     if (!redis_verb_may_start(store, key, true, operation)) {
         return PROGRESS_DONE;
     }
-    struct flight *flight = find_flight(store, verb, key, &operation->from_memory);
+    struct flight *flight = find_flight(store, verb, key, after, &operation->from_memory);
     counter_add(flight != NULL ? &metrics->joined : &metrics->misses, 1);
     if (flight == NULL) {
         operation->from_memory = false;
@@ -146,21 +153,23 @@ static bool read_from_memory(struct redis_store *store, enum redis_verb verb, st
 }
 
 static enum progress read_key(struct redis_store *store, enum redis_verb verb, struct slice key,
+                              const struct store_operation *after,
                               struct store_operation *operation) {
     if (read_from_memory(store, verb, key, operation)) {
         return PROGRESS_DONE;
     }
-    return read_through(store, verb, key, operation);
+    return read_through(store, verb, key, flight_of(after), operation);
 }
 
 enum progress redis_verb_get(struct store *base, struct slice key,
                              struct store_operation *operation) {
-    return read_key(redis_store_of(base), REDIS_GET, key, operation);
+    return read_key(redis_store_of(base), REDIS_GET, key, NULL, operation);
 }
 
 enum progress redis_verb_read_hash(struct store *base, struct slice key,
+                                   const struct store_operation *after,
                                    struct store_operation *operation) {
-    return read_key(redis_store_of(base), REDIS_READ_HASH, key, operation);
+    return read_key(redis_store_of(base), REDIS_READ_HASH, key, after, operation);
 }
 
 /* What Redis had to tell stands in front of its answer. */

@@ -112,6 +112,7 @@ enum progress redis_verb_count(struct store *base, struct slice key, unsigned tt
 enum progress redis_verb_get(struct store *base, struct slice key,
                              struct store_operation *operation);
 enum progress redis_verb_read_hash(struct store *base, struct slice key,
+                                   const struct store_operation *after,
                                    struct store_operation *operation);
 enum progress redis_verb_fence(struct store *base, struct store_operation *operation);
 

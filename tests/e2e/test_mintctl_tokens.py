@@ -27,6 +27,15 @@ def client(redis):
     redis.cli("DEL", "mintd:client:" + name)
 
 
+@row("L5")
+def test_generation_is_read_ahead_of_the_client(redis, ctl, client):
+    """So a token of a client that changes meanwhile, and then everybody's generation, is dead."""
+    with redis.monitor() as seen:
+        ctl.secret("token", "mint", client)
+        asked = [command[1] for command in seen.commands() if len(command) > 1]
+    assert asked.index("mintd:generation") < asked.index("mintd:client:" + client), asked
+
+
 def mint_for(instance, name):
     return minted(instance, "/token", G, basic(name, "s-3cret"))[0]
 

@@ -3,12 +3,14 @@
 An old and a new secret are valid side by side; the old one is given an end. Whoever uses it up to
 then is never refused, whoever uses it after that always is.
 """
+import contextlib
 import json
 import threading
 import time
 
 import pytest
 
+from support import prometheus
 from support.clients import _scrypt, basic
 from support.clients import G
 from support.http import form_request
@@ -168,6 +170,51 @@ def test_secret_that_leaked_leaves_no_token(pair, redis):
         survivors = [token for token in tokens[-AT_ONCE * THIEVES:] if use(pair.b, token).status != 401]
         redis.cli("DEL", key)
         assert survivors == [], (turn, len(survivors), len(tokens))
+
+
+TOGETHER, TIMES = 20, 10  # mints that a change finds under way; 200 in all
+MADE = """for i, key in ipairs(KEYS) do redis.call('HSET', key, 'secret:1', ARGV[i], 'scope', 'read') end"""
+EXCHANGED = """for _, key in ipairs(KEYS) do redis.call('HSET', key, 'secret:1', ARGV[1]) end
+return redis.call('INCR', 'mintd:generation')"""
+
+
+def slow_checks(instance):
+    families = prometheus.parse(instance.request("GET", "/metrics").body)
+    return families["mintd_secret_slow_checks_total"].value()
+
+
+def minted_across_exchange(instance, redis):
+    """The tokens of mints whose secrets are being checked, slowly, as all that changes. A secret that
+    was checked before would be remembered: each client has one of its own."""
+    names = [unique("exchanged") for _ in range(TOGETHER)]
+    keys = ["mintd:client:" + name for name in names]
+    redis.cli("EVAL", MADE, len(keys), *keys, *(_scrypt(name, 11) for name in names))
+    before = slow_checks(instance)
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(instance.address, 60)) for _ in names]
+        for wire, name in zip(wires, names):
+            wire.send(form_request("/token", G, [basic(name, name)]))
+        wait_until(lambda: slow_checks(instance) >= before + TOGETHER, 5)
+        redis.cli("EVAL", EXCHANGED, len(keys), *keys, sha256_phc(NEW))
+        answers = [wire.read() for wire in wires]
+    assert {status for status, _ in answers} <= {200, 401, 503}, answers
+    return [json.loads(body)["access_token"] for status, body in answers if status == 200]
+
+
+@rows("L5", without_memory=["--cache-size", "0"], with_memory=[])
+def test_secret_exchanged_while_it_is_checked(start_mintd, own_redis, case):
+    """A secret that leaked is replaced and all tokens are revoked, while mints with it wait for the slow
+    hash: no token of theirs outlives it. What is read of the client must not be older than the
+    generation that the token is given."""
+    instance = start_mintd(*case, redis=own_redis)
+    instance.wait_for_store()
+    statuses = []
+    for _ in range(TIMES):
+        tokens = minted_across_exchange(instance, own_redis)
+        statuses += [use(instance, token).status for token in tokens]
+    assert set(statuses) <= {401}, (statuses.count(200), len(statuses))
+    # Where changes are heard of, most get no token at all.
+    assert len(statuses) > TIMES * TOGETHER / 4 or not case, len(statuses)
 
 
 @row("ROTATE")

@@ -80,6 +80,11 @@ static void assert_value(struct store_call *call, struct slice value) {
     assert_memory_equal(call->value.data, value.data, value.size);
 }
 
+static void assert_field(struct store_call *call, struct slice value) {
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    assert_true(slice_equal(store_call_field(call, S("f")), value));
+}
+
 static void ignore_end(struct store_operation *operation) {
     (void)operation;
 }
@@ -119,6 +124,38 @@ static void test_reads_of_a_turn_share_a_command(void **state) {
     assert_int_equal(world->fake.commands, before + 2);
     store_call_free(second);
     store_call_free(third);
+}
+
+/* One that has to come after another read does not share a command that leaves ahead of that one,
+ * and does share one that leaves behind it. */
+static void test_read_after_another_is_asked_after_it(void **state) {
+    struct world *world = *state;
+    static const struct fake_line silent[] = {
+        {"GET", SLICE("")}, {"HGETALL", SLICE("")}, {NULL, SLICE("")}};
+    struct store_call *early, *text, *late, *with_late;
+    start_and_wait(world);
+    unsigned before = world->fake.commands;
+    early = store_call_new(&world->loop, world->store);
+    text = store_call_new(&world->loop, world->store);
+    late = store_call_new(&world->loop, world->store);
+    with_late = store_call_new(&world->loop, world->store);
+    world->fake.script = silent;
+    store_call_read_hash(early, S("h"));
+    store_call_get(text, S("g"));
+    store_call_read_hash_after(late, S("h"), text);
+    store_call_read_hash_after(with_late, S("h"), text);
+    wait_for_commands(world, before + 3);
+    fake_redis_say(&world->fake, S("*2\r\n$1\r\nf\r\n$3\r\nold\r\n$1\r\n7\r\n"
+                                   "*2\r\n$1\r\nf\r\n$3\r\nnew\r\n"));
+    assert_value(text, S("7"));
+    assert_field(early, S("old"));
+    assert_field(late, S("new"));
+    assert_field(with_late, S("new"));
+    assert_int_equal(world->fake.commands, before + 3);
+    store_call_free(early);
+    store_call_free(text);
+    store_call_free(late);
+    store_call_free(with_late);
 }
 
 /* ---- commands leave together ---- */
@@ -699,6 +736,7 @@ static int stop_log(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_reads_of_a_turn_share_a_command),
+        TEST(test_read_after_another_is_asked_after_it),
         TEST(test_commands_gather_while_the_loop_is_busy),
         TEST(test_reads_gather_while_the_loop_is_busy),
         TEST(test_a_lone_command_leaves_at_once),

@@ -175,6 +175,7 @@ void fixture_authenticate(struct oauth_fixture *f, struct oauth_authentication *
     fixture_poison(a, sizeof *a);
     fixture_offer(&a->credentials, id_and_secret);
     a->address = SLICE_ABSENT;
+    a->wants_generation = false;
     a->flow.on_done = fixture_on_done;
     fixture_finish(f, &a->flow, oauth_authentication_start(f->oauth, a));
 }

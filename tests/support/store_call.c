@@ -84,6 +84,12 @@ void store_call_read_hash(struct store_call *call, struct slice key) {
     end(call, store_read_hash(call->store, key, &call->operation));
 }
 
+void store_call_read_hash_after(struct store_call *call, struct slice key,
+                                const struct store_call *after) {
+    begin(call);
+    end(call, store_read_hash_after(call->store, key, &after->operation, &call->operation));
+}
+
 void store_call_create_hash(struct store_call *call, struct slice key,
                             const struct store_field *fields, size_t count) {
     begin(call);

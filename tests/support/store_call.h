@@ -31,6 +31,9 @@ void store_call_get(struct store_call *call, struct slice key);
 void store_call_set(struct store_call *call, struct slice key, struct slice value, unsigned ttl_s);
 void store_call_delete(struct store_call *call, struct slice key);
 void store_call_read_hash(struct store_call *call, struct slice key);
+/* After another call's read, which has no answer yet. */
+void store_call_read_hash_after(struct store_call *call, struct slice key,
+                                const struct store_call *after);
 void store_call_create_hash(struct store_call *call, struct slice key,
                             const struct store_field *fields, size_t count);
 void store_call_add_member(struct store_call *call, struct slice key, struct slice member);

@@ -365,8 +365,11 @@ static enum progress delete (struct store *store, struct slice key,
 }
 
 static enum progress read_hash(struct store *store, struct slice key,
+                               const struct store_operation *after,
                                struct store_operation *operation) {
-    return take_and_answer(stub_of(store), STUB_READ_HASH, key, SLICE_ABSENT, operation);
+    struct stub_store *stub = stub_of(store);
+    stub->requests[stub->request_count].after = after;
+    return take_and_answer(stub, STUB_READ_HASH, key, SLICE_ABSENT, operation);
 }
 
 static void keep_fields(struct stub_request *request, const struct store_field *fields,

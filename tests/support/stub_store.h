@@ -37,7 +37,8 @@ struct stub_request {
                     beside; REMOVE_FIELD: its name; else NULL */
     size_t value_size;
     unsigned ttl_s;
-    struct store_field *fields; /* CREATE_HASH, SET_FIELD */
+    const struct store_operation *after; /* READ_HASH */
+    struct store_field *fields;          /* CREATE_HASH, SET_FIELD */
     size_t field_count;
     /* the stub's own */
     struct store_operation *operation; /* while it waits */

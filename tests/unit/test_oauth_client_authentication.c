@@ -418,6 +418,7 @@ static void start(struct oauth_fixture *f, struct oauth_authentication *one,
     fixture_poison(one, sizeof *one);
     fixture_offer(&one->credentials, id_and_secret);
     one->address = SLICE_ABSENT;
+    one->wants_generation = false;
     one->flow.on_done = fixture_on_done;
     assert_int_equal(oauth_authentication_start(f->oauth, one), PROGRESS_PENDING);
 }
@@ -596,6 +597,7 @@ static void start_until_fence(struct oauth_fixture *f, const char *id_and_secret
     fixture_poison(&a, sizeof a);
     fixture_offer(&a.credentials, id_and_secret);
     a.address = SLICE_ABSENT;
+    a.wants_generation = false;
     a.read.deadline_ns = 0;
     a.flow.on_done = fixture_on_done;
     assert_int_equal(oauth_authentication_start(f->oauth, &a), PROGRESS_PENDING);

@@ -29,6 +29,7 @@ static enum oauth_refusal attempt(struct oauth_fixture *f, const char *id_and_se
     fixture_poison(&a, sizeof a);
     fixture_offer(&a.credentials, id_and_secret);
     a.address = address;
+    a.wants_generation = false;
     a.flow.on_done = fixture_on_done;
     fixture_finish(f, &a.flow, oauth_authentication_start(f->oauth, &a));
     return a.refusal;

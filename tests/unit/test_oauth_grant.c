@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 /* What a grant asks of the store, in this order. */
-enum { READ_CLIENT = 1, READ_GENERATION, STORE_TOKEN, OPERATIONS = STORE_TOKEN };
+enum { READ_GENERATION = 1, READ_CLIENT, STORE_TOKEN, OPERATIONS = STORE_TOKEN };
 
 #define SVC_A "svc-a:s3cret-A_1.x~"
 
@@ -87,10 +87,10 @@ static void token_is_stored_under_its_id(void **state) {
     assert_memory_equal(jti, grant.token.jti, sizeof jti);
 
     assert_int_equal(f->store.request_count, OPERATIONS);
-    assert_int_equal(f->store.requests[0].verb, STUB_READ_HASH);
-    assert_string_equal(f->store.requests[0].key, "client:svc-a");
-    assert_int_equal(f->store.requests[1].verb, STUB_GET);
-    assert_string_equal(f->store.requests[1].key, "generation");
+    assert_int_equal(f->store.requests[0].verb, STUB_GET);
+    assert_string_equal(f->store.requests[0].key, "generation");
+    assert_int_equal(f->store.requests[1].verb, STUB_READ_HASH);
+    assert_string_equal(f->store.requests[1].key, "client:svc-a");
     assert_int_equal(f->store.requests[2].verb, STUB_SET);
     assert_slice(slice_of_string(f->store.requests[2].key), oauth_token_key(jti, key));
 
@@ -170,7 +170,7 @@ static void record_over_its_room_is_refused(void **state) {
     fixture_put_field(f, "svc-a", "scope", scope);
     fixture_put_field(f, "svc-a", "aud", audience);
     assert_int_not_equal(mint(f, SVC_A), OAUTH_REFUSED_NONE);
-    assert_int_equal(last_request(f)->verb, STUB_GET);
+    assert_int_equal(last_request(f)->verb, STUB_READ_HASH);
     assert_int_equal(minted(f), 0);
 }
 
@@ -247,7 +247,7 @@ static void grants_do_not_mix(void **state) {
         fixture_put_field(f, ids[i], "scope", ids[i]);
         assert_int_equal(oauth_grant_start(f->oauth, &grants[i]), PROGRESS_PENDING);
     }
-    assert_int_equal(f->store.pending, 3);
+    assert_int_equal(f->store.pending, 2 * COUNT_OF(grants));
     for (unsigned done = 0; done < COUNT_OF(grants);) {
         if (!stub_store_answer_next(&f->store)) {
             sem_wait(&f->job_finished);
@@ -281,7 +281,7 @@ static void every_trouble_at_every_step_is_unknown(void **state) {
                 }
                 assert_int_equal(mint(f, SVC_A), OAUTH_REFUSED_STORE_UNKNOWN);
                 assert_int_equal(grant.trouble, trouble);
-                assert_int_equal(f->store.request_count, n);
+                assert_int_equal(f->store.request_count, n == READ_GENERATION ? READ_CLIENT : n);
             }
         }
     }
@@ -319,7 +319,7 @@ static void without_randomness_nothing_is_stored(void **state) {
     fixture_add_svc_a(f);
     failing_crypto.random = true;
     assert_int_equal(mint(f, SVC_A), OAUTH_REFUSED_NO_RANDOMNESS);
-    assert_int_equal(last_request(f)->verb, STUB_GET);
+    assert_int_equal(last_request(f)->verb, STUB_READ_HASH);
     assert_int_equal(minted(f), 0);
 }
 
@@ -378,7 +378,7 @@ static void refused_request_asks_no_more_of_the_store(void **state) {
     struct oauth_fixture *f = *state;
     fixture_add_svc_a(f);
     assert_int_equal(mint_with_scope(f, "admin"), OAUTH_REFUSED_SCOPE_NOT_ALLOWED);
-    assert_int_equal(f->store.request_count, 1);
+    assert_int_equal(f->store.request_count, READ_CLIENT);
     assert_int_equal(minted(f), 0);
 }
 
@@ -499,6 +499,91 @@ static void waiting_does_not_shorten_a_token(void **state) {
     assert_int_equal(grant.expires_at_ms, fixture_now_ms + FIXTURE_TTL_S * 1000);
 }
 
+/* ---- the generation is read ahead of the client ---- */
+
+/* The secret is replaced, and then all tokens are revoked. */
+static void replace_secret_and_revoke_all(struct oauth_fixture *f, const char *id) {
+    fixture_put_fast_secret(f, id, "secret:1", "another");
+    stub_store_put(&f->store, "generation", S("4"));
+}
+
+/* Without memory nobody is told of changes: the token is of the generation from before them. */
+static void assert_dead(struct oauth_fixture *f) {
+    assert_int_equal(grant.refusal, OAUTH_REFUSED_NONE);
+    assert_int_equal(stored_record(f).global_generation, 3);
+}
+
+static void change_while_the_secret_is_checked(void **state) {
+    struct oauth_fixture *f = *state;
+    for (int later = 0; later < 2; later++) {
+        fixture_restart(f);
+        fixture_put_slow_secret(f, "slow", "secret:1", "correct horse", 'a');
+        stub_store_put(&f->store, "generation", S("3"));
+        if (later) {
+            stub_store_delay(&f->store, 0);
+        }
+        prepare(&grant, "slow:correct horse");
+        assert_int_equal(oauth_grant_start(f->oauth, &grant), PROGRESS_PENDING);
+        while (stub_store_answer_next(&f->store)) { /* until the pool has the secret */
+        }
+        replace_secret_and_revoke_all(f, "slow");
+        fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+        assert_dead(f);
+    }
+}
+
+/* Between the two reads. */
+static void change_before_the_client_is_read(void **state) {
+    struct oauth_fixture *f = *state;
+    fixture_put_fast_secret(f, "svc-a", "secret:1", "s3cret-A_1.x~");
+    fixture_put_field(f, "svc-a", "scope", "admin");
+    stub_store_put(&f->store, "generation", S("3"));
+    stub_store_delay(&f->store, READ_CLIENT);
+    prepare(&grant, SVC_A);
+    assert_int_equal(oauth_grant_start(f->oauth, &grant), PROGRESS_PENDING);
+    fixture_put_field(f, "svc-a", "scope", "read");
+    stub_store_put(&f->store, "generation", S("4"));
+    fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+    assert_dead(f);
+    assert_slice(stored_record(f).scope, S("read"));
+}
+
+/* Both leave in one write, and the client's read stands behind the generation's. */
+static void both_are_asked_for_in_one_turn(void **state) {
+    struct oauth_fixture *f = *state;
+    fixture_add_svc_a(f);
+    stub_store_delay(&f->store, 0);
+    prepare(&grant, SVC_A);
+    assert_int_equal(oauth_grant_start(f->oauth, &grant), PROGRESS_PENDING);
+    assert_int_equal(f->store.pending, 2);
+    assert_int_equal(f->store.requests[READ_GENERATION - 1].verb, STUB_GET);
+    assert_ptr_equal(f->store.requests[READ_CLIENT - 1].after,
+                     f->store.requests[READ_GENERATION - 1].operation);
+    fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+    assert_int_equal(grant.refusal, OAUTH_REFUSED_NONE);
+}
+
+/* All again, too: the generation that counts is the one read ahead of the client. */
+static void decided_again_the_generation_is_first_too(void **state) {
+    struct oauth_fixture *f = *state;
+    fixture_add_svc_a(f);
+    stub_store_put(&f->store, "generation", S("3"));
+    f->store.answers_from_memory = true;
+    stub_store_delay(&f->store, READ_CLIENT + 1); /* the fence */
+    prepare(&grant, SVC_A);
+    grant.scope = S("admin");
+    assert_int_equal(oauth_grant_start(f->oauth, &grant), PROGRESS_PENDING);
+    assert_int_equal(last_request(f)->verb, STUB_FENCE);
+    fixture_put_field(f, "svc-a", "scope", "admin");
+    stub_store_put(&f->store, "generation", S("4"));
+    f->store.changes++;
+    fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+    assert_int_equal(grant.refusal, OAUTH_REFUSED_NONE);
+    assert_int_equal(stored_record(f).global_generation, 4);
+    assert_int_equal(f->store.requests[READ_CLIENT + 1].verb, STUB_GET);
+    assert_int_equal(f->store.requests[READ_CLIENT + 2].verb, STUB_READ_HASH);
+}
+
 /* ---- generations that end while a token is made ---- */
 
 static unsigned tokens_stored(const struct oauth_fixture *f) {
@@ -558,6 +643,7 @@ static void change_before_the_token_is_stored_counts(void **state) {
     stub_store_delay(&f->store, READ_GENERATION);
     prepare(&grant, SVC_A);
     assert_int_equal(oauth_grant_start(f->oauth, &grant), PROGRESS_PENDING);
+    assert_int_equal(last_request(f)->verb, STUB_READ_HASH); /* answered already */
     fixture_put_field(f, "svc-a", "gen", "8");
     f->store.changes++;
     assert_replaced(f, 8, 0);
@@ -741,7 +827,7 @@ static void confirmed_no_is_a_no(void **state) {
     fixture_add_svc_a(f);
     f->store.answers_from_memory = true;
     assert_int_equal(mint_with_scope(f, "admin"), OAUTH_REFUSED_SCOPE_NOT_ALLOWED);
-    assert_int_equal(f->store.request_count, 2);
+    assert_int_equal(f->store.request_count, READ_CLIENT + 1);
     assert_int_equal(last_request(f)->verb, STUB_FENCE);
     stub_store_rewind(&f->store);
     stub_store_fail(&f->store, READ_CLIENT + 1, STORE_TROUBLE_TIMEOUT);
@@ -793,6 +879,10 @@ int main(void) {
         TEST(malformed_ttl_is_refused),
         TEST(exp_is_rounded_up),
         TEST(waiting_does_not_shorten_a_token),
+        TEST(change_while_the_secret_is_checked),
+        TEST(change_before_the_client_is_read),
+        TEST(both_are_asked_for_in_one_turn),
+        TEST(decided_again_the_generation_is_first_too),
         TEST(token_of_an_ended_generation_is_replaced),
         TEST(token_of_an_ended_global_generation_is_replaced),
         TEST(change_before_the_token_is_stored_counts),

@@ -24,8 +24,10 @@ static enum progress get(struct store *store, struct slice key, struct store_ope
 }
 
 static enum progress read_hash(struct store *store, struct slice key,
+                               const struct store_operation *after,
                                struct store_operation *operation) {
     (void)store;
+    (void)after;
     return read_from_cache(CACHE_HASH, key, operation);
 }
 
