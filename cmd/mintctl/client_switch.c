@@ -1,7 +1,9 @@
 /* client_switch.c: mintctl client disable, enable, remove. */
 #include "client_change.h"
 #include "input.h"
+#include "instances.h"
 #include "output.h"
+#include <stdlib.h>
 
 static enum status disable(void *context, const struct client_record *record,
                            struct client_edit *edit) {
@@ -61,6 +63,30 @@ static enum status look_for(struct redis *redis, struct slice id, bool *is_there
     return status;
 }
 
+/* Who was started with this client makes it again, with the secret that it was given. Where that
+ * cannot be looked up, nothing is said. */
+static enum status warn_of_makers(struct redis *redis, struct slice id) {
+    struct instances *instances = calloc(1, sizeof *instances);
+    bool is_allowed;
+    if (instances == NULL) {
+        say_no_memory();
+        return STATUS_REFUSED;
+    }
+    enum status status = instances_read(redis, INSTANCES_LOOK, instances, &is_allowed);
+    for (size_t i = 0; i < instances->count; i++) {
+        const struct instance_view *instance = &instances->items[i];
+        char name[100];
+        if (slice_equal(slice_of_string(instance_text(instance, "client")), id)) {
+            say("%.*s: instance %s has it as --client, and makes it again at its next start; "
+                "mintctl client disable keeps it out",
+                (int)id.size, id.data, visible(slice_of_string(instance->name), name, sizeof name));
+        }
+    }
+    instances_fini(instances);
+    free(instances);
+    return status;
+}
+
 static enum status confirm(const struct arguments *arguments, struct slice id) {
     char question[OAUTH_CLIENT_ID_MAX + 80];
     snprintf(question, sizeof question, "Remove %.*s? Its tokens are refused from then on.",
@@ -102,6 +128,9 @@ enum status client_remove(const struct arguments *arguments) {
     enum status status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
     if (status == STATUS_DONE) {
         status = look_for(redis, id, &is_there);
+    }
+    if (status == STATUS_DONE && is_there) {
+        status = warn_of_makers(redis, id);
     }
     if (status == STATUS_DONE && is_there) {
         status = confirm(arguments, id);

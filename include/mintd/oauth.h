@@ -260,9 +260,12 @@ struct oauth_authentication {
     bool awaits_generation;
     bool rests_on_memory; /* the client was read from there */
     bool is_confirmed;    /* what memory says is as of now */
+    bool is_rehearsal;
 };
 
 enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authentication *a);
+/* The same to see whether it would succeed: it is no use of the secret. */
+enum progress oauth_authentication_rehearse(struct oauth *oauth, struct oauth_authentication *a);
 /* After one that ended with NONE: whether the client was read from memory, so that it may be what
  * it was a moment ago. Where a no would follow from what it may not do, it is to be confirmed
  * first. */
@@ -398,10 +401,12 @@ enum progress oauth_revocation_start(struct oauth *oauth, struct oauth_revocatio
 
 /* ---- a client made at start ---- */
 
-/* What --client says, with the secret already hashed. */
+/* What --client says, with the secret as it is stored, and as it was given, to be compared with
+ * what others have stored. Wipe it. */
 struct oauth_client_seed {
     char id[OAUTH_CLIENT_ID_MAX + 1];
     char scope[OAUTH_SCOPE_MAX + 1];
+    char secret[PASSWORD_SECRET_MAX + 1];
     char stored_secret[PASSWORD_STORED_MAX + 1];
 };
 
@@ -429,5 +434,21 @@ struct oauth_client_creation {
  * until the end. */
 enum progress oauth_client_creation_start(struct oauth *oauth, struct oauth_client_creation *c,
                                           const struct oauth_client_seed *seed);
+
+/* Whether the client that was there before is what the seed says. Changes nothing. */
+struct oauth_client_comparison {
+    struct flow flow;
+    /* the result */
+    enum oauth_refusal trouble; /* NONE; STORE_UNKNOWN, BUSY: try again; RECORD_UNREADABLE */
+    bool secret_differs;        /* the seed's is none of its secrets, or one that has expired */
+    bool scope_differs;         /* the order of its names does not count */
+    /* its own */
+    const struct oauth_client_seed *seed;
+    struct oauth_authentication authentication;
+};
+
+/* Where there is no such client, nothing differs. The seed stays the caller's until the end. */
+enum progress oauth_client_comparison_start(struct oauth *oauth, struct oauth_client_comparison *c,
+                                            const struct oauth_client_seed *seed);
 
 #endif

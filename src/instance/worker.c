@@ -137,6 +137,7 @@ static void finish_creation(struct worker *worker) {
     atomic_store(&worker->options.process->starting, !worker->creation_done);
     if (worker->creation_done) {
         tell_creation(creation);
+        worker->comparison_due = creation->answer == STORE_FOUND && !creation->made;
     } else {
         tell_creation_trouble(worker); /* the next tick tries again */
     }
@@ -158,6 +159,50 @@ static void create_client(struct worker *worker) {
     worker->creation.flow.on_done = on_client_created;
     if (oauth_client_creation_start(worker->oauth, &worker->creation, seed) == PROGRESS_DONE) {
         finish_creation(worker);
+    }
+}
+
+/* ---- the client that was there already ---- */
+
+static void tell_comparison(struct worker *worker) {
+    const struct oauth_client_comparison *c = &worker->comparison;
+    if (!c->secret_differs && !c->scope_differs) {
+        return;
+    }
+    api_notice(worker->options.process, API_NOTICE_CLIENT_DIFFERS);
+    log_warning("the client of --client was there before, and is left as it is: mintctl client "
+                "rotate gives it a new secret, mintctl client set another scope",
+                LOG_STRING("client", c->seed->id),
+                LOG_STRING("differs", !c->scope_differs    ? "secret"
+                                      : !c->secret_differs ? "scope"
+                                                           : "secret, scope"));
+}
+
+/* Where nobody could tell, the next tick tries again. */
+static void finish_comparison(struct worker *worker) {
+    enum oauth_refusal trouble = worker->comparison.trouble;
+    worker->comparison_open = false;
+    worker->comparison_due =
+        trouble == OAUTH_REFUSED_STORE_UNKNOWN || trouble == OAUTH_REFUSED_BUSY;
+    if (!worker->comparison_due) {
+        tell_comparison(worker);
+    }
+}
+
+static void on_client_compared(struct flow *flow) {
+    finish_comparison(container_of(flow, struct worker, comparison.flow));
+}
+
+static void compare_client(struct worker *worker) {
+    if (!worker->comparison_due || worker->comparison_open || worker->draining ||
+        store_trouble_now(worker->store) != STORE_TROUBLE_NONE) {
+        return;
+    }
+    worker->comparison_open = true;
+    worker->comparison.flow.on_done = on_client_compared;
+    if (oauth_client_comparison_start(worker->oauth, &worker->comparison,
+                                      worker->options.instance->seed) == PROGRESS_DONE) {
+        finish_comparison(worker);
     }
 }
 
@@ -206,6 +251,7 @@ static void on_tick(uv_timer_t *timer) {
     }
     tell_store_state(worker);
     create_client(worker);
+    compare_client(worker);
     if (worker->has_heartbeat) {
         heartbeat_tick(&worker->heartbeat, worker->last_tick_ns);
     }

@@ -58,6 +58,8 @@ struct worker {
     bool creation_open, creation_done;
     bool creation_told; /* creation_trouble has been logged */
     enum store_trouble creation_trouble;
+    struct oauth_client_comparison comparison; /* of the client that was there already */
+    bool comparison_due, comparison_open;
     enum store_trouble last_trouble;
     bool store_told;            /* last_trouble has been logged */
     struct heartbeat heartbeat; /* of the process; on the first worker, with Redis */

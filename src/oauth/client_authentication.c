@@ -190,6 +190,9 @@ static enum progress ask_fence(struct flow *flow) {
 static enum progress conclude(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
     a->refusal = verdict(a);
+    if (a->refusal == OAUTH_REFUSED_NONE && a->is_rehearsal) {
+        return end(a, OAUTH_REFUSED_NONE);
+    }
     if (a->refusal == OAUTH_REFUSED_NONE) {
         secret_usage_note(&a->oauth->usage, oauth_credentials_id(&a->credentials), a->secret_number,
                           a->client.secrets[a->secret_number - 1].used,
@@ -337,8 +340,9 @@ static enum progress check_credentials(struct flow *flow) {
     return PROGRESS_DONE;
 }
 
-enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authentication *a) {
+static enum progress start(struct oauth *oauth, struct oauth_authentication *a, bool is_rehearsal) {
     a->oauth = oauth;
+    a->is_rehearsal = is_rehearsal;
     a->trouble = STORE_TROUBLE_NONE;
     a->secret_number = 0;
     a->secret_expired_at = 0;
@@ -349,6 +353,14 @@ enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authe
     a->generation.progress = SIDE_READ_NOT_ASKED;
     a->flow.step = check_credentials;
     return flow_start(&a->flow);
+}
+
+enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authentication *a) {
+    return start(oauth, a, false);
+}
+
+enum progress oauth_authentication_rehearse(struct oauth *oauth, struct oauth_authentication *a) {
+    return start(oauth, a, true);
 }
 
 /* Nobody knows whether the secret is right: no verdict, no failure to count. */

@@ -44,7 +44,7 @@ bool oauth_client_seed_parse(struct slice text, struct oauth_client_seed *seed,
     if (!oauth_client_id_is_valid(id) || !copy_text(id, seed->id, sizeof seed->id)) {
         return complain(error, "the id is 1 to 255 of A-Z a-z 0-9 . _ ~ @ / -");
     }
-    if (!oauth_secret_is_valid(secret)) {
+    if (!oauth_secret_is_valid(secret) || !copy_text(secret, seed->secret, sizeof seed->secret)) {
         return complain(error, "it is id:secret or id:secret:scope, the secret 1 to 1024 bytes "
                                "without control characters");
     }

@@ -13,6 +13,7 @@ import pytest
 
 from support.clients import BA, G, basic, install_clients
 from support.http import Closed, Connection, curl, form_request, request_bytes
+from support.mintctl import Mintctl
 from support.mintd import Mintd, run
 from support.oauth import (brief, check_tok, check_unavailable, check_welcome, minted, post, row, rows, unique, use,
                            wait_status, wait_until)
@@ -557,6 +558,57 @@ def test_settings_without_a_secret_are_told_of(start_mintd, redis):
     assert told["level"] == "warning" and told["client"] == name, told
     assert redis.cli("HGETALL", "mintd:client:" + name) == ["scope", "admin", "disabled", "1"]
     wait_status(instance, 200, within=4)
+
+
+DIFFERS = "the client of --client was there before"
+
+
+def differs(line):
+    return line["message"].startswith(DIFFERS)
+
+
+@rows("N-08", secret=(":second-canary:read", "secret"), scope=(":first-canary:read write", "scope"),
+      both=(":second-canary", "secret, scope"))
+def test_client_that_differs_is_told_of(start_mintd, own_redis, case):
+    """F-06: the record counts, nothing flips; a warning says what differs, and never a secret."""
+    start_mintd("--client", "seed:first-canary:read", redis=own_redis).wait_for_log("client made")
+    before = own_redis.cli("HGETALL", "mintd:client:seed")
+    instance = start_mintd("--client", "seed" + case[0], redis=own_redis, name="second")
+    told = instance.wait_for_log(differs)
+    assert told["level"] == "warning" and told["client"] == "seed" and told["differs"] == case[1], told
+    assert "mintctl client rotate" in told["message"] and "canary" not in instance.log_text.split("listening")[1]
+    assert own_redis.cli("HGETALL", "mintd:client:seed") == before
+    check_tok(post(instance, "/token", G, basic("seed", "first-canary")), "/token")
+    wait_until(lambda: "client differs" in (own_redis.cli("GET", "mintd:instance:second") or ""), 10, "the notice")
+    doctor = Mintctl(own_redis).json("doctor", status=1)["findings"]
+    found = [f for f in doctor if f["check"] == "client" and "second" in f["text"]]
+    assert [f["result"] for f in found] == ["warning"], doctor
+
+
+@row("N-08")
+def test_client_that_does_not_differ_is_not_told_of(start_mintd, own_redis):
+    """Also where its secret is a slow one, made by another instance; and looking is no use of it."""
+    start_mintd("--client", "seed:first-canary:read write", redis=own_redis).wait_for_log("client made")
+    instance = start_mintd("--client", "seed:first-canary:write read", redis=own_redis, name="second")
+    instance.wait_for_log("client is there already")
+    wait_until(lambda: b"\nmintd_secret_slow_checks_total 1\n" in instance.request("GET", "/metrics").body, 10,
+               "the secret is looked at")
+    check_tok(post(instance, "/token", G, basic("seed", "first-canary")), "/token", "read write")
+    assert not instance.find_log(differs)
+    assert not instance.find_log(lambda line: line["level"] == "error")
+
+
+@row("N-08")
+def test_remove_names_who_makes_the_client_again(start_mintd, own_redis):
+    instance = start_mintd("--client", "seed:first-canary:read", redis=own_redis, name="maker")
+    instance.wait_for_log("client made")
+    wait_until(lambda: own_redis.cli("SISMEMBER", "mintd:instances", "maker"), 10, "a heartbeat")
+    ctl = Mintctl(own_redis)
+    done = ctl("client", "remove", "seed", "--yes")
+    assert "instance maker" in done.err and "--client" in done.err and "client disable" in done.err, done
+    assert instance.request("GET", "/readyz").status == 200  # N-08: ready all the same
+    own_redis.cli("HSET", "mintd:client:other", "secret:1", "x")
+    assert ctl("client", "remove", "other", "--yes").err == ""
 
 
 @rows("CLI-max", few=2)

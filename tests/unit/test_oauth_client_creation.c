@@ -399,6 +399,93 @@ static void without_randomness_nothing_is_made(void **state) {
     assert_false(creation.made);
 }
 
+/* ---- the one that was there before: N-08, F-06 ---- */
+
+static struct oauth_client_comparison comparison;
+
+static void compare(struct oauth_fixture *f) {
+    fixture_poison(&comparison, sizeof comparison);
+    comparison.flow.on_done = fixture_on_done;
+    fixture_finish(f, &comparison.flow,
+                   oauth_client_comparison_start(f->oauth, &comparison, &seed));
+    fixture_assert_wiped(&comparison.authentication.credentials);
+}
+
+static void assert_differs(struct oauth_fixture *f, bool secret, bool scope) {
+    compare(f);
+    assert_int_equal(comparison.trouble, OAUTH_REFUSED_NONE);
+    assert_int_equal(comparison.secret_differs, secret);
+    assert_int_equal(comparison.scope_differs, scope);
+}
+
+static void what_was_made_does_not_differ(void **state) {
+    struct oauth_fixture *f = *state;
+    create(f);
+    assert_differs(f, false, false);
+    fixture_put_field(f, "svc-a", "scope", "write read");
+    assert_differs(f, false, false);
+    fixture_put_field(f, "svc-a", "disabled", "1");
+    assert_differs(f, false, false);
+}
+
+static void what_differs_is_named(void **state) {
+    static const char *const scopes[] = {"read", "read write admin", "", "read Write"};
+    struct oauth_fixture *f = *state;
+    create(f);
+    for (size_t i = 0; i < COUNT_OF(scopes); i++) {
+        fixture_put_field(f, "svc-a", "scope", scopes[i]);
+        assert_differs(f, false, true);
+    }
+    fixture_put_field(f, "svc-a", "scope", "read write");
+    fixture_put_fast_secret(f, "svc-a", "secret:1", "another");
+    assert_differs(f, true, false);
+    fixture_put_slow_secret(f, "svc-a", "secret:1", "another", 'a');
+    assert_differs(f, true, false);
+    fixture_put_field(f, "svc-a", "scope", "read");
+    assert_differs(f, true, true);
+    fixture_put_fast_secret(f, "svc-a", "secret:2", GENERATED);
+    assert_differs(f, false, true);
+    fixture_put_field(f, "svc-a", "secret:2:expires", "1");
+    assert_differs(f, true, true);
+}
+
+static void slow_secret_is_checked_on_the_pool(void **state) {
+    struct oauth_fixture *f = *state;
+    create(f);
+    fixture_put_slow_secret(f, "svc-a", "secret:1", GENERATED, 'a');
+    assert_differs(f, false, false);
+    assert_int_equal(counter_read(&f->metrics.slow_checks), 1);
+}
+
+/* It is no use of the secret, and changes nothing. */
+static void comparison_leaves_no_trace(void **state) {
+    struct oauth_fixture *f = *state;
+    create(f);
+    stub_store_rewind(&f->store);
+    compare(f);
+    oauth_write_usage(f->oauth);
+    assert_int_equal(f->store.request_count, 1);
+    assert_int_equal(f->store.requests[0].verb, STUB_READ_HASH);
+}
+
+static void comparison_in_trouble_says_so(void **state) {
+    struct oauth_fixture *f = *state;
+    create(f);
+    stub_store_rewind(&f->store);
+    stub_store_fail(&f->store, 1, STORE_TROUBLE_TIMEOUT);
+    compare(f);
+    assert_int_equal(comparison.trouble, OAUTH_REFUSED_STORE_UNKNOWN);
+    assert_false(comparison.secret_differs || comparison.scope_differs);
+    fixture_put_field(f, "svc-a", "ttl", "soon");
+    compare(f);
+    assert_int_equal(comparison.trouble, OAUTH_REFUSED_RECORD_UNREADABLE);
+    assert_false(comparison.secret_differs || comparison.scope_differs);
+}
+
+static void of_a_client_that_is_gone_nothing_differs(void **state) {
+    assert_differs(*state, false, false);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -424,6 +511,12 @@ int main(void) {
         TEST(note_may_be_gone_meanwhile),
         TEST(any_answer_may_come_later),
         TEST(without_randomness_nothing_is_made),
+        TEST(what_was_made_does_not_differ),
+        TEST(what_differs_is_named),
+        TEST(slow_secret_is_checked_on_the_pool),
+        TEST(comparison_leaves_no_trace),
+        TEST(comparison_in_trouble_says_so),
+        TEST(of_a_client_that_is_gone_nothing_differs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
