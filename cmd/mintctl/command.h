@@ -23,6 +23,7 @@ enum status token_revoke(const struct arguments *arguments);
 enum status token_revoke_all(const struct arguments *arguments);
 enum status token_key(const struct arguments *arguments);
 enum status explain(const struct arguments *arguments);
+enum status acl(const struct arguments *arguments);
 enum status doctor(const struct arguments *arguments);
 enum status show_status(const struct arguments *arguments);
 enum status health(const struct arguments *arguments);

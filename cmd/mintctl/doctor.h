@@ -10,6 +10,7 @@ enum finding { FINDING_OK, FINDING_WARNING, FINDING_PROBLEM, FINDING_NOT_CHECKED
 struct doctor {
     struct redis *redis;
     struct info info;
+    bool is_replica;
     const char *asked_user; /* --user; NULL: the one we are */
     cJSON *json, *list;     /* NULL: text */
     unsigned counts[4];     /* by enum finding */
@@ -23,9 +24,16 @@ enum right { RIGHT_GIVEN, RIGHT_MISSING, RIGHT_UNKNOWN };
 void doctor_find(struct doctor *doctor, enum finding finding, const char *what, const char *advice,
                  const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* What to do about a finding that a setting of Redis mends: "…, and so that a restart keeps it". */
+#define DOCTOR_KEEP                                                                                \
+    ", then CONFIG REWRITE, or a restart of Redis undoes it; where CONFIG is refused, set it in "  \
+    "the "                                                                                         \
+    "provider's parameters"
+
 /* Each looks at one thing. False: Redis does not answer any more, said. */
 bool doctor_look_at_connection(struct doctor *doctor); /* doctor.c */
 bool doctor_look_at_instances(struct doctor *doctor);
+bool doctor_look_at_role(struct doctor *doctor);    /* doctor_server.c */
 bool doctor_look_at_version(struct doctor *doctor); /* doctor_server.c */
 bool doctor_look_at_layout(struct doctor *doctor);
 bool doctor_look_at_clock(struct doctor *doctor);

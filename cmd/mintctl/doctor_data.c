@@ -16,7 +16,8 @@ bool doctor_look_at_eviction(struct doctor *doctor) {
     } else if (slice_equal(policy, S("noeviction"))) {
         doctor_find(doctor, FINDING_OK, "eviction", NULL, "noeviction");
     } else {
-        doctor_find(doctor, FINDING_PROBLEM, "eviction", "CONFIG SET maxmemory-policy noeviction",
+        doctor_find(doctor, FINDING_PROBLEM, "eviction",
+                    "CONFIG SET maxmemory-policy noeviction" DOCTOR_KEEP,
                     "%s: when memory is full, live tokens%s are thrown away",
                     visible(policy, text, sizeof text),
                     slice_starts_with(policy, S("allkeys")) ? " and clients" : "");
@@ -79,10 +80,10 @@ static void judge_snapshots(struct doctor *doctor, const struct value *config) {
                     "appendonly is no; the user of --redis may not "
                     "ask CONFIG GET save");
     } else if (save.size == 0) {
-        doctor_find(doctor, FINDING_PROBLEM, "persistence", "CONFIG SET appendonly yes",
+        doctor_find(doctor, FINDING_PROBLEM, "persistence", "CONFIG SET appendonly yes" DOCTOR_KEEP,
                     "none: a restart of Redis loses all tokens and all clients");
     } else {
-        doctor_find(doctor, FINDING_WARNING, "persistence", "CONFIG SET appendonly yes",
+        doctor_find(doctor, FINDING_WARNING, "persistence", "CONFIG SET appendonly yes" DOCTOR_KEEP,
                     "snapshots alone: a crash of Redis loses minutes, revocations among them");
     }
 }

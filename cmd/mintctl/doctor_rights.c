@@ -2,43 +2,12 @@
  * not. */
 #include "doctor.h"
 #include "output.h"
-#include <stdio.h>
+#include "rights.h"
+#include <ctype.h>
 
 #define USER_MAX 256u
 #define MISSING_MAX 400u
-
-/* Each command that mintd sends, so that Redis can be asked whether the user may. Behind its name
- * come the key, given here without the prefix, and the arguments. */
-static const struct need {
-    const char *command;
-    const char *key; /* NULL: the command has none */
-    const char *arguments[3];
-} needs[] = {
-    {"GET", "token:0", {NULL}},
-    {"SET", "schema", {"1", "NX"}},
-    {"SETEX", "token:0", {"60", "{}"}},
-    {"DEL", "token:0", {NULL}},
-    {"HGETALL", "client:0", {NULL}},
-    {"HSET", "new:{0}", {"scope", ""}},
-    {"HEXISTS", "client:0", {"secret:1"}},
-    {"HDEL", "client:0", {"secret:1:used"}},
-    {"RENAMENX", "new:{0}", {NULL}}, /* its second key is added */
-    {"SADD", "clients", {"0"}},
-    {"SADD", "instances", {"0"}},
-    {"SREM", "instances", {"0"}},
-    {"INCR", "fail:0:0", {NULL}},
-    {"MULTI", NULL, {NULL}},
-    {"EXEC", NULL, {NULL}},
-    {"PING", NULL, {NULL}},
-    {"SELECT", NULL, {"0"}}, /* not for database 0 */
-};
-
-#define NEED_COUNT (sizeof needs / sizeof needs[0])
-
-/* Without it mintd serves, but mintctl status does not see it. */
-static bool is_for_list(const struct need *need) {
-    return need->key != NULL && strcmp(need->key, "instances") == 0;
-}
+#define ADVICE "mintctl acl prints the command that makes it with the least rights"
 
 /* ---- asking Redis ---- */
 
@@ -58,18 +27,21 @@ static bool try_command(struct doctor *doctor, struct slice user, const struct s
     return true;
 }
 
-static bool try_need(struct doctor *doctor, struct slice user, const struct need *need,
-                     enum right *right) {
+static bool try_right(struct doctor *doctor, struct slice user, const struct right_of_user *one,
+                      enum right *right) {
     char key_storage[REDIS_KEY_MAX];
-    struct slice command[7] = {slice_of_string(need->command)};
-    size_t count = 1;
-    if (need->key != NULL) {
-        command[count++] = redis_key(doctor->redis, need->key, S(""), key_storage);
+    struct slice command[7], rest = slice_of_string(one->command), word;
+    size_t count = 0;
+    while (slice_split(&rest, '|', &word)) {
+        command[count++] = word;
     }
-    for (size_t i = 0; i < 3 && need->arguments[i] != NULL; i++) {
-        command[count++] = slice_of_string(need->arguments[i]);
+    if (one->key != NULL) {
+        command[count++] = redis_key(doctor->redis, one->key, S(""), key_storage);
     }
-    if (strcmp(need->command, "RENAMENX") == 0) {
+    for (size_t i = 0; i < 3 && one->arguments[i] != NULL; i++) {
+        command[count++] = slice_of_string(one->arguments[i]);
+    }
+    if (strcmp(one->command, "renamenx") == 0) {
         command[count++] = command[1];
     }
     return try_command(doctor, user, command, count, right);
@@ -98,10 +70,10 @@ static enum right read_rules(struct slice rules, const char *command) {
 
 struct rights {
     struct slice user;
-    bool is_self;        /* it is the user of --redis */
     struct value *rules; /* of ACL GETUSER: a list where it may be asked */
     unsigned missing, unknown;
     bool is_unlisted;    /* it may not list its instances */
+    enum right tracking; /* to CLIENT TRACKING */
     struct buffer names; /* of the missing ones */
     char storage[MISSING_MAX];
 };
@@ -111,26 +83,45 @@ static struct slice rules_of(const struct rights *r, const char *field) {
                                                 : SLICE_ABSENT;
 }
 
-static bool check_needs(struct doctor *doctor, struct rights *r) {
+/* By trying it, else by reading the rules. */
+static bool find_right(struct doctor *doctor, const struct rights *r,
+                       const struct right_of_user *one, enum right *right) {
+    if (!try_right(doctor, r->user, one, right)) {
+        return false;
+    }
+    if (*right == RIGHT_UNKNOWN && !slice_is_absent(rules_of(r, "commands"))) {
+        *right = read_rules(rules_of(r, "commands"), one->command);
+    }
+    return true;
+}
+
+static void note_missing(struct rights *r, const char *command) {
+    r->missing++;
+    buffer_append_char(&r->names, ' ');
+    for (; *command != '\0'; command++) {
+        buffer_append_char(&r->names, (char)toupper(*command));
+    }
+}
+
+/* Without the one to be told of changes mintd serves, but asks Redis for each request. */
+static bool check_rights(struct doctor *doctor, struct rights *r) {
     bool selects = redis_settings(doctor->redis)->redis.database != 0;
-    for (size_t i = 0; i < NEED_COUNT; i++) {
+    for (size_t i = 0; i < rights_count; i++) {
         enum right right;
-        if (!selects && strcmp(needs[i].command, "SELECT") == 0) {
+        if (rights[i].kind == RIGHT_FOR_DATABASE && !selects) {
             continue;
         }
-        if (!try_need(doctor, r->user, &needs[i], &right)) {
+        if (!find_right(doctor, r, &rights[i], &right)) {
             return false;
         }
-        if (right == RIGHT_UNKNOWN && !slice_is_absent(rules_of(r, "commands"))) {
-            right = read_rules(rules_of(r, "commands"), needs[i].command);
-        }
-        r->unknown += right == RIGHT_UNKNOWN;
-        if (right == RIGHT_MISSING && is_for_list(&needs[i])) {
+        if (rights[i].kind == RIGHT_FOR_MEMORY) {
+            r->tracking = right;
+        } else if (right == RIGHT_MISSING && rights[i].kind == RIGHT_FOR_LIST) {
             r->is_unlisted = true;
         } else if (right == RIGHT_MISSING) {
-            r->missing++;
-            buffer_append(&r->names, S(" "));
-            buffer_append(&r->names, slice_of_string(needs[i].command));
+            note_missing(r, rights[i].command);
+        } else {
+            r->unknown += right == RIGHT_UNKNOWN;
         }
     }
     return true;
@@ -138,38 +129,24 @@ static bool check_needs(struct doctor *doctor, struct rights *r) {
 
 static void judge_needs(struct doctor *doctor, const struct rights *r) {
     char user[USER_MAX];
+    struct slice prefix = redis_settings(doctor->redis)->prefix;
     visible(r->user, user, sizeof user);
     if (r->missing != 0) {
-        doctor_find(doctor, FINDING_PROBLEM, "rights",
-                    "docs/redis.md has the ACL SETUSER line with the least rights",
-                    "user %s may not, on the keys of mintd:%.*s", user, (int)r->names.size,
-                    r->names.data);
+        doctor_find(doctor, FINDING_PROBLEM, "rights", ADVICE,
+                    "user %s may not, on the keys of %.*s:%.*s", user, (int)prefix.size,
+                    prefix.data, (int)r->names.size, r->names.data);
     } else if (r->unknown != 0) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "rights",
                     "ask with a user who may ACL DRYRUN, and name mintd's with --user",
                     "of user %s: the user of --redis may not look", user);
     } else if (r->is_unlisted) {
-        doctor_find(doctor, FINDING_WARNING, "rights",
-                    "docs/redis.md has the ACL SETUSER line with the least rights",
-                    "user %s may not SADD and SREM on mintd:instances: mintctl status does not see "
+        doctor_find(doctor, FINDING_WARNING, "rights", ADVICE,
+                    "user %s may not SADD and SREM on %.*sinstances: mintctl status does not see "
                     "its instances",
-                    user);
+                    user, (int)prefix.size, prefix.data);
     } else {
         doctor_find(doctor, FINDING_OK, "rights", NULL, "user %s has all that mintd needs", user);
     }
-}
-
-/* Without it mintd serves, but asks Redis for each request. */
-static bool judge_tracking(struct doctor *doctor, const struct rights *r) {
-    const struct slice tracking[] = {S("CLIENT"), S("TRACKING"), S("ON")};
-    enum right right;
-    if (!try_command(doctor, r->user, tracking, 3, &right)) {
-        return false;
-    }
-    if (right == RIGHT_UNKNOWN && !slice_is_absent(rules_of(r, "commands"))) {
-        right = read_rules(rules_of(r, "commands"), "client|tracking");
-    }
-    return doctor_look_at_tracking(doctor, r->user, right, r->is_self);
 }
 
 /* ---- what mintd does not need ---- */
@@ -189,7 +166,7 @@ static bool judge_breadth(struct doctor *doctor, const struct rights *r) {
                     "of user %s: the user of --redis may not look", user);
     } else if (all_commands || all_keys || may_eval == RIGHT_GIVEN) {
         doctor_find(doctor, FINDING_WARNING, "least rights",
-                    "give mintd a user of its own: docs/redis.md has the line",
+                    "give mintd a user of its own: mintctl acl prints the command",
                     "user %s has more than mintd needs:%s%s%s", user,
                     all_commands ? " all commands (+@all)" : "", all_keys ? " all keys (~*)" : "",
                     may_eval == RIGHT_GIVEN ? " scripts (eval)" : "");
@@ -207,7 +184,7 @@ static bool get_user(struct doctor *doctor, struct slice user, struct value **ru
 }
 
 static bool look_at_user(struct doctor *doctor, struct slice user, bool is_self) {
-    struct rights r = {.user = user, .is_self = is_self};
+    struct rights r = {.user = user};
     char text[USER_MAX];
     r.names = buffer_of(r.storage, sizeof r.storage);
     if (!get_user(doctor, user, &r.rules)) {
@@ -215,13 +192,14 @@ static bool look_at_user(struct doctor *doctor, struct slice user, bool is_self)
     }
     bool done = true;
     if (r.rules->kind == REDIS_VALUE_NIL) {
-        doctor_find(doctor, FINDING_PROBLEM, "rights", "ACL SETUSER makes one",
-                    "there is no user %s", visible(user, text, sizeof text));
+        doctor_find(doctor, FINDING_PROBLEM, "rights", ADVICE, "there is no user %s",
+                    visible(user, text, sizeof text));
     } else {
-        done = check_needs(doctor, &r);
+        done = check_rights(doctor, &r);
         if (done) {
             judge_needs(doctor, &r);
-            done = judge_tracking(doctor, &r) && judge_breadth(doctor, &r);
+            done = doctor_look_at_tracking(doctor, user, r.tracking, is_self) &&
+                   judge_breadth(doctor, &r);
         }
     }
     value_free(r.rules);

@@ -5,6 +5,32 @@
 
 #define CLOCK_MS 2000u
 
+/* Every user may ask HELLO. */
+bool doctor_look_at_role(struct doctor *doctor) {
+    char host[REDIS_NAME_MAX];
+    const struct slice arguments[] = {S("HELLO")};
+    struct value *reply = redis_try(doctor->redis, arguments, 1);
+    if (reply == NULL) {
+        return false;
+    }
+    struct slice role =
+        reply->kind == REDIS_VALUE_LIST ? value_find_text(reply, S("role")) : SLICE_ABSENT;
+    struct slice master = info_field(&doctor->info, "master_host");
+    doctor->is_replica = slice_equal(role, S("replica")) || slice_equal(role, S("slave"));
+    if (role.size == 0) {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "role", "see that it is a master",
+                    "this Redis does not say whether it is a replica");
+    } else if (doctor->is_replica) {
+        doctor_find(doctor, FINDING_PROBLEM, "role", "name the master in --redis",
+                    "it is a replica%s%s: mintd does not use it", master.size == 0 ? "" : " of ",
+                    visible(master, host, sizeof host));
+    } else {
+        doctor_find(doctor, FINDING_OK, "role", NULL, "master");
+    }
+    value_free(reply);
+    return true;
+}
+
 bool doctor_look_at_version(struct doctor *doctor) {
     char text[40];
     struct slice version = info_version(&doctor->info);
@@ -84,6 +110,8 @@ bool doctor_look_at_replicas(struct doctor *doctor) {
     if (!info_is_there(&doctor->info)) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "replicas", NULL,
                     "the user of --redis may not ask INFO");
+    } else if (count == 0 && doctor->is_replica) {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "replicas", NULL, "its master knows them");
     } else if (count == 0) {
         doctor_find(doctor, FINDING_WARNING, "replicas",
                     "add a replica and Sentinel where mintd must outlive this Redis",

@@ -93,7 +93,7 @@ static void tell_of_user(struct doctor *doctor, const char *user, enum right rig
                          bool was_tried) {
     if (right == RIGHT_MISSING) {
         doctor_find(doctor, FINDING_WARNING, "tracking",
-                    "allow it: ACL SETUSER ... +client|tracking, then mintd notices within 5 s",
+                    "allow it: mintctl acl prints the command; mintd notices within 5 s",
                     "user %s may not CLIENT TRACKING: mintd cannot answer from memory", user);
     } else if (right == RIGHT_UNKNOWN) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "tracking",

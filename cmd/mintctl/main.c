@@ -29,6 +29,7 @@ static const struct {
     {"token revoke-all", token_revoke_all},
     {"token key", token_key},
     {"explain", explain},
+    {"acl", acl},
     {"doctor", doctor},
     {"status", show_status},
     {"health", health},

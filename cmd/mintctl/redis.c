@@ -125,14 +125,16 @@ static bool open_loop(struct redis *redis) {
     uv_prepare_init(&redis->loop, &redis->prepare);
     uv_timer_init(&redis->loop, &redis->timer);
     redis->prepare.data = redis->timer.data = redis;
-    redis->store = redis_store_new(&redis->loop, &(struct redis_store_options){
-                                                     .url = redis->settings.redis,
-                                                     .prefix = redis->settings.prefix,
-                                                     .name = S("mintctl"),
-                                                     .timeout_ms = TIMEOUT_MS,
-                                                     .pending_max = REDIS_BATCH_MAX + 16,
-                                                     .metrics = &redis->metrics,
-                                                 });
+    redis->store =
+        redis_store_new(&redis->loop, &(struct redis_store_options){
+                                          .url = redis->settings.redis,
+                                          .prefix = redis->settings.prefix,
+                                          .name = S("mintctl"),
+                                          .timeout_ms = TIMEOUT_MS,
+                                          .pending_max = REDIS_BATCH_MAX + 16,
+                                          .takes_replica = redis->layout != REDIS_OUR_LAYOUT,
+                                          .metrics = &redis->metrics,
+                                      });
     if (redis->store == NULL) {
         uv_close((uv_handle_t *)&redis->prepare, NULL);
         uv_close((uv_handle_t *)&redis->timer, NULL);

@@ -10,8 +10,9 @@
 
 struct redis;
 
-/* What a layout that is not ours means: the end, or, for the doctor, something to be told. */
-enum redis_layout { REDIS_OUR_LAYOUT, REDIS_ANY_LAYOUT };
+/* What the Redis has to be: a master with our layout; for who only reads, a replica too; for the
+ * doctor, to whom all of this is something to be told, of any layout too. */
+enum redis_layout { REDIS_OUR_LAYOUT, REDIS_REPLICA_TOO, REDIS_ANY_LAYOUT };
 
 /* Connects; waits 3 s at most. Where that fails it says why. */
 enum status redis_open(const struct arguments *arguments, enum redis_layout layout,

@@ -74,6 +74,17 @@ static const struct usage_option token_revoke_all[] = {
     END,
 };
 
+static const struct usage_option acl[] = {
+    {"--for", "FORM",
+     "shell: a command for redis-cli; aclfile: a line of an ACL file; provider: the access\n"
+     "string of a managed Redis, which has a field of its own for the password (shell)",
+     false},
+    {"--user", "NAME", "the user (mintd)", false},
+    {"--password-stdin", NULL, "read its password from standard input, one line; print its SHA-256",
+     false},
+    END,
+};
+
 static const struct usage_option doctor[] = {
     {"--user", "NAME", "whose rights to look at: mintd's ACL user (the one of --redis)", false},
     JSON,
@@ -151,6 +162,11 @@ const struct usage usages[] = {
      "On the command line it can be read by every user of the machine: give - and put it on\n"
      "standard input.\n",
      json_alone, true},
+    {"acl", "", 0, 0, "the rule for a Redis user with the least rights",
+     "Prints the user that mintd can do with, for the prefix and the database of --redis. Asks no\n"
+     "Redis. Without --password-stdin the command for the shell takes the password from the\n"
+     "variable REDIS_PASSWORD.\n",
+     acl, true},
     {"doctor", "", 0, 0, "what in Redis would lose or leak tokens",
      "Looks at eviction, memory, persistence, replicas, rights, passwords, TLS, version, clock,\n"
      "layout and listeners. Exit status 0: no problem found, 1: at least one.\n",

@@ -37,6 +37,8 @@ struct redis_store_options {
     struct slice name;    /* copied; for CLIENT SETNAME: [A-Za-z0-9._-], other bytes become '-' */
     unsigned timeout_ms;  /* of an operation */
     unsigned pending_max; /* operations in flight; 0: 4,096 */
+    bool takes_replica;   /* for who only reads, and wants to know what there is: the layout is not
+                             marked then where it is not marked yet */
     struct store_metrics *metrics; /* outlives the store */
     /* Bytes for copies of what was read; 0: nothing is remembered. Needs Redis 7.0, RESP3 and the
      * right to CLIENT TRACKING: where Redis refuses, reads ask Redis, and it is asked again every

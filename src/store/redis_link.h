@@ -59,6 +59,7 @@ struct link_options {
     const struct redis_url *url; /* copied */
     struct slice name;           /* copied; for CLIENT SETNAME */
     unsigned pending_max;        /* commands that wait; 0: LINK_PENDING_DEFAULT */
+    bool takes_replica;          /* a replica is as good as a master */
     const struct link_events *events;
     void *context;
 };

@@ -49,6 +49,7 @@ struct redis_link {
     struct link_events events;
     void *context;
     struct redis_url url;
+    bool takes_replica;
     char name[REDIS_NAME_MAX];
     char address[REDIS_NAME_MAX + 8]; /* for the log */
 

@@ -83,6 +83,10 @@ static void on_verdict(struct redis_link *link, enum verdict verdict) {
         end_well(link);
         break;
     case VERDICT_REPLICA:
+        if (link->takes_replica) {
+            end_well(link);
+            break;
+        }
         link->on_master = NULL;
         link_fail(link, STORE_TROUBLE_READONLY,
                   link->state == LINK_UP ? "it has become a replica" : "it is a replica");

@@ -34,6 +34,8 @@ static void on_read(void *context, const struct link_result *result) {
     struct redis_schema *schema = context;
     if (result->trouble != STORE_TROUBLE_NONE) {
         fail(schema, result);
+    } else if (result->reply->type == REPLY_NIL && schema->only_reads) {
+        schema->on_checked(schema->context, SLICE_ABSENT);
     } else if (result->reply->type == REPLY_NIL && schema->rounds++ < ROUNDS_MAX) {
         send(schema, true);
     } else if (result->reply->type != REPLY_TEXT) {

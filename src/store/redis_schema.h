@@ -10,6 +10,7 @@
 struct redis_schema {
     struct redis_link *link;
     struct slice prefix;
+    bool only_reads; /* no layout yet is as good as ours */
     unsigned rounds;
     /* The connection is usable as to the schema or not: `version` is absent where it is ours, else
      * what was found. Not called where the link fails. */

@@ -299,6 +299,7 @@ struct store *redis_store_new(uv_loop_t *loop, const struct redis_store_options 
         .url = &options->url,
         .name = options->name,
         .pending_max = options->pending_max,
+        .takes_replica = options->takes_replica,
         .events = &link_events,
         .context = store,
     };
@@ -321,7 +322,11 @@ struct store *redis_store_new(uv_loop_t *loop, const struct redis_store_options 
     }
     uv_timer_init(loop, &store->schema_timer);
     store->schema_timer.data = store;
-    store->schema = (struct redis_schema){store->link, store->prefix, 0, on_schema_checked, store};
+    store->schema = (struct redis_schema){.link = store->link,
+                                          .prefix = store->prefix,
+                                          .only_reads = options->takes_replica,
+                                          .on_checked = on_schema_checked,
+                                          .context = store};
     link_start(store->link);
     return &store->base;
 }

@@ -636,7 +636,7 @@ WRONG = {
     "bad_id": [entry("a b")],
     "unknown": [entry("x", colour="red")],
     "type": [entry("x", scope=["read"])],
-    "ttl": [entry("x", ttl="900")],
+    "ttl": [entry("x", ttl="soon")],
     "ttl_half": [entry("x", ttl=0.5)],
     "ttl_zero": [entry("x", ttl=0)],
     "max_ttl": [entry("x", max_ttl=1)],

@@ -65,7 +65,7 @@ def test_doctor_of_a_healthy_redis(healthy):
     good = findings(Mintctl(healthy), "--user", "mintd")
     assert {k for k, f in good.items() if f["result"] == "ok"} == {
         "version", "layout", "clock", "eviction", "memory", "persistence", "tls", "rights",
-        "tracking", "least rights", "clients"}, good
+        "tracking", "least rights", "clients", "role"}, good
     assert {k for k, f in good.items() if f["result"] == "warning"} == {"replicas", "password"}
 
 
@@ -200,7 +200,7 @@ def test_doctor_as_the_user_of_mintd(healthy):
     result = findings(Mintctl(url, canaries=["mintd-password"]))
     assert {f["result"] for f in result.values()} == {"ok", "not checked"}, result
     assert result["rights"]["result"] == "not checked"
-    assert {k for k, f in result.items() if f["result"] == "ok"} == {"layout", "tls", "tracking"}, result
+    assert {k for k, f in result.items() if f["result"] == "ok"} == {"role", "layout", "tls", "tracking"}, result
     healthy.cli("ACL", "SETUSER", "mintd", "-client|tracking")
     found(Mintctl(url), "tracking", "warning", "mintd may not")
 
@@ -419,7 +419,7 @@ def test_health(pair, ctl):
 
 
 COMMANDS = ["client add", "client set", "client export", "client list", "client show", "client rotate", "client disable",
-            "client enable", "client remove", "client apply", "token mint", "token show",
+            "client enable", "client remove", "client apply", "acl", "token mint", "token show",
             "token revoke", "token revoke-all", "token key", "explain", "doctor", "status", "health"]
 NOWHERE = Mintctl("redis://127.0.0.1:1")
 

@@ -1,0 +1,24 @@
+#include "rights.h"
+
+const struct right_of_user rights[] = {
+    {"get", RIGHT_NEEDED, "token:0", {NULL}},
+    {"set", RIGHT_NEEDED, "schema", {"1", "NX"}},
+    {"setex", RIGHT_NEEDED, "token:0", {"60", "{}"}},
+    {"del", RIGHT_NEEDED, "token:0", {NULL}},
+    {"hgetall", RIGHT_NEEDED, "client:0", {NULL}},
+    {"hset", RIGHT_NEEDED, "new:{0}", {"scope", ""}},
+    {"hexists", RIGHT_NEEDED, "client:0", {"secret:1"}},
+    {"hdel", RIGHT_NEEDED, "client:0", {"secret:1:used"}},
+    {"renamenx", RIGHT_NEEDED, "new:{0}", {NULL}}, /* its second key is added */
+    {"sadd", RIGHT_NEEDED, "clients", {"0"}},
+    {"sadd", RIGHT_FOR_LIST, "instances", {"0"}},
+    {"srem", RIGHT_FOR_LIST, "instances", {"0"}},
+    {"incr", RIGHT_NEEDED, "fail:0:0", {NULL}},
+    {"multi", RIGHT_NEEDED, NULL, {NULL}},
+    {"exec", RIGHT_NEEDED, NULL, {NULL}},
+    {"ping", RIGHT_NEEDED, NULL, {NULL}},
+    {"client|tracking", RIGHT_FOR_MEMORY, NULL, {"ON"}},
+    {"select", RIGHT_FOR_DATABASE, NULL, {"0"}},
+};
+
+const size_t rights_count = sizeof rights / sizeof rights[0];

@@ -1,0 +1,27 @@
+/* rights.h: what mintd's user in Redis has to be allowed: one table, from which mintctl acl prints
+ * a rule and the doctor looks for what is missing. A command that mintd sends belongs into it. */
+#ifndef MINTCTL_RIGHTS_H
+#define MINTCTL_RIGHTS_H
+
+#include <stddef.h>
+
+enum right_kind {
+    RIGHT_NEEDED,
+    RIGHT_FOR_DATABASE, /* where the URL names another database than 0 */
+    RIGHT_FOR_LIST,     /* without it mintctl status does not see the instance */
+    RIGHT_FOR_MEMORY,   /* without it each request asks Redis */
+};
+
+struct right_of_user {
+    const char *command; /* as a rule names it: "get", "client|tracking" */
+    enum right_kind kind;
+    /* How mintd sends it, so that Redis can be asked whether it may: a key without the prefix
+     * (NULL: none) and the arguments behind it. */
+    const char *key;
+    const char *arguments[3];
+};
+
+extern const struct right_of_user rights[];
+extern const size_t rights_count;
+
+#endif
