@@ -48,7 +48,7 @@ def install(redis):
 
 def start_mintd(redis, port=None):
     """One instance whose default issuer is right: its port is known before it starts."""
-    instance = Mintd(redis=redis, listen=("127.0.0.1:%d" % (port or free_port()),))
+    instance = Mintd("--trusted-proxies", "127.0.0.1", redis=redis, listen=("127.0.0.1:%d" % (port or free_port()),))
     instance.wait_for_store()
     return instance
 

@@ -3,6 +3,7 @@ what it is told. Each test runs for each gateway."""
 import base64
 import os
 import posixpath
+import re
 import signal
 import time
 import urllib.parse
@@ -16,9 +17,9 @@ from support.oauth import forged_token, parse_challenge, wait_status, wait_until
 
 IDENTITY = ("X-Auth-Client-Id", "X-Auth-Scope", "X-Auth-Audience", "X-Auth-Expires-At")
 
-# What a caller gets while mintd or its store is away: nginx makes a 500 of whatever it does not know,
-# mod_auth_openidc a 401 of whatever is not a yes.
-UNKNOWN = {Nginx: 500, HAProxy: 503, Caddy: 503, Apache: 401}
+# What a caller gets while mintd or its store is away: mod_auth_openidc makes a 401 of whatever is not
+# a yes.
+UNKNOWN = {Nginx: 503, HAProxy: 503, Caddy: 503, Apache: 401}
 UNREACHABLE = {**UNKNOWN, Caddy: 502}
 HANGING = {**UNKNOWN, Caddy: 504}
 
@@ -189,14 +190,69 @@ def test_forged_identity_twice_and_unused(site):
     assert not [field for field in told.fields if "evil" in field[1]], told.fields
 
 
-def test_a_hop_by_hop_field_does_not_take_identity_away(site):
+def check_identity_is_whole(answer):
+    """All four fields, each once, as mintd said them."""
+    check_admitted(answer)
+    for name in IDENTITY:
+        assert answer.told.get(name), (name, answer.told.fields)
+
+
+@pytest.mark.parametrize("value", [*IDENTITY, *(name.lower() for name in IDENTITY), "close, X-Auth-Client-Id",
+                                   "keep-alive , x-auth-scope", ",\tX-AUTH-EXPIRES-AT,", "X_Auth_Scope",
+                                   ", ".join(("close", *IDENTITY, "Authorization"))],
+                         ids=lambda value: "F-26-" + value)
+def test_a_hop_by_hop_field_does_not_take_identity_away(site, value):
     """Connection: X-Auth-Client-Id would have a careless proxy drop what it has just set."""
-    names = ", ".join(("close", *IDENTITY, "Authorization"))
-    answer = site.ask(token=site.token(), fields=[("Connection", names)])
+    answer = site.ask(token=site.token(), fields=[("Connection", value)])
+    assert not answer.admitted and answer.status in (401, 403), answer
+
+
+@pytest.mark.parametrize("fields", [
+    [("Connection", "close"), ("Connection", "X-Auth-Client-Id")], [("Connection", "X-Auth-Scope"), ("Connection", "close")],
+    [("Proxy-Connection", "X-Auth-Client-Id")], [("TE", "X-Auth-Client-Id")], [("Trailer", "X-Auth-Client-Id")],
+    [("Keep-Alive", "X-Auth-Client-Id")], [("Upgrade", "X-Auth-Client-Id"), ("Connection", "upgrade")],
+    [("Connection", "Authorization")], [("Connection", "close, X-Request-Id")], [("Connection", "\"X-Auth-Scope\"")]],
+    ids=lambda fields: "F-26-" + "-".join(value for _, value in fields))
+def test_nobody_gets_through_without_an_identity(site, fields):
+    answer = site.ask(token=site.token(), fields=fields)
     if answer.admitted:
-        check_admitted(answer)
+        check_identity_is_whole(answer)
     else:
-        assert 400 <= answer.status < 500
+        assert 400 <= answer.status < 500, answer
+
+
+# ---- what else a caller sends ----
+
+@pytest.mark.parametrize("count, size", [pytest.param(3, 6000, id="F-24-3-of-6-KiB"), pytest.param(1, 7500, id="F-24-1-of-7-KiB")])
+def test_large_cookies_do_not_matter(site, count, size):
+    """They are the application's: mintd, which takes 16 KiB, does not get them."""
+    cookies = [("Cookie", "%s=%s" % (chr(97 + number), "x" * size)) for number in range(count)]
+    answer = site.ask(token=site.token(), fields=cookies)
+    check_identity_is_whole(answer)
+    assert sum(len(value) for value in answer.told.all("Cookie")) >= count * size
+
+
+REQUEST_ID = {Nginx: r"[0-9a-f]{32}", HAProxy: r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"}
+REQUEST_ID[Caddy] = REQUEST_ID[HAProxy]
+
+
+@pytest.mark.parametrize("fields", [[], [("X-Request-Id", "the-callers-own")]], ids=["N-23", "N-23-forged"])
+def test_the_gateway_numbers_requests(site, fields):
+    """The same id is in mintd's log and goes to the application."""
+    if site.kind is Apache:
+        pytest.skip("mod_auth_openidc sends no such field")
+    mark = site.mintd.mark()
+    check_refused(site.ask(token="nope", fields=fields), 401, "invalid_token")
+    logged = site.mintd.wait_for_log("refused", since=mark)["request_id"]
+    told = check_admitted(site.ask(token=site.token(), fields=fields)).get("X-Request-Id")
+    assert re.fullmatch(REQUEST_ID[site.kind], logged) and re.fullmatch(REQUEST_ID[site.kind], told)
+    assert logged != told
+
+
+def test_no_gateway_is_a_proxy_that_mintd_was_not_told_of(site):
+    """N-09: where mintd reads who is behind a gateway, it trusts it."""
+    site.ask(token=site.token(), fields=[("X-Forwarded-For", "198.51.100.7"), ("Forwarded", "for=198.51.100.7")])
+    assert not [line for line in site.mintd.log if "not trusted" in line["message"]]
 
 
 # ---- bodies ----
@@ -224,6 +280,12 @@ def test_the_applications_own_refusal_is_left_alone(site):
 
 # ---- what is away ----
 
+def check_unavailable(site, answer, statuses):
+    """N-23: a 503 says when to come back."""
+    assert not answer.admitted and answer.status == statuses[site.kind], answer
+    assert answer.status != 503 or answer.all("Retry-After") == ["1"], answer.fields
+
+
 def test_mintd_is_down(own_site):
     token = own_site.token()
     assert own_site.ask(token=token).admitted
@@ -231,7 +293,7 @@ def test_mintd_is_down(own_site):
     own_site.mintd.kill()
     for target in ("/orders", "/admin"):
         answer = own_site.ask(target=target, token=token)
-        assert not answer.admitted and answer.status == UNREACHABLE[own_site.kind], answer
+        check_unavailable(own_site, answer, UNREACHABLE)
     own_site.mintd = start_mintd(own_site.redis, port)
     wait_until(lambda: own_site.ask(token=token).admitted, 20, "it is asked again")
 
@@ -255,7 +317,7 @@ def test_mintd_hangs(own_site):
     pause(own_site.mintd)
     try:
         answer = own_site.ask(token=token)
-        assert not answer.admitted and answer.status == HANGING[own_site.kind], answer
+        check_unavailable(own_site, answer, HANGING)
     finally:
         own_site.mintd.signal(signal.SIGCONT)
     wait_until(lambda: own_site.ask(token=token).admitted, 20, "it is asked again")
@@ -268,7 +330,7 @@ def test_redis_is_down(own_site):
     wait_until(lambda: not own_site.ask(token=token).admitted, 3, "nobody is let in")
     for presented in (token, forged_token()):
         answer = own_site.ask(token=presented)
-        assert not answer.admitted and answer.status == UNKNOWN[own_site.kind], answer
+        check_unavailable(own_site, answer, UNKNOWN)
     own_site.redis.restart()
     install(own_site.redis)
     wait_status(own_site.mintd, 200, within=10)
