@@ -214,6 +214,7 @@ enum options_result options_init(struct options *options, int argc, char **argv)
     options->instance.token_ttl_s = 3600;
     options->instance.failure_limit = 10;
     options->instance.failure_v6_prefix = 64;
+    options->instance.refusals_told = 20;
 
     if (!apply_arguments(options, &result, argc, argv)) {
         return OPTIONS_WRONG;

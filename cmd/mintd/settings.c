@@ -133,6 +133,10 @@ static bool set_failure_v6_prefix(struct options *o, struct slice value, struct 
     return read_number(value, 1, IP_V6_BITS, &o->instance.failure_v6_prefix, error);
 }
 
+static bool set_log_refusals(struct options *o, struct slice value, struct buffer *error) {
+    return read_number(value, 0, 1000000, &o->instance.refusals_told, error);
+}
+
 static bool set_trusted_proxies(struct options *o, struct slice value, struct buffer *error) {
     return networks_parse(value, &o->instance.trusted_proxies, error);
 }
@@ -235,6 +239,10 @@ const struct setting settings[] = {
      SETTING_PUBLIC},
     {"--log-format", "MINTD_LOG_FORMAT", "text|json", "(text on a terminal, else json)",
      set_log_format, false, SETTING_PUBLIC},
+    {"--log-refusals", "MINTD_LOG_REFUSALS", "N",
+     "refusals of strangers told one by one, each second and reason; the others are summed;\n"
+     "0: each is told (20)",
+     set_log_refusals, false, SETTING_PUBLIC},
     {"--log-level", "MINTD_LOG_LEVEL", "LEVEL", "debug, info, warning or error (info)",
      set_log_level, false, SETTING_PUBLIC},
 };

@@ -56,6 +56,9 @@ struct api_process {
     unsigned metrics_count;
     _Atomic bool starting; /* /readyz says 503: the client made at start is not there yet */
     _Atomic bool draining; /* /readyz says 503 from then on */
+    /* So many refusals of strangers a second and reason get a line in the log; 0: each. */
+    unsigned refusals_told;
+    _Atomic uint64_t refusals[OAUTH_REFUSAL_COUNT]; /* refusals.c's */
     /* X-Forwarded-For or Forwarded came from an address that is not trusted */
     _Atomic bool untrusted_proxy;
 };
@@ -96,6 +99,10 @@ bool api_issuer_is_valid(struct slice issuer);
  * names, and what every client may ask for. API_RESOURCE_MAX bytes at most. */
 #define API_RESOURCE_MAX (API_ISSUER_MAX + 16u)
 void api_write_resource(struct buffer *text, struct slice issuer);
+
+/* Tells, in one line a reason, of the refusals of the seconds that are over that got no line of
+ * their own; at the end of this one, too. Ten times a second, and at the end. */
+void api_tell_refusals(struct api_process *process, bool at_end);
 
 struct api *api_new(const struct api_options *options); /* NULL: no memory */
 void api_free(struct api *api);                         /* no exchange may be open */

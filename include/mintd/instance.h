@@ -32,7 +32,8 @@ struct instance_options {
     unsigned failure_limit;     /* failures a minute of a client from an address; 0: no limit */
     unsigned failure_v6_prefix; /* IPv6 addresses that share so many bits are counted as one */
     struct networks trusted_proxies;
-    struct slice name;                    /* absent: host name and port */
+    unsigned refusals_told; /* of strangers, in the log, a second and reason; 0: all */
+    struct slice name;      /* absent: host name and port */
     const struct oauth_client_seed *seed; /* a client to make at start; NULL: none */
 };
 

@@ -1,5 +1,6 @@
 /* reply.c: answers that several endpoints give alike. */
 #include "api/api_internal.h"
+#include "api/refusals.h"
 
 #define HEADERS_MAX 8u
 #define BODY_MAX 512u
@@ -28,6 +29,9 @@ void reply_error(struct http_exchange *x, unsigned status, struct slice error,
 void note_refusal(struct api *api, struct http_exchange *x, const struct refusal_facts *facts) {
     enum oauth_error error = oauth_refusal_error(facts->refusal);
     oauth_count_refusal(api->options.oauth, facts->refusal);
+    if (!refusals_is_told(api->options.process, facts->refusal)) {
+        return;
+    }
     log_info("refused", LOG_TEXT("request_id", http_request_id_of(x)),
              LOG_STRING("endpoint", endpoint_name(facts->endpoint)),
              LOG_STRING("error", oauth_error_name(error)),

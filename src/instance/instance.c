@@ -418,6 +418,7 @@ static void describe_process(struct instance *instance) {
     process->listen = options->listen;
     process->listen_count = options->listen_count;
     process->tls = options->tls != NULL;
+    process->refusals_told = options->refusals_told;
 }
 
 int instance_run(const struct instance_options *options) {
@@ -431,6 +432,7 @@ int instance_run(const struct instance_options *options) {
     describe_process(instance);
     hold_signals(true);
     bool ok = open_instance(instance) && run(instance);
+    api_tell_refusals(&instance->process, true);
     free_instance(instance);
     free(instance);
     if (ok) {

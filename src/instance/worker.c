@@ -252,6 +252,9 @@ static void on_tick(uv_timer_t *timer) {
     tell_store_state(worker);
     create_client(worker);
     compare_client(worker);
+    if (worker->options.index == 0) {
+        api_tell_refusals(worker->options.process, false);
+    }
     if (worker->has_heartbeat) {
         heartbeat_tick(&worker->heartbeat, worker->last_tick_ns);
     }

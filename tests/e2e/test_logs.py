@@ -382,6 +382,89 @@ def listens_on(path, process):
     return True
 
 
+# ---- strangers do not fill it ----
+
+
+def flood(instance, raw, count):
+    """All on one connection; each is refused."""
+    with Connection(instance.address) as connection:
+        for _ in range(count // 50):
+            connection.send(raw * 50)
+            assert {connection.read_response().status for _ in range(50)} <= {401, 403}
+
+
+def told(instance, reason):
+    """How many refusals for this reason the log tells: one by one, summed, and in how many lines."""
+    single = len(instance.find_log("refused", reason=reason))
+    sums = [line["refusals"] for line in instance.find_log("refusals summed", reason=reason)]
+    return single, sum(sums), single + len(sums)
+
+
+BAD_TOKENS = {"garbage": request_bytes("GET", "/secret", [bearer("x")]), "none": request_bytes("GET", "/verify"),
+              "unknown": request_bytes("GET", "/secret", [bearer(forged_token())]),
+              "client": mint_as("nobody-at-all", "x")}
+
+
+@rows("F-20", **BAD_TOKENS)
+def test_refusals_of_strangers_are_summed(redis, start_mintd, case):
+    """Each is counted once, whichever worker refused it, and whether it got a line or not."""
+    instance = start_mintd("--log-refusals", "20", redis=redis, workers=2)
+    instance.wait_for_store()
+    started = time.monotonic()
+    flood(instance, case, 2000)
+    seconds = int(time.monotonic() - started) + 2
+    reason = instance.wait_for_log("refused")["reason"]
+    wait_until(lambda: sum(told(instance, reason)[:2]) == 2000, 10, "all refusals are told")
+    single, _, lines = told(instance, reason)
+    assert 20 <= single <= 20 * seconds and lines <= 21 * seconds, (single, lines, seconds)
+
+
+@row("F-20")
+def test_what_is_summed_is_told_at_the_end(redis, start_mintd):
+    instance = start_mintd("--log-refusals", "20", redis=redis)
+    instance.wait_for_store()
+    flood(instance, BAD_TOKENS["none"], 500)
+    instance.stop()
+    assert sum(told(instance, "no token")[:2]) == 500
+
+
+@row("F-20")
+def test_each_reason_is_summed_for_itself(redis, start_mintd):
+    instance = start_mintd("--log-refusals", "20", redis=redis)
+    instance.wait_for_store()
+    flood(instance, BAD_TOKENS["none"], 1000)
+    response = instance.exchange(BAD_TOKENS["garbage"])
+    assert response.status == 401
+    line = instance.wait_for_log("refused", reason="token not of our form")
+    assert line["request_id"] == response.get("X-Request-Id")
+
+
+@row("F-20")
+def test_refusals_of_clients_are_each_told(redis, start_mintd):
+    """Who authenticated itself is known, and an operator wants to see each of them."""
+    instance = start_mintd("--log-refusals", "20", redis=redis)
+    instance.wait_for_store()
+    raw = form_request("/token", G + b"&scope=never", [BA])
+    with Connection(instance.address) as connection:
+        connection.send(raw * 100)
+        assert {connection.read_response().status for _ in range(100)} == {400}
+    instance.wait_for_log("refused", reason="scope not allowed", count=100)
+    token, _ = minted(instance)
+    raw = request_bytes("GET", "/verify?scope=never", [bearer(token)])
+    flood(instance, raw, 100)
+    instance.wait_for_log("refused", reason="scope missing", count=100)
+    assert not instance.find_log("refusals summed")
+
+
+@row("F-20")
+def test_twenty_a_second_unless_said_otherwise(redis, start_mintd):
+    instance = start_mintd(redis=redis, env={"MINTD_LOG_REFUSALS": ""})
+    instance.wait_for_store()
+    flood(instance, BAD_TOKENS["none"], 1000)
+    wait_until(lambda: sum(told(instance, "no token")[:2]) == 1000, 10, "all refusals are told")
+    assert told(instance, "no token")[0] < 1000
+
+
 @row("G-27")
 def test_blocked_sink_never_blocks_a_request(redis):
     """Nobody reads standard error: a pipe's worth and the queue fill, requests go on."""

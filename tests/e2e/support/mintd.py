@@ -52,10 +52,10 @@ def command_line(*arguments):
 
 def environment(extra=None):
     """The test's environment without any MINTD_… setting of the outside, plus `extra`. Failed
-    authentications are not limited, and Redis has time, unless a test says so."""
+    authentications are not limited, each refusal is logged, and Redis has time, unless a test says so."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("MINTD_")}
-    return {**_DEFAULT_OPTIONS, **kept, "MINTD_FAILURE_LIMIT": "0", "MINTD_REDIS_TIMEOUT": PATIENT,
-            **(extra or {})}
+    return {**_DEFAULT_OPTIONS, **kept, "MINTD_FAILURE_LIMIT": "0", "MINTD_LOG_REFUSALS": "0",
+            "MINTD_REDIS_TIMEOUT": PATIENT, **(extra or {})}
 
 
 def run(*arguments, env=None, timeout=10):
