@@ -59,6 +59,10 @@ static const struct notice {
      "was given a --client whose record in Redis has another secret or "
      "scope: the record is what counts",
      "mintctl client rotate gives it a new secret; then put what holds into --client"},
+    {"untrusted proxy", "proxy",
+     "gets X-Forwarded-For or Forwarded from an address that it does not trust: behind such a "
+     "proxy one caller who fails too often locks out all others",
+     "name the proxy in --trusted-proxies; the instance's log has its address"},
 };
 
 static void judge_notices(struct doctor *doctor, const struct instances *instances) {

@@ -20,7 +20,9 @@ struct worker_metrics {
 
 /* What an instance has to tell its operator: `mintctl doctor` finds it in the heartbeat. Each stays
  * until the end of the process. */
-#define API_NOTICES(X) X(CLIENT_DIFFERS, "client differs") /* --client and its record */
+#define API_NOTICES(X)                                                                             \
+    X(CLIENT_DIFFERS, "client differs")   /* --client and its record */                            \
+    X(UNTRUSTED_PROXY, "untrusted proxy") /* X-Forwarded-For comes from no trusted address */
 
 enum api_notice {
 #define X(id, name) API_NOTICE_##id,
@@ -59,8 +61,6 @@ struct api_process {
     /* So many refusals of strangers a second and reason get a line in the log; 0: each. */
     unsigned refusals_told;
     _Atomic uint64_t refusals[OAUTH_REFUSAL_COUNT]; /* refusals.c's */
-    /* X-Forwarded-For or Forwarded came from an address that is not trusted */
-    _Atomic bool untrusted_proxy;
 };
 
 static inline void api_notice(struct api_process *process, enum api_notice notice) {

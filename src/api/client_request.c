@@ -59,10 +59,11 @@ static enum oauth_refusal read_credentials(const struct client_request *request,
 
 /* Once a process: behind a proxy that is not trusted all clients are one address. */
 static void warn_of_untrusted_proxy(const struct api *api, struct http_exchange *x) {
-    _Atomic bool *told = &api->options.process->untrusted_proxy;
-    if (!atomic_load_explicit(told, memory_order_relaxed) &&
+    _Atomic unsigned *notices = &api->options.process->notices;
+    const unsigned notice = 1u << API_NOTICE_UNTRUSTED_PROXY;
+    if ((atomic_load_explicit(notices, memory_order_relaxed) & notice) == 0 &&
         client_address_is_claimed(x, api->options.trusted_proxies) &&
-        !atomic_exchange(told, true)) {
+        (atomic_fetch_or(notices, notice) & notice) == 0) {
         log_warning(
             "X-Forwarded-For or Forwarded comes from an address that is not trusted, and is "
             "not read: if it is your proxy, name it in --trusted-proxies; until then one "

@@ -7,6 +7,7 @@ import pytest
 from support import http
 from support.clients import G, basic
 from support.http import form_request
+from support.mintctl import Mintctl
 from support.mintd import Mintd, run
 from support.oauth import check_err, check_tok, make_client, row, rows, unique, wait_until
 from support.redis_server import free_port
@@ -298,6 +299,24 @@ def test_word_of_a_proxy_that_is_not_trusted_is_told_once(redis, start_mintd, cl
         line, = warnings(instance)
         assert line["level"] == "warning" and line["peer"] == PEER
         assert "--trusted-proxies" in line["message"]
+
+
+@row("N-09")
+def test_doctor_tells_of_a_proxy_that_is_not_trusted(own_redis, start_mintd):
+    """The instance's heartbeat carries it."""
+    instance = start_mintd("--failure-limit", "3", redis=own_redis, name="astray")
+    instance.wait_for_store()
+    doctor = Mintctl(own_redis)
+
+    def findings():
+        return [found for found in doctor.json("doctor", status=1)["findings"] if found["check"] == "proxy"]
+
+    assert findings() == []
+    guess(instance, "svc-a", *forwarded("198.51.100.7"))
+    wait_until(findings, 15, "the heartbeat tells it")
+    found, = findings()
+    assert found["result"] == "warning" and "astray" in found["text"], found
+    assert "--trusted-proxies" in found["advice"], found
 
 
 @row("N-09")
