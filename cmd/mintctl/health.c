@@ -1,88 +1,67 @@
+/* health.c: mintctl health: the URL, or what the environment says of the instance beside us. */
 #include "health.h"
-#include <netdb.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
+#include "command.h"
+#include "environment.h"
+#include "output.h"
 
-#define TIMEOUT_S 3
-#define PART_MAX 256
+#define DEFAULT_LISTEN "127.0.0.1:4001 [::1]:4001"
 
-struct url {
-    char host[PART_MAX], port[8], path[PART_MAX];
-};
-
-/* The host may be a v6 address in brackets. */
-static bool parse_url(const char *text, struct url *url) {
-    strcpy(url->port, "80");
-    strcpy(url->path, "/");
-    return sscanf(text, "http://[%255[0-9a-fA-F:.]]:%7[0-9]%255s", url->host, url->port,
-                  url->path) >= 2 ||
-           sscanf(text, "http://%255[^:/ []:%7[0-9]%255s", url->host, url->port, url->path) >= 2 ||
-           sscanf(text, "http://%255[^:/ []%255s", url->host, url->path) >= 1;
+static enum status tell(bool answered, bool ready, const char *where) {
+    if (!answered) {
+        say("%s: no connection", where);
+    }
+    return answered && ready ? STATUS_DONE : STATUS_REFUSED;
 }
 
-static int connect_to(const struct url *url) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
-    const struct timeval timeout = {TIMEOUT_S, 0};
-    if (getaddrinfo(url->host, url->port, &hints, &found) != 0) {
-        return -1;
+static enum status ask_url(const struct arguments *arguments, const char *url) {
+    struct health_target target;
+    bool answered;
+    if (!health_target_read(url, &target)) {
+        say("the URL is http://host[:port][/path], https://host[:port][/path] or unix:/path");
+        return STATUS_USAGE;
     }
-    int fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, 0);
-    if (fd >= 0) {
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-        if (connect(fd, found->ai_addr, found->ai_addrlen) != 0) {
-            close(fd);
-            fd = -1;
+    target.ca_file = arguments_value(arguments, "--ca");
+    target.believes_all = arguments_has(arguments, "--insecure");
+    bool ready = health_ask(&target, &answered);
+    return tell(answered, ready, url);
+}
+
+/* The first listener that can be reached answers for all. */
+static enum status ask_listeners(const char *listen) {
+    const char *certificate = environment_value("MINTD_TLS_CERT");
+    struct slice rest = slice_of_string(listen), address;
+    while (slice_next_word(&rest, &address)) {
+        struct health_target targets[2];
+        char text[HEALTH_PART_MAX];
+        snprintf(text, sizeof text, "%.*s", (int)address.size, address.data);
+        unsigned count = health_targets_of_listener(text, targets);
+        if (count == 0) {
+            say("MINTD_LISTEN: it is host:port, [v6]:port, :port or unix:/path");
+            return STATUS_USAGE;
+        }
+        for (unsigned i = 0; i < count; i++) {
+            bool answered;
+            targets[i].is_tls = certificate != NULL && !targets[i].is_unix;
+            targets[i].believes_all = true; /* it is compared */
+            targets[i].own_certificate = certificate;
+            bool ready = health_ask(&targets[i], &answered);
+            if (answered) {
+                return tell(true, ready, text);
+            }
         }
     }
-    freeaddrinfo(found);
-    return fd;
+    return tell(false, false, listen);
 }
 
-/* The whole response, or as much of it as fits. */
-static size_t exchange(int fd, const struct url *url, char *response, size_t capacity) {
-    char request[2 * PART_MAX + 64];
-    int size = snprintf(request, sizeof request,
-                        "GET %s HTTP/1.1\r\nHost: mintd\r\nConnection: close\r\n\r\n", url->path);
-    size_t received = 0;
-    if (send(fd, request, (size_t)size, MSG_NOSIGNAL) != size) {
-        return 0;
+enum status health(const struct arguments *arguments) {
+    const char *url = arguments->operands[0], *listen = environment_value("MINTD_LISTEN");
+    bool says_whom = arguments_has(arguments, "--ca") || arguments_has(arguments, "--insecure");
+    if (url != NULL) {
+        return ask_url(arguments, url);
     }
-    while (received < capacity) {
-        ssize_t count = recv(fd, response + received, capacity - received, 0);
-        if (count <= 0) {
-            break;
-        }
-        received += (size_t)count;
+    if (says_whom) {
+        say("--ca and --insecure: they go with a URL");
+        return STATUS_USAGE;
     }
-    return received;
-}
-
-int health_check(const char *text) {
-    struct url url;
-    char response[2048];
-    if (!parse_url(text, &url)) {
-        fprintf(stderr,
-                "mintctl: %s: it is http://host[:port]/path (where there is TLS, that of "
-                "--metrics-listen)\n",
-                text);
-        return 2;
-    }
-    int fd = connect_to(&url);
-    if (fd < 0) {
-        fprintf(stderr, "mintctl: %s: no connection\n", text);
-        return 1;
-    }
-    size_t size = exchange(fd, &url, response, sizeof response - 1);
-    close(fd);
-    response[size] = '\0';
-    const char *body = strstr(response, "\r\n\r\n");
-    bool ready = strncmp(response, "HTTP/1.1 200 ", 13) == 0;
-    fprintf(ready ? stdout : stderr, "%s\n", body == NULL ? "no answer" : body + 4);
-    return ready ? 0 : 1;
+    return ask_listeners(listen == NULL ? DEFAULT_LISTEN : listen);
 }

@@ -3,9 +3,30 @@
 #ifndef MINTCTL_HEALTH_H
 #define MINTCTL_HEALTH_H
 
-/* Gets the URL (http://host[:port]/path) and waits 3 s at most. Returns the exit status: 0 for a
- * 200, 1 for anything else, 2 for a URL that is none; a line on standard output or standard error
- * says what it was. */
-int health_check(const char *url);
+#include <stdbool.h>
+
+#define HEALTH_PART_MAX 256
+
+/* One place to ask. */
+struct health_target {
+    bool is_unix, is_tls;
+    char host[HEALTH_PART_MAX]; /* a name or an address; the path of a unix socket */
+    char port[8], path[HEALTH_PART_MAX];
+    /* Whom to believe, where there is TLS. */
+    bool believes_all;
+    const char *ca_file;         /* NULL: the system's authorities */
+    const char *own_certificate; /* of the instance itself: what it shows is compared with it */
+};
+
+/* http://host[:port][/path], https://…, unix:/path; without a path it is /readyz. False: it is
+ * none. */
+bool health_target_read(const char *url, struct health_target *target);
+/* What a listener of MINTD_LISTEN ("host:port") is asked by, from this machine: one or two places.
+ * 0: it is none. */
+unsigned health_targets_of_listener(const char *address, struct health_target targets[2]);
+
+/* Each address of the place, 3 s at most together. *answered is false where nobody was reached;
+ * otherwise the result tells whether it is ready. Said on standard output or standard error. */
+bool health_ask(const struct health_target *target, bool *answered);
 
 #endif

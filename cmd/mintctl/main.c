@@ -1,6 +1,5 @@
 /* main.c: the operator's tool: finds the command, runs it. Exit status: see command.h. */
 #include "command.h"
-#include "health.h"
 #include "man.h"
 #include "mintd/log.h"
 #include "output.h"
@@ -34,11 +33,6 @@ static const struct {
     {"status", show_status},
     {"health", health},
 };
-
-enum status health(const struct arguments *arguments) {
-    const char *url = arguments->operands[0];
-    return (enum status)health_check(url != NULL ? url : "http://127.0.0.1:4001/readyz");
-}
 
 /* No core file and no debugger of another user: memory holds secrets and tokens. A leak checker
  * needs the debugger. */

@@ -85,6 +85,12 @@ static const struct usage_option acl[] = {
     END,
 };
 
+static const struct usage_option health[] = {
+    {"--ca", "FILE", "believe these certificates, in PEM (those of the system)", false},
+    {"--insecure", NULL, "believe any certificate", false},
+    END,
+};
+
 static const struct usage_option doctor[] = {
     {"--user", "NAME", "whose rights to look at: mintd's ACL user (the one of --redis)", false},
     JSON,
@@ -175,7 +181,10 @@ const struct usage usages[] = {
      "An instance is seen until 20 s after its last heartbeat; it beats every 5 s.\n", json_alone,
      true},
     {"health", "[URL]", 0, 1, "whether an instance is ready, for health checks of containers",
-     "Gets http://127.0.0.1:4001/readyz or the URL; exit status 0 for a 200.\n", none, false},
+     "Gets the URL: http://host[:port][/path], https://... or unix:/path; without a path it is\n"
+     "/readyz. Without a URL it asks the instance beside it, where MINTD_LISTEN says that it\n"
+     "listens (127.0.0.1:4001), with TLS where MINTD_TLS_CERT is set. Exit status 0 for a 200.\n",
+     health, false},
     {.name = NULL},
 };
 

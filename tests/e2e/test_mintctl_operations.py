@@ -405,16 +405,6 @@ def test_status_of_hostile_heartbeats(own_redis):
     assert len(ctl.json("status")["instances"]) == 3
 
 
-# ---- health ----
-
-
-@row("CTL")
-def test_health(pair, ctl):
-    assert "ready" in ctl("health", pair.a.url + "/readyz").out
-    ctl("health", "http://127.0.0.1:1/readyz", status=1)
-    ctl("health", "ftp://x", status=2)
-
-
 # ---- usage ----
 
 
