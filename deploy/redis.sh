@@ -8,9 +8,32 @@
 set -eu
 umask 077
 url=$(cat /run/secrets/redis-url)
+case $url in
+redis://mintd:?*@*) ;;
+*) echo "redis.sh: redis-url is redis://mintd:PASSWORD@redis:6379" >&2 && exit 2 ;;
+esac
 password=${url#redis://mintd:}
 password=${password%@*}
-digest=$(printf %s "$password" | sha256sum | cut -c1-64)
+
+# What mintd makes of it: %40 is @. A % without two hex digits is refused, as mintd does.
+decode() {
+    rest=$1
+    while [ "${rest#*%}" != "$rest" ]; do
+        printf %s "${rest%%\%*}"
+        rest=${rest#*%}
+        case $rest in
+        [0-9A-Fa-f][0-9A-Fa-f]*) ;;
+        *) echo "redis.sh: the password in redis-url has a % without two hex digits: %25 is a %" >&2 && return 2 ;;
+        esac
+        tail=${rest#??}
+        # shellcheck disable=SC2059 # the format is an escape
+        printf "\\$(printf %03o "0x${rest%"$tail"}")"
+        rest=$tail
+    done
+    printf %s "$rest"
+}
+decode "$password" >/dev/null
+digest=$(decode "$password" | sha256sum | cut -c1-64)
 
 cat >/tmp/users.acl <<ACL
 user default off resetpass ~* &* +@all
