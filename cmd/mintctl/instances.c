@@ -112,6 +112,7 @@ static enum status read_members(struct search *s, const struct value *members, b
             status = read_some(s, is_allowed);
         }
     }
+    s->names = NULL; /* they end here */
     return status;
 }
 
