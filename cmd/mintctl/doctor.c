@@ -70,11 +70,11 @@ bool doctor_look_at_connection(struct doctor *doctor) {
 /* ---- all of it ---- */
 
 static bool (*const looks[])(struct doctor *doctor) = {
-    doctor_look_at_role,        doctor_look_at_version,  doctor_look_at_layout,
-    doctor_look_at_clock,       doctor_look_at_eviction, doctor_look_at_memory,
-    doctor_look_at_persistence, doctor_look_at_replicas, doctor_look_at_connection,
-    doctor_look_at_password,    doctor_look_at_rights,   doctor_look_at_clients,
-    doctor_look_at_instances,
+    doctor_look_at_role,       doctor_look_at_version,     doctor_look_at_layout,
+    doctor_look_at_identity,   doctor_look_at_clock,       doctor_look_at_eviction,
+    doctor_look_at_memory,     doctor_look_at_persistence, doctor_look_at_replicas,
+    doctor_look_at_connection, doctor_look_at_password,    doctor_look_at_rights,
+    doctor_look_at_clients,    doctor_look_at_instances,
 };
 
 static enum status look(struct doctor *doctor) {

@@ -36,6 +36,7 @@ bool doctor_look_at_instances(struct doctor *doctor);
 bool doctor_look_at_role(struct doctor *doctor);    /* doctor_server.c */
 bool doctor_look_at_version(struct doctor *doctor); /* doctor_server.c */
 bool doctor_look_at_layout(struct doctor *doctor);
+bool doctor_look_at_identity(struct doctor *doctor);
 bool doctor_look_at_clock(struct doctor *doctor);
 bool doctor_look_at_replicas(struct doctor *doctor);
 bool doctor_look_at_eviction(struct doctor *doctor); /* doctor_data.c */

@@ -69,6 +69,26 @@ bool doctor_look_at_layout(struct doctor *doctor) {
     return true;
 }
 
+bool doctor_look_at_identity(struct doctor *doctor) {
+    char storage[REDIS_KEY_MAX], text[REDIS_IDENTITY_MAX + 1];
+    const struct slice arguments[] = {S("GET"),
+                                      redis_key(doctor->redis, "identity", S(""), storage)};
+    struct value *reply = redis_try(doctor->redis, arguments, 2);
+    if (reply == NULL) {
+        return false;
+    }
+    if (reply->kind == REDIS_VALUE_TEXT) {
+        doctor_find(doctor, FINDING_OK, "identity", NULL, "%s (mintd --redis-identity pins it)",
+                    visible(reply->text, text, sizeof text));
+    } else {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "identity",
+                    "see that mintd uses this Redis, and may SET its key named identity",
+                    "none: no mintd has given it one since it was empty");
+    }
+    value_free(reply);
+    return true;
+}
+
 /* Milliseconds since the epoch of a reply to TIME; 0: it is none. */
 static uint64_t time_of(const struct value *reply) {
     unsigned long long seconds, micros;

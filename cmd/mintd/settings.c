@@ -94,6 +94,17 @@ static bool set_redis_prefix(struct options *o, struct slice value, struct buffe
     return value.size <= 64 || complain(error, "64 bytes at most");
 }
 
+static bool set_redis_identity(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.redis_identity = value;
+    for (size_t i = 0; i < value.size; i++) {
+        if (value.data[i] <= ' ' || value.data[i] >= 0x7f) {
+            return complain(error, "it is visible ASCII, as the key named identity has it");
+        }
+    }
+    return (value.size != 0 && value.size <= REDIS_IDENTITY_MAX) ||
+           complain(error, "it is 1 to 64 bytes, as the key named identity has them");
+}
+
 static bool set_redis_timeout(struct options *o, struct slice value, struct buffer *error) {
     unsigned long long ms;
     if (!quantity_milliseconds(value, 10000, &ms) || ms < 10) {
@@ -203,6 +214,9 @@ const struct setting settings[] = {
      set_redis, false, SETTING_MAY_HOLD_SECRET},
     {"--redis-prefix", "MINTD_REDIS_PREFIX", "TEXT", "what all keys begin with (mintd:)",
      set_redis_prefix, false, SETTING_PUBLIC},
+    {"--redis-identity", "MINTD_REDIS_IDENTITY", "ID",
+     "serve from this Redis only: what its key mintd:identity holds; another one is 503 (any)",
+     set_redis_identity, false, SETTING_PUBLIC},
     {"--redis-timeout", "MINTD_REDIS_TIMEOUT", "TIME",
      "how long Redis may take to answer; a plain number is milliseconds (250ms)", set_redis_timeout,
      false, SETTING_PUBLIC},

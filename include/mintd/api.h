@@ -61,6 +61,8 @@ struct api_process {
     /* So many refusals of strangers a second and reason get a line in the log; 0: each. */
     unsigned refusals_told;
     _Atomic uint64_t refusals[OAUTH_REFUSAL_COUNT]; /* refusals.c's */
+    /* Times that Redis had another identity than before, and clock_monotonic_ms() of the last. */
+    _Atomic uint64_t identity_changes, identity_changed_ms;
 };
 
 static inline void api_notice(struct api_process *process, enum api_notice notice) {

@@ -22,6 +22,7 @@ struct instance_options {
     bool store_in_memory;                  /* else Redis: */
     struct redis_url redis;
     struct slice redis_prefix;
+    struct slice redis_identity;   /* the one Redis that is served; absent: any */
     struct slice issuer;           /* absent: from the first listener's address */
     struct slice scopes_supported; /* for the metadata; absent: nothing is said */
     unsigned redis_timeout_ms;

@@ -31,6 +31,15 @@ struct redis_url {
  * the password. */
 bool redis_url_parse(struct slice text, struct redis_url *url, struct buffer *error);
 
+/* `<prefix>identity`, a text that a Redis is given once: what was heard of it. */
+#define REDIS_IDENTITY_MAX 64u
+
+enum redis_identity_news {
+    REDIS_IDENTITY_CHANGED, /* it was emptied, or is another Redis; its copies are forgotten */
+    REDIS_IDENTITY_WRONG,   /* `now` is not the one that was named: all is UNKNOWN (IDENTITY) */
+    REDIS_IDENTITY_REFUSED, /* it may not be read or made; `now` is the reply */
+};
+
 struct redis_store_options {
     struct redis_url url; /* copied */
     struct slice prefix;  /* copied, 64 bytes at most; "mintd:" */
@@ -49,6 +58,15 @@ struct redis_store_options {
     /* With a cache_group: called on any thread; makes the owner call redis_store_woken() soon. */
     void (*wake)(void *context);
     void *wake_context;
+    /* What a Redis without an identity is given begins with this random text (copied; 48 bytes at
+     * most); empty: it is given none, and not asked for its own. */
+    struct slice identity_seed;
+    /* The one identity that is served; copied; empty: any. */
+    struct slice identity;
+    /* With an identity_seed; an empty `now` or `before` is none. */
+    void (*on_identity)(void *context, enum redis_identity_news news, struct slice before,
+                        struct slice now);
+    void *identity_context;
 };
 
 /* Starts connecting at once. NULL where memory or the loop fails. */

@@ -43,6 +43,7 @@ enum store_answer { STORE_UNKNOWN, STORE_FOUND, STORE_ABSENT };
     X(NOPERM, "noperm")                                                                            \
     X(WRONGTYPE, "wrongtype")                                                                      \
     X(SCHEMA, "schema")     /* the data is laid out by a version that we do not know */            \
+    X(IDENTITY, "identity") /* it is another Redis than the one that was named */                  \
     X(PROTOCOL, "protocol") /* a reply that makes no sense, or any other error reply */
 
 enum store_trouble {

@@ -125,6 +125,13 @@ static const struct counter *trouble_counter(const struct worker_metrics *worker
     return &worker->store.troubles[index];
 }
 
+static void write_identity(struct buffer *text, const struct api_process *process) {
+    static const char name[] = "mintd_store_identity_changes_total";
+    write_head(text, name, "counter",
+               "Times that Redis was emptied, or was another one than before.");
+    write_number(text, name, atomic_load(&process->identity_changes));
+}
+
 static void write_store(struct buffer *text, const struct api_process *process) {
     static const char *const answers[] = {
         [STORE_UNKNOWN] = "unknown", [STORE_FOUND] = "found", [STORE_ABSENT] = "absent"};
@@ -201,6 +208,7 @@ void operations_metrics(struct api *api, struct http_exchange *x) {
     write_numbers(&text, process);
     write_refusals(&text, process);
     write_store(&text, process);
+    write_identity(&text, process);
     write_histogram(&text, process, "mintd_store_round_trip_seconds",
                     "From a command to its reply.", round_trip_counter);
     write_histogram(&text, process, "mintd_loop_lag_seconds", "How late a worker's tick came.",

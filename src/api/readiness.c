@@ -11,45 +11,62 @@
 
 #define YES_FOR_NS 1000000000ull
 #define NO_FOR_NS 200000000ull
+#define TOLD_FOR_MS 60000u
+#define BODY_MAX 256u
 
 struct readiness_call {
     struct readiness_call *next; /* that waits for the same probe */
 };
 
-static void reply_ready(struct http_exchange *x) {
-    static const struct http_header headers[] = {HEADER_JSON, HEADER_NO_STORE};
-    http_respond(x, &(struct http_response){200, headers, 2, SLICE("{\"status\":\"ready\"}")});
+/* For people: neither a reason to be ready nor not to be. */
+static void write_warning(const struct api_process *process, struct buffer *body) {
+    uint64_t changed_ms = atomic_load(&process->identity_changed_ms);
+    if (changed_ms != 0 && clock_monotonic_ms() - changed_ms < TOLD_FOR_MS) {
+        buffer_append(body, S(",\"warning\":\"redis was emptied, or is another one than before\""));
+    }
 }
 
-static void reply_not_ready(struct http_exchange *x, struct slice reason) {
+static void reply_ready(const struct api *api, struct http_exchange *x) {
+    static const struct http_header headers[] = {HEADER_JSON, HEADER_NO_STORE};
+    char storage[BODY_MAX];
+    struct buffer body = buffer_of(storage, sizeof storage);
+    buffer_append(&body, S("{\"status\":\"ready\""));
+    write_warning(api->options.process, &body);
+    buffer_append_char(&body, '}');
+    http_respond(x, &(struct http_response){200, headers, 2, buffer_slice(&body)});
+}
+
+static void reply_not_ready(const struct api *api, struct http_exchange *x, struct slice reason) {
     static const struct http_header headers[] = {HEADER_JSON, HEADER_NO_STORE,
                                                  HEADER("Retry-After", SLICE("1"))};
-    char storage[128];
+    char storage[BODY_MAX];
     struct buffer body = buffer_of(storage, sizeof storage);
     buffer_append(&body, S("{\"status\":\"unavailable\",\"error\":\"temporarily_unavailable\","
                            "\"reason\":"));
     buffer_append_json(&body, reason);
+    write_warning(api->options.process, &body);
     buffer_append_char(&body, '}');
     http_respond(x, &(struct http_response){503, headers, 3, buffer_slice(&body)});
 }
 
-static void reply(const struct readiness *readiness, struct http_exchange *x) {
-    const struct store_operation *probe = &readiness->probe;
+static void reply(const struct api *api, struct http_exchange *x) {
+    const struct store_operation *probe = &api->readiness.probe;
     if (probe->answer == STORE_FOUND) {
-        reply_ready(x);
+        reply_ready(api, x);
     } else {
-        reply_not_ready(x, slice_of_string(store_trouble_name(probe->trouble)));
+        reply_not_ready(api, x, slice_of_string(store_trouble_name(probe->trouble)));
     }
 }
 
 static void on_probed(struct store_operation *probe) {
-    struct readiness *readiness = container_of(probe, struct readiness, probe);
+    struct api *api = container_of(probe, struct api, readiness.probe);
+    struct readiness *readiness = &api->readiness;
     struct readiness_call *call = readiness->waiting;
     readiness->waiting = NULL;
     readiness->is_open = false;
     while (call != NULL) {
         struct readiness_call *next = call->next; /* it is gone once it is responded to */
-        reply(readiness, http_exchange_of_scratch(call));
+        reply(api, http_exchange_of_scratch(call));
         call = next;
     }
 }
@@ -91,11 +108,11 @@ void operations_readiness(struct api *api, struct http_exchange *x) {
     struct readiness *readiness = &api->readiness;
     struct slice reason = reason_against(api);
     if (!slice_is_absent(reason)) {
-        reply_not_ready(x, reason);
+        reply_not_ready(api, x, reason);
         return;
     }
     if (!readiness->is_open && (is_recent(readiness) || probe(api) == PROGRESS_DONE)) {
-        reply(readiness, x);
+        reply(api, x);
         return;
     }
     struct readiness_call *call = http_scratch_of(x, sizeof *call);

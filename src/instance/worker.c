@@ -8,11 +8,13 @@
  * the loop ends by itself. worker_free() closes the one that other threads use. */
 #include "instance/worker.h"
 #include "mintd/clock.h"
+#include "mintd/encoding.h"
 #include "mintd/log.h"
 #include "mintd/thread.h"
 #include <unistd.h>
 
 #define WORKER_STACK_SIZE (512u * 1024u)
+#define IDENTITY_RANDOM 16u /* bytes */
 
 enum worker_wish { WISH_RUN, WISH_DRAIN, WISH_END };
 
@@ -133,12 +135,13 @@ static void tell_creation(const struct oauth_client_creation *creation) {
 static void finish_creation(struct worker *worker) {
     const struct oauth_client_creation *creation = &worker->creation;
     worker->creation_open = false;
-    worker->creation_done = creation->answer != STORE_UNKNOWN;
+    worker->creation_done = creation->answer != STORE_UNKNOWN && !worker->creation_is_void;
+    worker->creation_is_void = false;
     atomic_store(&worker->options.process->starting, !worker->creation_done);
     if (worker->creation_done) {
         tell_creation(creation);
         worker->comparison_due = creation->answer == STORE_FOUND && !creation->made;
-    } else {
+    } else if (creation->answer == STORE_UNKNOWN) {
         tell_creation_trouble(worker); /* the next tick tries again */
     }
 }
@@ -203,6 +206,48 @@ static void compare_client(struct worker *worker) {
     if (oauth_client_comparison_start(worker->oauth, &worker->comparison,
                                       worker->options.instance->seed) == PROGRESS_DONE) {
         finish_comparison(worker);
+    }
+}
+
+/* ---- another Redis ---- */
+
+static struct slice or_none(struct slice identity) {
+    return identity.size == 0 ? S("none") : identity;
+}
+
+/* The client of --client was made in the Redis before. */
+static void make_client_again(struct worker *worker) {
+    worker->creation_is_void = worker->creation_open;
+    worker->creation_done = worker->creation_told = false;
+    atomic_store(&worker->options.process->starting, worker->options.instance->seed != NULL);
+}
+
+/* Each worker's store looks for itself; the first worker tells, once for the process. */
+static void on_redis_identity(void *context, enum redis_identity_news news, struct slice before,
+                              struct slice now) {
+    struct worker *worker = context;
+    struct api_process *process = worker->options.process;
+    if (worker->options.index != 0) {
+        return;
+    }
+    switch (news) {
+    case REDIS_IDENTITY_CHANGED:
+        log_error("redis was emptied, or is another one than before: its clients and tokens are "
+                  "not those that were there",
+                  LOG_TEXT("before", before), LOG_TEXT("now", or_none(now)));
+        atomic_fetch_add(&process->identity_changes, 1);
+        atomic_store(&process->identity_changed_ms, clock_monotonic_ms());
+        make_client_again(worker);
+        break;
+    case REDIS_IDENTITY_WRONG:
+        log_error("redis is not the one that --redis-identity names: requests are answered 503",
+                  LOG_TEXT("wanted", before), LOG_TEXT("found", or_none(now)));
+        break;
+    case REDIS_IDENTITY_REFUSED:
+        log_warning("redis may not be given an identity: it is not noticed where it is emptied; "
+                    "allow GET and SET of the key named identity",
+                    LOG_TEXT("reply", now));
+        break;
     }
 }
 
@@ -334,6 +379,8 @@ static unsigned connections_of(const struct instance_options *instance) {
 }
 
 static struct store *open_redis(struct worker *worker, struct store_metrics *metrics) {
+    uint8_t random[IDENTITY_RANDOM];
+    char identity_seed[2 * IDENTITY_RANDOM];
     const struct instance_options *instance = worker->options.instance;
     struct redis_store_options options = {
         .url = instance->redis,
@@ -347,10 +394,16 @@ static struct store *open_redis(struct worker *worker, struct store_metrics *met
         .cache_group = worker->options.caches,
         .wake = wake_worker,
         .wake_context = worker,
+        .identity_seed = slice_of(identity_seed, sizeof identity_seed),
+        .identity = instance->redis_identity,
+        .on_identity = on_redis_identity,
+        .identity_context = worker,
     };
-    if (!crypto_random(worker->crypto, &options.cache_seed, sizeof options.cache_seed)) {
+    if (!crypto_random(worker->crypto, &options.cache_seed, sizeof options.cache_seed) ||
+        !crypto_random(worker->crypto, random, sizeof random)) {
         return NULL;
     }
+    hex_encode(random, sizeof random, identity_seed);
     return redis_store_new(&worker->loop, &options);
 }
 

@@ -56,7 +56,8 @@ struct worker {
     struct api *apis[2];
     struct oauth_client_creation creation;
     bool creation_open, creation_done;
-    bool creation_told; /* creation_trouble has been logged */
+    bool creation_is_void; /* what is under way is of the Redis before */
+    bool creation_told;    /* creation_trouble has been logged */
     enum store_trouble creation_trouble;
     struct oauth_client_comparison comparison; /* of the client that was there already */
     bool comparison_due, comparison_open;

@@ -28,7 +28,7 @@ bool memory_is_recent(uint64_t asked_ms) {
 bool memory_is_trusted(const struct redis_store *store) {
     /* The schema is known to be ours only while the link is up. */
     return store->memory.is_tracked && store->schema_is_ours &&
-           memory_is_recent(link_heard_ms(store->link));
+           identity_is_right(&store->identity) && memory_is_recent(link_heard_ms(store->link));
 }
 
 /* ---- forgetting ---- */
@@ -42,10 +42,12 @@ static void forget(struct redis_store *store, struct slice key) {
     }
 }
 
-static void forget_all(struct redis_store *store) {
+void memory_forget_all(struct redis_store *store) {
     store->memory.changes++;
     flights_spoil_all(&store->memory.flights);
-    cache_empty(store->memory.cache);
+    if (store->memory.cache != NULL) {
+        cache_empty(store->memory.cache);
+    }
 }
 
 static void forget_pushed(struct redis_store *store, const struct reply *keys) {
@@ -69,7 +71,7 @@ void memory_on_push(struct redis_store *store, const struct reply *push) {
     if (keys != NULL && keys->type == REPLY_ARRAY) {
         forget_pushed(store, keys);
     } else { /* FLUSHALL; or too much, or nothing that we understand */
-        forget_all(store);
+        memory_forget_all(store);
     }
 }
 
@@ -166,7 +168,7 @@ void memory_stop_tracking(struct redis_store *store) {
     }
     memory->is_tracked = false;
     counter_set(&store->metrics->cache.on, 0);
-    forget_all(store);
+    memory_forget_all(store);
 }
 
 /* ---- the other workers ---- */

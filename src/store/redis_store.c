@@ -10,6 +10,7 @@
 #include "store/redis_call.h"
 #include "store/redis_error.h"
 #include "store/store_answer.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 #define SCHEMA_RECHECK_MS 5000u
@@ -167,14 +168,66 @@ static void redis_flush(struct store *base) {
 static enum store_trouble redis_trouble(const struct store *base) {
     const struct redis_store *store = (const struct redis_store *)base;
     enum store_trouble trouble = link_trouble(store->link);
-    return trouble == STORE_TROUBLE_NONE && !store->schema_is_ours ? STORE_TROUBLE_SCHEMA : trouble;
+    if (trouble != STORE_TROUBLE_NONE) {
+        return trouble;
+    }
+    return !store->schema_is_ours                 ? STORE_TROUBLE_SCHEMA
+           : !identity_is_right(&store->identity) ? STORE_TROUBLE_IDENTITY
+                                                  : STORE_TROUBLE_NONE;
 }
 
 static uint64_t redis_changes(const struct store *base) {
     return ((const struct redis_store *)base)->memory.changes;
 }
 
-/* ---- the link's and the schema's news ---- */
+/* ---- the news of the link, the schema and the identity ---- */
+
+static void tell_whether_it_serves(struct redis_store *store) {
+    counter_set(&store->metrics->link_up,
+                store->base.verbs->trouble(&store->base) == STORE_TROUBLE_NONE);
+}
+
+static void on_identity_timer(uv_timer_t *timer) {
+    struct redis_store *store = timer->data;
+    identity_check(&store->identity);
+}
+
+static void set_link_up(struct redis_store *store) {
+    link_set_up(store->link);
+    counter_add(&store->metrics->connects, 1);
+    if (store->identity.seed[0] != '\0') {
+        uv_timer_start(&store->identity_timer, on_identity_timer, REDIS_IDENTITY_MS,
+                       REDIS_IDENTITY_MS);
+    }
+}
+
+static void on_identity_checked(void *context) {
+    struct redis_store *store = context;
+    if (link_state(store->link) == LINK_GREETING) {
+        set_link_up(store);
+    }
+    tell_whether_it_serves(store);
+}
+
+static void on_identity_news(void *context, enum redis_identity_news news, struct slice before,
+                             struct slice now) {
+    struct redis_store *store = context;
+    if (news == REDIS_IDENTITY_CHANGED) {
+        memory_forget_all(store);
+    }
+    if (store->on_identity != NULL) {
+        store->on_identity(store->identity_context, news, before, now);
+    }
+}
+
+/* Before a link serves. */
+static void look_at_identity(struct redis_store *store) {
+    if (store->identity.seed[0] != '\0') {
+        identity_check(&store->identity);
+    } else {
+        on_identity_checked(store);
+    }
+}
 
 static void on_schema_timer(uv_timer_t *timer) {
     struct redis_store *store = timer->data;
@@ -184,18 +237,19 @@ static void on_schema_timer(uv_timer_t *timer) {
 static void on_schema_checked(void *context, struct slice version) {
     struct redis_store *store = context;
     bool was_ours = store->schema_is_ours;
+    bool is_greeting = link_state(store->link) == LINK_GREETING;
     store->schema_is_ours = slice_is_absent(version);
-    if (link_state(store->link) == LINK_GREETING) {
-        link_set_up(store->link);
-        counter_add(&store->metrics->connects, 1);
+    if (store->schema_is_ours && (is_greeting || !was_ours)) {
+        uv_timer_stop(&store->schema_timer);
+        look_at_identity(store);
+        return;
+    }
+    if (is_greeting) {
+        set_link_up(store);
     } else if (store->schema_is_ours == was_ours) {
         return;
     }
-    counter_set(&store->metrics->link_up, store->schema_is_ours);
-    if (store->schema_is_ours) {
-        uv_timer_stop(&store->schema_timer);
-        return;
-    }
+    tell_whether_it_serves(store);
     uv_timer_start(&store->schema_timer, on_schema_timer, SCHEMA_RECHECK_MS, SCHEMA_RECHECK_MS);
     log_error("the data in redis was laid out by another version; run the mintd that knows it, or "
               "use another --redis-prefix",
@@ -217,6 +271,7 @@ static void on_down(void *context) {
     counter_set(&store->metrics->link_up, 0);
     if (!store->closing) {
         uv_timer_stop(&store->schema_timer);
+        uv_timer_stop(&store->identity_timer);
     }
 }
 
@@ -248,10 +303,11 @@ static void redis_close(struct store *base, void (*on_closed)(void *), void *con
     store->on_closed = on_closed;
     store->on_closed_context = context;
     store->closing = true;
-    store->open_parts = 5;
+    store->open_parts = 6;
     link_close(store->link, on_link_closed, store);
-    store->deadlines.timer.data = store->schema_timer.data = store;
+    store->deadlines.timer.data = store->schema_timer.data = store->identity_timer.data = store;
     uv_close((uv_handle_t *)&store->schema_timer, redis_part_closed);
+    uv_close((uv_handle_t *)&store->identity_timer, redis_part_closed);
     uv_close((uv_handle_t *)&store->deadlines.timer, redis_part_closed);
     memory_stop(store);
 }
@@ -290,6 +346,21 @@ static void set_prefix(struct redis_store *store, struct slice prefix) {
     store->prefix = slice_of(store->prefix_text, size);
 }
 
+static void set_identity(struct redis_store *store, const struct redis_store_options *options) {
+    struct redis_identity *identity = &store->identity;
+    store->on_identity = options->on_identity;
+    store->identity_context = options->identity_context;
+    identity->link = store->link;
+    identity->prefix = store->prefix;
+    identity->on_checked = on_identity_checked;
+    identity->on_news = on_identity_news;
+    identity->context = store;
+    snprintf(identity->seed, sizeof identity->seed, "%.*s", (int)options->identity_seed.size,
+             options->identity_seed.data);
+    snprintf(identity->pinned, sizeof identity->pinned, "%.*s", (int)options->identity.size,
+             options->identity.data);
+}
+
 struct store *redis_store_new(uv_loop_t *loop, const struct redis_store_options *options) {
     struct redis_store *store = calloc(1, sizeof *store);
     if (store == NULL) {
@@ -321,7 +392,9 @@ struct store *redis_store_new(uv_loop_t *loop, const struct redis_store_options 
         store->late[verb] = (struct late_replies){store, (enum redis_verb)verb};
     }
     uv_timer_init(loop, &store->schema_timer);
-    store->schema_timer.data = store;
+    uv_timer_init(loop, &store->identity_timer);
+    store->schema_timer.data = store->identity_timer.data = store;
+    set_identity(store, options);
     store->schema = (struct redis_schema){.link = store->link,
                                           .prefix = store->prefix,
                                           .only_reads = options->takes_replica,

@@ -10,6 +10,7 @@
 #include "store/deadlines.h"
 #include "store/flights.h"
 #include "store/redis_answer.h"
+#include "store/redis_identity.h"
 #include "store/redis_link.h"
 #include "store/redis_schema.h"
 
@@ -51,6 +52,11 @@ struct redis_store {
     struct redis_schema schema;
     bool schema_is_ours;
     uv_timer_t schema_timer; /* runs while it is not */
+    struct redis_identity identity;
+    uv_timer_t identity_timer; /* runs while the link is up */
+    void (*on_identity)(void *context, enum redis_identity_news news, struct slice before,
+                        struct slice now);
+    void *identity_context;
 
     struct redis_memory memory;
     struct redis_fields fields;
@@ -129,6 +135,8 @@ void memory_start_tracking(struct redis_store *store);
 /* The connection is lost: nothing that it brought is trusted any more. */
 void memory_stop_tracking(struct redis_store *store);
 void memory_on_push(struct redis_store *store, const struct reply *push);
+/* Another Redis, or an emptied one: nothing that is remembered is of it. */
+void memory_forget_all(struct redis_store *store);
 /* Whether what Redis was asked at that moment (loop time) is as good as a copy now. */
 bool memory_is_recent(uint64_t asked_ms);
 /* Whether copies are good now: Redis tells of changes, and was heard of lately. */

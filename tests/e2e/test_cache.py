@@ -212,8 +212,10 @@ def test_expiry_needs_no_redis(one):
 
 
 def is_read(command):
-    """Of a request: an instance also looks whose its name is, soon after its start."""
-    return command[0].upper() in ("GET", "HGETALL") and not command[1].startswith("mintd:instance")
+    """Of a request: an instance also looks whose its name is, soon after its start, and each link
+    which Redis this is."""
+    return (command[0].upper() in ("GET", "HGETALL")
+            and not command[1].startswith(("mintd:instance", "mintd:identity")))
 
 
 @row("CACHE-hits")

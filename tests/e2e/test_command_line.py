@@ -19,8 +19,8 @@ from support.oauth import (brief, check_tok, check_unavailable, check_welcome, m
                            wait_status, wait_until)
 from support.redis_server import RedisServer
 
-FLAGS = ["--listen", "--redis", "--redis-prefix", "--redis-timeout", "--cache-size", "--workers", "--token-ttl",
-         "--client", "--max-connections", "--metrics-listen", "--tls-cert", "--tls-key", "--issuer",
+FLAGS = ["--listen", "--redis", "--redis-prefix", "--redis-identity", "--redis-timeout", "--cache-size", "--workers",
+         "--token-ttl", "--client", "--max-connections", "--metrics-listen", "--tls-cert", "--tls-key", "--issuer",
          "--scopes-supported", "--name", "--log-format", "--log-level", "--check", "--help", "--version"]
 # A Redis that nobody asks: nothing listens on port 1.
 NOWHERE = "redis://127.0.0.1:1"
@@ -125,7 +125,7 @@ def test_value_of_a_misspelt_flag_is_not_shown():
     assert "canary" not in done.stderr
 
 
-@pytest.mark.parametrize("flag", [pytest.param(f, id="CLI-usage-novalue" + f) for f in FLAGS[:13]])
+@pytest.mark.parametrize("flag", [pytest.param(f, id="CLI-usage-novalue" + f) for f in FLAGS[:14]])
 def test_missing_value(flag):
     one_line(run(flag), 2, flag)
 
@@ -139,6 +139,7 @@ BAD_VALUES = {
                 "redis://h:1/-1", "redis://h:1/0/1", "redis://[::1", "unix:", "unix://", "unix://relative",
                 "memory", "redis://u%zz:p@h:1"],
     "--redis-prefix": ["p" * 65],
+    "--redis-identity": ["", "i" * 65, "a b", "\u00e4"],
     "--redis-timeout": ["", "0", "-1", "abc", "9ms", "11s", "1.5", "99999999999999999999"],
     "--cache-size": ["", "-1", "abc", "m", "1.5m", "32mb", "32 m", "65g", "99999999999999999999", "9999999999999g"],
     "--workers": ["", "-1", "abc", "1.5", "100000"],

@@ -70,7 +70,7 @@ def test_every_key_has_the_prefix_and_is_known(own_mintd, own_redis):
     for endpoint in ("/token", "/auth"):
         use(own_mintd, minted(own_mintd, endpoint)[0])
         post(own_mintd, endpoint, G, basic("nobody", "x"))
-    kinds = r"token:[0-9a-f]{32}|client:.+|clients|generation|schema|fail:.+|instance:.+|instances"
+    kinds = r"token:[0-9a-f]{32}|client:.+|clients|generation|schema|identity|fail:.+|instance:.+|instances"
     for key in redis.keys("*"):
         assert re.fullmatch("mintd:(%s)" % kinds, key), key
     assert redis.cli("TYPE", "mintd:schema") == "string"

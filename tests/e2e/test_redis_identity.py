@@ -1,0 +1,143 @@
+"""Redis was emptied, or is another one: it is noticed, told, and never taken for a no where the right
+one is named."""
+from support.clients import G, basic, install_clients
+from support.http import form_request
+from support.mintctl import Mintctl
+from support.oauth import (check_unavailable, check_welcome, minted, post, row, rows, use, wait_status,
+                           wait_until)
+from support.prometheus import parse
+from support.redis_server import RedisServer
+
+CHANGED = "redis was emptied, or is another one than before: its clients and tokens are not those that were there"
+WRONG = "redis is not the one that --redis-identity names: requests are answered 503"
+CLIENT = "made-at-start:s-3cret:read"
+BASIC = basic("made-at-start", "s-3cret")
+
+
+def changes(instance):
+    families = parse(instance.request("GET", "/metrics").body)
+    return families["mintd_store_identity_changes_total"].value()
+
+
+def mints(instance):
+    return post(instance, "/auth", G, BASIC).status == 200
+
+
+def check_told(instance, since, before, now):
+    """Once for the process, and for a minute in /readyz."""
+    told = instance.wait_for_log(CHANGED, since=since)
+    assert (told["level"], told["before"], told["now"]) == ("error", before, now), told
+    wait_status(instance, 200, within=3)
+    assert "another one" in instance.request("GET", "/readyz").json()["warning"]
+    assert changes(instance) == 1
+
+
+@row("F-15")
+def test_flushall_while_it_runs(start_mintd, own_redis):
+    """The client of --client is there again, what was in memory is not, and it is told."""
+    instance = start_mintd("--client", CLIENT, redis=own_redis, workers=2)
+    wait_until(lambda: mints(instance), 10)
+    before = own_redis.cli("GET", "mintd:identity")
+    assert before and "warning" not in instance.request("GET", "/readyz").json()
+    token, _ = minted(instance, "/auth", G, BASIC)
+    since = instance.mark()
+    own_redis.cli("FLUSHALL")
+    wait_until(lambda: own_redis.cli("GET", "mintd:identity"), 10, "it is given another one")
+    check_told(instance, since, before, own_redis.cli("GET", "mintd:identity"))
+    instance.wait_for_log("client made", since=since)
+    wait_until(lambda: mints(instance), 10)
+    assert use(instance, token).status == 401
+    assert len(instance.find_log(CHANGED)) == 1
+
+
+@row("F-15-restart")
+def test_a_restart_without_persistence(start_mintd, own_redis):
+    instance = start_mintd("--client", CLIENT, redis=own_redis)
+    wait_until(lambda: mints(instance), 10)
+    before = own_redis.cli("GET", "mintd:identity")
+    since = instance.mark()
+    own_redis.restart()
+    wait_until(lambda: mints(instance), 10)
+    check_told(instance, since, before, own_redis.cli("GET", "mintd:identity"))
+
+
+@row("F-15-without-memory")
+def test_flushall_without_memory(start_mintd, own_redis):
+    instance = start_mintd("--client", CLIENT, "--cache-size", "0", redis=own_redis)
+    wait_until(lambda: mints(instance), 10)
+    before, since = own_redis.cli("GET", "mintd:identity"), instance.mark()
+    own_redis.cli("FLUSHALL")
+    wait_until(lambda: mints(instance), 10)
+    check_told(instance, since, before, own_redis.cli("GET", "mintd:identity"))
+
+
+@row("IDENTITY-one")
+def test_all_instances_know_the_same_one(start_mintd, own_redis):
+    instances = [start_mintd(redis=own_redis, workers=2) for _ in range(3)]
+    for instance in instances:
+        instance.wait_for_store()
+        assert changes(instance) == 0
+    identity = own_redis.cli("GET", "mintd:identity")
+    assert 16 <= len(identity) <= 64 and own_redis.cli("TTL", "mintd:identity") == -1
+    found = {f["check"]: f for f in Mintctl(own_redis).json("doctor", status=1)["findings"]}
+    assert identity in found["identity"]["text"], found
+
+
+@row("IDENTITY-pinned")
+def test_the_one_that_is_named(start_mintd, own_redis):
+    """503 while another one is there; never 401."""
+    own_redis.cli("SET", "mintd:identity", "the-right-one")
+    instance = start_mintd("--redis-identity", "the-right-one", redis=own_redis, workers=2)
+    instance.wait_for_store()
+    token, _ = minted(instance)
+    check_welcome(use(instance, token))
+    since = instance.mark()
+    own_redis.cli("FLUSHALL")
+    instance.wait_for_log(WRONG, since=since, wanted="the-right-one", found="none")
+    wait_until(lambda: use(instance, token).status == 503, 10)
+    for _ in range(20):
+        check_unavailable(use(instance, token))
+        check_unavailable(post(instance, "/token", G, basic("svc-a", "s3cret-A_1.x~")))
+    assert instance.request("GET", "/readyz").json()["reason"] == "identity"
+    assert own_redis.cli("EXISTS", "mintd:identity") == 0  # none is made
+    install_clients(own_redis)
+    own_redis.cli("SET", "mintd:identity", "the-right-one")
+    wait_status(instance, 200, within=10)
+    minted(instance)
+
+
+@rows("IDENTITY-pinned-start", another="another-one", none=None)
+def test_another_one_from_the_start(start_mintd, own_redis, case):
+    if case is not None:
+        own_redis.cli("SET", "mintd:identity", case)
+    instance = start_mintd("--redis-identity", "the-right-one", redis=own_redis)
+    instance.wait_for_log(WRONG, found=case or "none")
+    answer = instance.exchange(form_request("/token", G, [basic("svc-a", "s3cret-A_1.x~")]))
+    check_unavailable(answer)
+    assert instance.request("GET", "/readyz").json()["reason"] == "identity"
+
+
+def is_refusal(line):
+    return "may not be given an identity" in line.get("message", "")
+
+
+@row("IDENTITY-refused")
+def test_a_user_who_may_not_write_it(start_mintd, own_redis):
+    """It works as before, and the log says so once."""
+    own_redis.cli("ACL", "SETUSER", "mintd", "on", ">canary-of-mintd", "~mintd:*", "+@all", "-set",
+                  "-@dangerous")
+    own_redis.cli("SET", "mintd:schema", "1")
+    instance = start_mintd(redis="redis://mintd:canary-of-mintd@127.0.0.1:%d" % own_redis.port)
+    instance.wait_for_store()
+    check_welcome(use(instance, minted(instance)[0]))
+    instance.wait_for_log(is_refusal)
+    own_redis.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    instance.wait_for_log("redis is back")
+    assert len(instance.find_log(is_refusal)) == 1
+    assert own_redis.cli("EXISTS", "mintd:identity") == 0
+
+
+def test_memory_has_none(start_mintd):
+    instance = start_mintd("--client", CLIENT, redis="memory:")
+    wait_until(lambda: mints(instance), 10)
+    assert changes(instance) == 0
