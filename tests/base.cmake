@@ -18,6 +18,8 @@ mintd_test(unit log_line mintd_base PkgConfig::CJSON)
 mintd_test(unit log mintd_base mintd_test_fault PkgConfig::CJSON)
 mintd_test(unit crypto mintd_crypto mintd_test_fault)
 mintd_test(unit password mintd_crypto)
+mintd_test(unit password_queue mintd_crypto)
+mintd_test(unit password_sources mintd_crypto)
 mintd_test(unit password_pool mintd_crypto mintd_test_fault)
 target_sources(test_password_pool PRIVATE support/held_pool.c)
 

@@ -19,6 +19,8 @@
 #define OAUTH_CLIENT_TEXT_MAX 4096u /* bytes of all fields of a client that we read */
 #define OAUTH_SECRETS_MAX 4u
 #define OAUTH_ADDRESS_MAX 64u
+/* How long the slow checks of one authentication may wait for a thread in all. */
+#define OAUTH_SLOW_CHECK_WAIT_NS UINT64_C(2000000000)
 #define OAUTH_TTL_MAX (366u * 24u * 3600u) /* seconds */
 
 /* ---- words ---- */
@@ -135,7 +137,9 @@ struct oauth_metrics {
     struct counter validated;
     struct counter refusals[OAUTH_REFUSAL_COUNT];
     struct counter slow_checks;       /* secrets given to the pool */
+    struct counter shared_checks;     /* answered by a slow check that was under way */
     struct counter remembered_checks; /* answered from the memory of verified secrets */
+    struct histogram slow_check_wait; /* until a thread began with it, or it was given up */
 };
 
 struct oauth_options {
@@ -166,6 +170,11 @@ void oauth_write_usage(struct oauth *oauth);
  * begun. Whoever waits for one is refused as BUSY, from password_inbox_drain(), on the same terms
  * as ever: on_done, once. One that a thread has begun is waited for. */
 void oauth_give_up_slow_checks(struct oauth *oauth);
+/* The same for those that have waited for too long, OAUTH_SLOW_CHECK_WAIT_NS; others go on. Several
+ * times a second, with the time of clock_monotonic_ns(). */
+void oauth_give_up_late_checks(struct oauth *oauth, uint64_t now_ns);
+/* Slow checks of the whole process that no thread has begun. */
+unsigned oauth_slow_checks_waiting(const struct oauth *oauth, enum password_lane lane);
 
 /* Counts a refusal; NONE counts nothing. For refusals found outside the operations below too. */
 void oauth_count_refusal(struct oauth *oauth, enum oauth_refusal refusal);
@@ -230,6 +239,21 @@ struct oauth_side_read {
     bool is_readable; /* the answer makes sense */
 };
 
+/* A check of an offered secret on the pool: slow_check.h in src/oauth has it. */
+struct oauth_slow_check {
+    void (*on_done)(struct oauth_slow_check *check);
+    uint64_t wait_left_ns;
+    bool was_checked; /* false: given up, nobody knows */
+    bool matches;
+    /* its own */
+    struct oauth *oauth;
+    struct oauth_slow_check *next;    /* under way, or sharing the same one */
+    struct oauth_slow_check *sharers; /* wait for this one's job */
+    bool is_named;
+    uint8_t digest[CRYPTO_DIGEST_SIZE];
+    struct password_job job;
+};
+
 struct oauth_authentication {
     struct flow flow;
     struct oauth_credentials credentials; /* the request; wiped by whoever asked, in the end */
@@ -252,7 +276,7 @@ struct oauth_authentication {
     /* its own */
     struct oauth *oauth;
     struct store_operation read;
-    struct password_job job;
+    struct oauth_slow_check check;
     unsigned pair;        /* of a stored and an offered secret: the next one to check slowly */
     unsigned slow_checks; /* made so far */
     uint64_t changes;     /* store_changes() when the client was read */

@@ -48,18 +48,43 @@ bool password_hash_fast(struct slice secret, struct buffer *stored);
  * is made to cost where slow secrets are in use. */
 extern const struct slice password_slow_decoy;
 
-/* ---- the pool ---- */
+/* ---- the pool ----
+ *
+ * Threads are few and a slow check is long, so who asks for much must not keep the others out. A
+ * job's rank is what its source (an address) has under way, and how often it has asked in vain of
+ * late. It says nothing of whom the job is about: a check of a client that does not exist waits
+ * like one of a client that does. Jobs of a low rank have the lane ahead. The others have the lane
+ * behind: half as many places, half of the threads (one at least), and one turn in four while both
+ * lanes wait. Within a lane the lowest rank is next, and has the last one's place where there is
+ * none left. */
 
 struct password_pool;
 struct password_inbox;
+struct password_source;
+
+enum password_lane { PASSWORD_AHEAD, PASSWORD_BEHIND, PASSWORD_LANES };
+
+#define PASSWORD_AHEAD_RANKS 4u /* a job of this rank or a higher one goes behind */
 
 /* One verification. The caller's, and untouched by it from password_pool_submit() to its callback.
  * Both texts are copied in, since they outlive the request's bytes; the secret is wiped before the
  * callback. */
 struct password_job {
+    /* the caller's, set before */
     void (*on_done)(struct password_job *job);
-    bool matches; /* the result */
-    /* the pool's own */
+    struct slice source;  /* only read by password_pool_submit(); absent: of rank 0, not counted */
+    uint64_t deadline_ns; /* a thread has begun by then (clock_monotonic_ns), or none does; 0: no
+                             deadline */
+    /* the result */
+    bool was_checked; /* false: its deadline has passed, another one had its place, or there was no
+                         time left; nobody knows whether the secret is right */
+    bool matches;     /* where it was checked */
+    uint64_t waited_ns; /* for a thread, or until it was given up */
+    /* the pool's own; the owner may look at the lane */
+    enum password_lane lane;
+    unsigned rank;
+    struct password_source *counted_at; /* NULL: nowhere */
+    uint64_t submitted_ns;
     struct password_job *next;
     struct password_inbox *inbox;
     size_t stored_size, secret_size;
@@ -67,37 +92,44 @@ struct password_job {
     char secret[PASSWORD_SECRET_MAX];
 };
 
-/* `threads` threads (they sleep until there is work) and at most `queue_max` jobs waiting. NULL on
- * failure. */
-struct password_pool *password_pool_new(unsigned threads, unsigned queue_max);
-/* Waits for the jobs that run, answers those that wait with "does not match", joins the threads.
- * Every inbox is to be drained once more afterwards. */
+/* `threads` threads (they sleep until there is work) and at most `places` jobs waiting in the lane
+ * ahead. NULL on failure. */
+struct password_pool *password_pool_new(unsigned threads, unsigned places);
+/* Waits for the jobs that run, gives up those that wait, joins the threads. Every inbox is to be
+ * drained once more afterwards. */
 void password_pool_free(struct password_pool *pool);
 /* Jobs waiting or running now; any thread. */
 unsigned password_pool_load(struct password_pool *pool);
+/* Jobs waiting in that lane now; any thread. */
+unsigned password_pool_waiting(struct password_pool *pool, enum password_lane lane);
 
-/* Where one thread (an event loop's) gets its finished jobs. `wake` is called on a pool thread, and
- * must only make the owner call password_inbox_drain() soon (uv_async_send does). NULL on failure.
- */
+/* Where one thread (an event loop's) gets its finished jobs. `wake` is called on a pool thread, or
+ * on that of another inbox, and must only make the owner call password_inbox_drain() soon
+ * (uv_async_send does). NULL on failure. */
 struct password_inbox *password_inbox_new(void (*wake)(void *context), void *context);
 void password_inbox_free(struct password_inbox *inbox); /* after the pool is gone */
 /* Calls on_done of each finished job; for the owner alone. */
 void password_inbox_drain(struct password_inbox *inbox);
 
 /* For the owner of the inbox alone. Copies both texts into the job and queues it. False, with
- * nothing kept, where the queue is full, a text is too long or the inbox takes no more jobs;
- * on_done is then never called. Otherwise one call comes, from password_inbox_drain(): on_done, or
- * what password_pool_give_back() says. */
+ * nothing kept, where the lane is full of jobs of no higher rank, a text is too long or the inbox
+ * takes no more jobs; on_done is then never called. Otherwise one call of on_done comes, from
+ * password_inbox_drain(). */
 bool password_pool_submit(struct password_pool *pool, struct password_inbox *inbox,
                           struct password_job *job, struct slice stored, struct slice secret);
 
-/* For the owner of the inbox alone, when it has no time left: the inbox takes no more jobs, and
- * those that no thread has begun are given back unchecked. Each of these gets, from
- * password_inbox_drain() and once, on_given_back in place of its on_done; it says nothing about the
- * secret, so it is to be refused as one that the queue had no room for. Those that a thread has
- * begun or ended get their on_done. Calls nobody back by itself; does not wait. Jobs of other
- * inboxes stay. */
-void password_pool_give_back(struct password_pool *pool, struct password_inbox *inbox,
-                             void (*on_given_back)(struct password_job *job));
+/* Counts an attempt that took slow checks, or found no room for one, and did not succeed; any
+ * thread. One for each attempt, whatever the reason and however many checks it took, so that the
+ * rank does not tell them apart. Absent: not counted. */
+void password_pool_count_failure(struct password_pool *pool, struct slice source);
+
+/* For the owner of the inbox alone: gives up its jobs that no thread has begun and whose deadline
+ * is now_ns or earlier. They come back from password_inbox_drain(), not checked. Calls nobody back
+ * by itself; does not wait. Jobs of other inboxes stay. */
+void password_pool_give_up_late(struct password_pool *pool, struct password_inbox *inbox,
+                                uint64_t now_ns);
+/* The same for all of them, when the owner has no time left; and the inbox takes no more jobs.
+ * Those that a thread has begun or ended are still checked. */
+void password_pool_give_up(struct password_pool *pool, struct password_inbox *inbox);
 
 #endif

@@ -44,6 +44,8 @@ static void write_labelled(struct buffer *text, const char *name, const char *la
     X(oauth.validated, "mintd_tokens_validated_total", "counter", "Tokens found good.")            \
     X(oauth.slow_checks, "mintd_secret_slow_checks_total", "counter",                              \
       "Secrets checked with a slow hash.")                                                         \
+    X(oauth.shared_checks, "mintd_secret_shared_checks_total", "counter",                          \
+      "Slow hashes spared by another one of the same secret that was under way.")                  \
     X(oauth.remembered_checks, "mintd_secret_remembered_checks_total", "counter",                  \
       "Slow hashes spared by the memory of verified secrets.")                                     \
     X(store.link_up, "mintd_store_links_up", "gauge",                                              \
@@ -148,6 +150,16 @@ static void write_store(struct buffer *text, const struct api_process *process) 
     }
 }
 
+static void write_slow_checks(struct buffer *text, const struct oauth *oauth) {
+    static const char *const lanes[] = {[PASSWORD_AHEAD] = "ahead", [PASSWORD_BEHIND] = "behind"};
+    write_head(text, "mintd_slow_checks_waiting", "gauge",
+               "Slow hashes that wait for a thread; behind: of addresses with much refused.");
+    for (unsigned i = 0; i < PASSWORD_LANES; i++) {
+        write_labelled(text, "mintd_slow_checks_waiting", "lane", lanes[i],
+                       oauth_slow_checks_waiting(oauth, (enum password_lane)i));
+    }
+}
+
 /* ---- durations ---- */
 
 static const struct counter *round_trip_counter(const struct worker_metrics *worker,
@@ -158,6 +170,12 @@ static const struct counter *round_trip_counter(const struct worker_metrics *wor
 
 static const struct counter *loop_lag_counter(const struct worker_metrics *worker, unsigned index) {
     const struct histogram *h = &worker->loop_lag;
+    return index > HISTOGRAM_BUCKETS ? &h->sum_ns : &h->buckets[index];
+}
+
+static const struct counter *slow_check_wait_counter(const struct worker_metrics *worker,
+                                                     unsigned index) {
+    const struct histogram *h = &worker->oauth.slow_check_wait;
     return index > HISTOGRAM_BUCKETS ? &h->sum_ns : &h->buckets[index];
 }
 
@@ -209,6 +227,10 @@ void operations_metrics(struct api *api, struct http_exchange *x) {
     write_refusals(&text, process);
     write_store(&text, process);
     write_identity(&text, process);
+    write_slow_checks(&text, api->options.oauth);
+    write_histogram(&text, process, "mintd_slow_check_wait_seconds",
+                    "How long a slow hash waited for a thread, or until it was given up.",
+                    slow_check_wait_counter);
     write_histogram(&text, process, "mintd_store_round_trip_seconds",
                     "From a command to its reply.", round_trip_counter);
     write_histogram(&text, process, "mintd_loop_lag_seconds", "How late a worker's tick came.",

@@ -1,124 +1,114 @@
 /* Threads that verify slow secrets.
  *
- * Happy path: submit() copies the texts into the job and queues it; a thread takes it, verifies,
- * wipes the secret, puts the job into its inbox and wakes the owner, whose drain() calls on_done.
- * Failure modes: the queue is full or no thread is to be had (submit() refuses, nothing is kept);
- * an owner has no time left (give_back() returns its jobs that wait, unchecked); the pool is freed
- * with jobs waiting (they come back as "does not match"). */
+ * Happy path: submit() copies the texts into the job, ranks it by its source and queues it; a
+ * thread takes it, verifies, wipes the secret, puts the job into its inbox and wakes the owner,
+ * whose drain() calls on_done. Failure modes: the lane is full or no thread is to be had (submit()
+ * refuses, nothing is kept); a job of a lower rank needs the place, the deadline passes, an owner
+ * has no time left or the pool is freed with jobs waiting (they come back, not checked). */
+#include "mintd/clock.h"
 #include "mintd/password.h"
 #include "mintd/thread.h"
+#include "password_inbox.h"
+#include "password_queue.h"
+#include "password_sources.h"
+#include <openssl/err.h>
+#include <openssl/rand.h>
 #include <stdlib.h>
 
 #define THREAD_STACK (256u * 1024u)
 
-/* Jobs in the order of their coming. */
-struct job_list {
-    struct password_job *first;
-    struct password_job **end;
-};
-
-struct password_inbox {
-    pthread_mutex_t mutex;
-    struct job_list done; /* under the mutex */
-    void (*wake)(void *context);
-    void *context;
-    bool takes_no_more; /* the owner's thread alone looks at it */
-};
-
 struct password_pool {
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* a job came, or the end */
-    struct job_list waiting;
-    unsigned waiting_count, queue_max;
+    pthread_cond_t changed; /* a job came or may be begun now, or the end */
+    struct password_queue waiting;
+    struct password_sources sources;
     unsigned running_count;
+    unsigned behind_running, behind_running_max; /* of the lane behind */
     bool stopping;
     unsigned threads_started, threads_max;
     pthread_t threads[];
 };
 
-static void list_init(struct job_list *list) {
-    list->first = NULL;
-    list->end = &list->first;
-}
-
-static void list_append(struct job_list *list, struct password_job *job) {
-    job->next = NULL;
-    *list->end = job;
-    list->end = &job->next;
-}
-
-static struct password_job *list_take(struct job_list *list) {
-    struct password_job *job = list->first;
-    if (job == NULL) {
-        return NULL;
-    }
-    list->first = job->next;
-    if (list->first == NULL) {
-        list->end = &list->first;
-    }
-    return job;
-}
-
-/* ---- the inbox ---- */
-
-struct password_inbox *password_inbox_new(void (*wake)(void *context), void *context) {
-    struct password_inbox *inbox = calloc(1, sizeof(*inbox));
-    if (inbox == NULL) {
-        return NULL;
-    }
-    if (pthread_mutex_init(&inbox->mutex, NULL) != 0) {
-        free(inbox);
-        return NULL;
-    }
-    list_init(&inbox->done);
-    inbox->wake = wake;
-    inbox->context = context;
-    return inbox;
-}
-
-void password_inbox_free(struct password_inbox *inbox) {
-    if (inbox == NULL) {
-        return;
-    }
-    pthread_mutex_destroy(&inbox->mutex);
-    free(inbox);
-}
-
-static void inbox_put(struct password_inbox *inbox, struct password_job *job) {
-    pthread_mutex_lock(&inbox->mutex);
-    list_append(&inbox->done, job);
-    pthread_mutex_unlock(&inbox->mutex);
-    inbox->wake(inbox->context);
-}
-
-void password_inbox_drain(struct password_inbox *inbox) {
-    pthread_mutex_lock(&inbox->mutex);
-    struct password_job *job = inbox->done.first;
-    list_init(&inbox->done);
-    pthread_mutex_unlock(&inbox->mutex);
-    while (job != NULL) {
-        struct password_job *next = job->next; /* on_done may free the job or submit it again */
-        job->on_done(job);
-        job = next;
-    }
-}
+/* ---- the end of a job ---- */
 
 /* The secret ends here, on every road. */
-static void answer(struct password_job *job, bool matches) {
+static void answer(struct password_job *job, bool was_checked, bool matches) {
     crypto_wipe(job->secret, job->secret_size);
     job->secret_size = 0;
+    job->was_checked = was_checked;
     job->matches = matches;
-    inbox_put(job->inbox, job);
+    password_inbox_put(job->inbox, job);
+}
+
+/* It is not under way any more. With the mutex. */
+static void uncount(struct password_source *source) {
+    if (source != NULL) {
+        source->under_way--;
+    }
+}
+
+/* Takes late jobs of this inbox, or of all (NULL), out of the queue. With the mutex. */
+static struct password_job *take_late(struct password_pool *pool,
+                                      const struct password_inbox *inbox, uint64_t now_ns) {
+    struct password_job *jobs = password_queue_take_late(&pool->waiting, inbox, now_ns);
+    for (struct password_job *job = jobs; job != NULL; job = job->next) {
+        uncount(job->counted_at);
+    }
+    return jobs;
+}
+
+/* Not checked, all of the list. Without the mutex. */
+static void give_up(struct password_job *job) {
+    uint64_t now_ns = clock_monotonic_ns();
+    while (job != NULL) {
+        struct password_job *next = job->next; /* its owner may have it as soon as answered */
+        job->waited_ns = now_ns - job->submitted_ns;
+        answer(job, false, false);
+        job = next;
+    }
 }
 
 /* ---- threads ---- */
 
 /* Waits for a job; NULL at the end. With the mutex. */
 static struct password_job *next_job(struct password_pool *pool) {
-    while (pool->waiting.first == NULL && !pool->stopping) {
+    for (;;) {
+        struct password_job *job =
+            password_queue_take(&pool->waiting, pool->behind_running < pool->behind_running_max);
+        if (job != NULL || pool->stopping) {
+            return job;
+        }
         pthread_cond_wait(&pool->changed, &pool->mutex);
     }
-    return list_take(&pool->waiting);
+}
+
+static void check(struct password_job *job) {
+    uint64_t now_ns = clock_monotonic_ns();
+    job->waited_ns = now_ns - job->submitted_ns;
+    if (job->deadline_ns <= now_ns) {
+        answer(job, false, false);
+        return;
+    }
+    answer(job, true,
+           password_verify(slice_of(job->stored, job->stored_size),
+                           slice_of(job->secret, job->secret_size)));
+}
+
+/* Takes the mutex off while it works. */
+static void run_job(struct password_pool *pool, struct password_job *job) {
+    struct password_source *source = job->counted_at;
+    unsigned behind = job->lane == PASSWORD_BEHIND ? 1 : 0;
+    pool->running_count++;
+    pool->behind_running += behind;
+    pthread_mutex_unlock(&pool->mutex);
+    check(job);
+    pthread_mutex_lock(&pool->mutex);
+    pool->running_count--;
+    pool->behind_running -= behind;
+    uncount(source);
+    if (behind != 0) {
+        pthread_cond_signal(&pool->changed); /* this thread may go on in the lane ahead */
+    }
 }
 
 static void *run_thread(void *argument) {
@@ -126,13 +116,7 @@ static void *run_thread(void *argument) {
     pthread_mutex_lock(&pool->mutex);
     struct password_job *job;
     while ((job = next_job(pool)) != NULL) {
-        pool->waiting_count--;
-        pool->running_count++;
-        pthread_mutex_unlock(&pool->mutex);
-        answer(job, password_verify(slice_of(job->stored, job->stored_size),
-                                    slice_of(job->secret, job->secret_size)));
-        pthread_mutex_lock(&pool->mutex);
-        pool->running_count--;
+        run_job(pool, job);
     }
     pthread_mutex_unlock(&pool->mutex);
     return NULL;
@@ -141,7 +125,7 @@ static void *run_thread(void *argument) {
 /* Starts one more thread where all that run are busy: a pool that nobody asks has none. False where
  * there is no thread at all. With the mutex. */
 static bool provide_thread(struct password_pool *pool) {
-    unsigned busy = pool->running_count + pool->waiting_count;
+    unsigned busy = pool->running_count + password_queue_count(&pool->waiting);
     if (pool->threads_started < pool->threads_max && busy >= pool->threads_started &&
         thread_start(&pool->threads[pool->threads_started], THREAD_STACK, run_thread, pool) == 0) {
         pool->threads_started++;
@@ -162,56 +146,39 @@ static bool init_locks(struct password_pool *pool) {
     return true;
 }
 
-struct password_pool *password_pool_new(unsigned threads, unsigned queue_max) {
-    if (threads == 0 || queue_max == 0) {
+static bool init_seed(struct hash_seed *seed) {
+    bool ok = RAND_bytes((uint8_t *)seed, sizeof *seed) == 1;
+    if (!ok) {
+        ERR_clear_error();
+    }
+    return ok;
+}
+
+struct password_pool *password_pool_new(unsigned threads, unsigned places) {
+    if (threads == 0 || places == 0) {
         return NULL;
     }
     struct password_pool *pool = calloc(1, sizeof(*pool) + threads * sizeof(pool->threads[0]));
     if (pool == NULL) {
         return NULL;
     }
-    if (!init_locks(pool)) {
+    if (!init_seed(&pool->sources.seed) || !init_locks(pool)) {
         free(pool);
         return NULL;
     }
-    list_init(&pool->waiting);
+    password_queue_init(&pool->waiting, places);
     pool->threads_max = threads;
-    pool->queue_max = queue_max;
+    pool->behind_running_max = (threads + 1) / 2;
     return pool;
-}
-
-/* Takes the jobs of this inbox, or of all (NULL), out of the queue. With the mutex. */
-static struct password_job *take_waiting(struct password_pool *pool,
-                                         const struct password_inbox *inbox) {
-    struct password_job *job = pool->waiting.first;
-    struct job_list taken;
-    list_init(&taken);
-    list_init(&pool->waiting);
-    pool->waiting_count = 0;
-    while (job != NULL) {
-        struct password_job *next = job->next;
-        if (inbox == NULL || job->inbox == inbox) {
-            list_append(&taken, job);
-        } else {
-            list_append(&pool->waiting, job);
-            pool->waiting_count++;
-        }
-        job = next;
-    }
-    return taken.first;
 }
 
 static void stop_threads(struct password_pool *pool) {
     pthread_mutex_lock(&pool->mutex);
-    struct password_job *job = take_waiting(pool, NULL);
+    struct password_job *jobs = take_late(pool, NULL, UINT64_MAX);
     pool->stopping = true;
     pthread_cond_broadcast(&pool->changed);
     pthread_mutex_unlock(&pool->mutex);
-    while (job != NULL) {
-        struct password_job *next = job->next; /* its owner may have it as soon as answered */
-        answer(job, false);
-        job = next;
-    }
+    give_up(jobs);
     for (unsigned i = 0; i < pool->threads_started; i++) {
         pthread_join(pool->threads[i], NULL);
     }
@@ -229,52 +196,108 @@ void password_pool_free(struct password_pool *pool) {
 
 unsigned password_pool_load(struct password_pool *pool) {
     pthread_mutex_lock(&pool->mutex);
-    unsigned load = pool->waiting_count + pool->running_count;
+    unsigned load = password_queue_count(&pool->waiting) + pool->running_count;
     pthread_mutex_unlock(&pool->mutex);
     return load;
 }
 
-static void fill_job(struct password_job *job, struct password_inbox *inbox, struct slice stored,
-                     struct slice secret) {
+unsigned password_pool_waiting(struct password_pool *pool, enum password_lane lane) {
+    pthread_mutex_lock(&pool->mutex);
+    unsigned count = pool->waiting.lanes[lane].count;
+    pthread_mutex_unlock(&pool->mutex);
+    return count;
+}
+
+/* ---- jobs ---- */
+
+static void fill_job(struct password_job *job, struct slice stored, struct slice secret) {
     struct buffer stored_copy = buffer_of(job->stored, sizeof(job->stored));
     struct buffer secret_copy = buffer_of(job->secret, sizeof(job->secret));
     buffer_append(&stored_copy, stored);
     buffer_append(&secret_copy, secret);
     job->stored_size = stored_copy.size;
     job->secret_size = secret_copy.size;
-    job->matches = false;
-    job->inbox = inbox;
+}
+
+/* Where the source cannot be counted, it has the first rank of the lane behind. With the mutex. */
+static void rank(struct password_pool *pool, struct password_job *job) {
+    job->rank = 0;
+    job->counted_at = NULL;
+    if (!slice_is_absent(job->source)) {
+        job->counted_at = password_sources_find(&pool->sources, job->source, job->submitted_ns);
+        job->rank = job->counted_at == NULL
+                        ? PASSWORD_AHEAD_RANKS
+                        : password_source_rank(job->counted_at, job->submitted_ns);
+    }
+    job->lane = job->rank < PASSWORD_AHEAD_RANKS ? PASSWORD_AHEAD : PASSWORD_BEHIND;
+}
+
+/* With the mutex. */
+static bool queue_job(struct password_pool *pool, struct password_job *job,
+                      struct password_job **pushed_out) {
+    if (pool->stopping || !provide_thread(pool)) {
+        return false;
+    }
+    rank(pool, job);
+    if (!password_queue_add(&pool->waiting, job, pushed_out)) {
+        return false;
+    }
+    if (job->counted_at != NULL) {
+        job->counted_at->under_way++;
+    }
+    if (*pushed_out != NULL) {
+        (*pushed_out)->next = NULL;
+        uncount((*pushed_out)->counted_at);
+    }
+    pthread_cond_signal(&pool->changed);
+    return true;
 }
 
 bool password_pool_submit(struct password_pool *pool, struct password_inbox *inbox,
                           struct password_job *job, struct slice stored, struct slice secret) {
+    struct password_job *pushed_out = NULL;
     if (stored.size > PASSWORD_STORED_MAX || secret.size > PASSWORD_SECRET_MAX ||
-        inbox->takes_no_more) {
+        password_inbox_is_closed(inbox)) {
         return false;
     }
-    pthread_mutex_lock(&pool->mutex);
-    bool accepted =
-        !pool->stopping && pool->waiting_count < pool->queue_max && provide_thread(pool);
-    if (accepted) {
-        fill_job(job, inbox, stored, secret);
-        list_append(&pool->waiting, job);
-        pool->waiting_count++;
-        pthread_cond_signal(&pool->changed);
+    job->inbox = inbox;
+    job->submitted_ns = clock_monotonic_ns();
+    if (job->deadline_ns == 0) {
+        job->deadline_ns = UINT64_MAX;
     }
+    fill_job(job, stored, secret);
+    pthread_mutex_lock(&pool->mutex);
+    bool accepted = queue_job(pool, job, &pushed_out);
     pthread_mutex_unlock(&pool->mutex);
+    if (!accepted) {
+        crypto_wipe(job->secret, job->secret_size);
+    }
+    give_up(pushed_out);
     return accepted;
 }
 
-void password_pool_give_back(struct password_pool *pool, struct password_inbox *inbox,
-                             void (*on_given_back)(struct password_job *job)) {
-    inbox->takes_no_more = true;
-    pthread_mutex_lock(&pool->mutex);
-    struct password_job *job = take_waiting(pool, inbox);
-    pthread_mutex_unlock(&pool->mutex);
-    while (job != NULL) {
-        struct password_job *next = job->next;
-        job->on_done = on_given_back;
-        answer(job, false);
-        job = next;
+void password_pool_count_failure(struct password_pool *pool, struct slice source) {
+    if (slice_is_absent(source)) {
+        return;
     }
+    uint64_t now_ns = clock_monotonic_ns();
+    pthread_mutex_lock(&pool->mutex);
+    struct password_source *counted_at = password_sources_find(&pool->sources, source, now_ns);
+    if (counted_at != NULL) {
+        password_source_fail(counted_at, now_ns);
+    }
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+void password_pool_give_up_late(struct password_pool *pool, struct password_inbox *inbox,
+                                uint64_t now_ns) {
+    pthread_mutex_lock(&pool->mutex);
+    struct password_job *jobs = take_late(pool, inbox, now_ns);
+    pthread_mutex_unlock(&pool->mutex);
+    give_up(jobs);
+}
+
+void password_pool_give_up(struct password_pool *pool, struct password_inbox *inbox) {
+    password_inbox_close(inbox);
+    password_pool_give_up_late(pool, inbox, UINT64_MAX);
 }

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define POOL_THREADS 2u
-#define POOL_QUEUE 64u
+#define POOL_PLACES 64u
 #define MEMORY_KEYS_MAX 1000000u
 #define LISTEN_ERROR_MAX 512u
 #define HOST_IN_NAME_MAX (INSTANCE_NAME_MAX / 2 - 1)
@@ -186,7 +186,7 @@ static bool allocate(struct instance *instance) {
         calloc(instance->process.metrics_count, sizeof *instance->process.metrics);
     instance->workers = calloc(options->workers, sizeof *instance->workers);
     instance->fds = calloc((size_t)options->workers * options->listen_count, sizeof(int));
-    instance->pool = password_pool_new(POOL_THREADS, POOL_QUEUE);
+    instance->pool = password_pool_new(POOL_THREADS, POOL_PLACES);
     if (options->store_in_memory) {
         instance->memory = memory_data_new(MEMORY_KEYS_MAX, clock_wall_ms);
     }

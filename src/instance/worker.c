@@ -291,6 +291,7 @@ static void on_tick(uv_timer_t *timer) {
     if (worker->closing) {
         return;
     }
+    oauth_give_up_late_checks(worker->oauth, clock_monotonic_ns());
     for (unsigned i = 0; i < worker->server_count; i++) {
         http_server_tick(worker->servers[i], wall_ms);
     }

@@ -1,8 +1,8 @@
 /* client_authentication.c: is this client who it says it is (RFC 6749 2.3, 10.10).
  *
  * Happy path: read the client, and ahead of it, where that is wanted, the global generation;
- * compare the fast secrets; look into the memory of slow checks that
- * succeeded. No slow hash runs. Else: each slow secret is checked on the pool, one after the other.
+ * compare the fast secrets; look into the memory of slow checks that succeeded. No slow hash runs.
+ * Else: each slow secret is checked on the pool, one after the other (slow_check.h).
  *
  * Failure: time must not tell an unknown client, a disabled one and a wrong secret apart. All take
  * the same steps: an unknown client is judged like a known one, by a record that nothing matches;
@@ -11,6 +11,7 @@
  * not, waits for a fence: one question to Redis, whoever it is. The fence also tells whether the
  * client has changed a moment ago: then it is judged again. */
 #include "oauth/oauth_internal.h"
+#include "oauth/slow_check.h"
 
 #define ZEROS "00000000000000000000000000000000"
 #define PAIRS (OAUTH_SECRETS_MAX * 2)
@@ -60,19 +61,36 @@ static void check_fast_secrets(struct oauth_authentication *a) {
     crypto_wipe(&digest, sizeof digest);
 }
 
-static void on_checked(struct password_job *job) {
-    struct oauth_authentication *a = container_of(job, struct oauth_authentication, job);
+static void count_attempt_in_vain(struct oauth_authentication *a) {
+    password_pool_count_failure(a->oauth->options.pool, a->address);
+}
+
+/* Nobody knows whether the secret is right: no verdict, no failure of the client. */
+static enum progress end_busy(struct oauth_authentication *a) {
+    count_attempt_in_vain(a);
+    return end(a, OAUTH_REFUSED_BUSY);
+}
+
+static void on_checked(struct oauth_slow_check *check) {
+    struct oauth_authentication *a = container_of(check, struct oauth_authentication, check);
+    if (!check->was_checked) {
+        end_busy(a);
+    }
     flow_resume(&a->flow);
 }
 
 static enum progress check_slowly(struct oauth_authentication *a, struct slice stored,
                                   struct slice offered, enum progress (*then)(struct flow *flow)) {
-    const struct oauth_options *options = &a->oauth->options;
-    a->job.on_done = on_checked;
-    if (!password_pool_submit(options->pool, options->inbox, &a->job, stored, offered)) {
-        return end(a, OAUTH_REFUSED_BUSY);
+    const struct oauth_slow_question question = {
+        .client_id = oauth_credentials_id(&a->credentials),
+        .source = a->address,
+        .stored = stored,
+        .offered = offered,
+    };
+    a->check.on_done = on_checked;
+    if (!oauth_slow_check_start(a->oauth, &a->check, &question)) {
+        return end_busy(a);
     }
-    counter_add(&options->metrics->slow_checks, 1);
     a->slow_checks++;
     a->read.deadline_ns = 0; /* that time was not the store's */
     a->flow.step = then;
@@ -95,7 +113,7 @@ static enum progress check_next_slow_secret(struct flow *flow);
 static enum progress take_slow_result(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
     unsigned secret = a->pair / 2;
-    if (a->job.matches) {
+    if (a->check.matches) {
         note_match(a, secret);
         digest_memory_put(&a->oauth->verified, a->oauth->options.crypto,
                           a->client.secrets[secret].stored, offered_secret(a, a->pair % 2),
@@ -157,7 +175,11 @@ static enum progress take_count(struct flow *flow) {
     return end(a, a->refusal);
 }
 
+/* Where slow secrets are in use each refusal has cost slow checks, whoever it was. */
 static enum progress count_failure(struct oauth_authentication *a) {
+    if (a->slow_checks != 0) {
+        count_attempt_in_vain(a);
+    }
     if (a->oauth->options.failure_limit == 0 || slice_is_absent(a->address)) {
         return end(a, a->refusal);
     }
@@ -351,6 +373,7 @@ static enum progress start(struct oauth *oauth, struct oauth_authentication *a, 
     a->rests_on_memory = false;
     a->awaits_generation = false;
     a->generation.progress = SIDE_READ_NOT_ASKED;
+    a->check.wait_left_ns = OAUTH_SLOW_CHECK_WAIT_NS;
     a->flow.step = check_credentials;
     return flow_start(&a->flow);
 }
@@ -361,17 +384,6 @@ enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authe
 
 enum progress oauth_authentication_rehearse(struct oauth *oauth, struct oauth_authentication *a) {
     return start(oauth, a, true);
-}
-
-/* Nobody knows whether the secret is right: no verdict, no failure to count. */
-static void on_given_back(struct password_job *job) {
-    struct oauth_authentication *a = container_of(job, struct oauth_authentication, job);
-    (void)end(a, OAUTH_REFUSED_BUSY);
-    flow_resume(&a->flow);
-}
-
-void oauth_give_up_slow_checks(struct oauth *oauth) {
-    password_pool_give_back(oauth->options.pool, oauth->options.inbox, on_given_back);
 }
 
 bool oauth_authentication_may_be_old(const struct oauth_authentication *a) {

@@ -21,6 +21,7 @@ struct oauth {
     /* Whether a slow secret was ever seen here: from then on every failed attempt costs a slow
      * check, so that time does not tell an unknown client from a wrong secret. */
     bool slow_secrets_in_use;
+    struct oauth_slow_check *slow_checks; /* under way: each is there once */
 };
 
 /* Of generations and times: what a number in JSON holds exactly. */

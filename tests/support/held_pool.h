@@ -14,6 +14,8 @@ struct held_pool {
 
 /* Returns once one thread of the pool is held; the pool has to be idle. */
 void held_pool_init(struct held_pool *held, struct password_pool *pool);
+/* The same with a job of that source. */
+void held_pool_init_from(struct held_pool *held, struct password_pool *pool, struct slice source);
 /* Returns once the thread has left. */
 void held_pool_release(struct held_pool *held);
 /* After the release. */

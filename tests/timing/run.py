@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""run.py [--samples N] [--seed N] [--pinned]: does time tell why a client was refused?
+"""run.py [--samples N] [--seed N] [--pinned] [--slow [--strangers N]]: does time tell why a client was refused?
 
 A release build with one worker, a Redis of its own, and the sampler (sampler.c says how it measures and
 judges). First two controls: that a good secret is told from a wrong one, and that a class is not told from
@@ -7,9 +7,13 @@ itself. Then an unknown client, a wrong secret, and a disabled client with its o
 one, each against each other. MINTD_BINARY and SAMPLER name the programs.
 
 --pinned: mintd has the first core, the sampler and Redis share the second.
+--slow: the clients' secrets are of the kind that takes a slow hash, so each refusal takes one.
+--strangers: so many connections, of 20 addresses, ask for made-up clients meanwhile: nobody is checked without
+a wait. All samples come from one address that is refused as often as theirs, so they wait in the lane behind.
 """
 import argparse
 import base64
+import contextlib
 import hashlib
 import os
 import random
@@ -21,13 +25,28 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from support.process import die_with_parent  # noqa: E402
 from support.redis_server import RedisServer, free_port  # noqa: E402
+from support.strangers import Strangers  # noqa: E402
 
 MINTD, SAMPLER = os.environ["MINTD_BINARY"], os.environ["SAMPLER"]
 CLIENTS = 32  # of each kind: what is one client's alone evens out
 CONTROL_SAMPLES = 20000
+SAMPLES, SLOW_SAMPLES = 100000, 200
+STRANGERS_ADDRESSES = 20
 
 
-def install(redis, draw):
+def stored_fast(secret):
+    return "$sha256$" + hashlib.sha256(secret.encode()).hexdigest()
+
+
+def stored_slow(secret):
+    """At the cost that mintctl gives it."""
+    salt = os.urandom(16)
+    key = hashlib.scrypt(secret.encode(), salt=salt, n=1 << 15, r=8, p=1, maxmem=1 << 26, dklen=32)
+    return "$scrypt$ln=15,r=8,p=1$%s$%s" % tuple(
+        base64.b64encode(part).decode().rstrip("=") for part in (salt, key))
+
+
+def install(redis, draw, stored_of):
     """Clients that are there and that are not; requests by class: [(id, secret), …]. No two classes that are
     compared share a client: what is asked for twice as often is nearer to the processor."""
     def word(prefix, size):
@@ -37,7 +56,7 @@ def install(redis, draw):
              for kind in ("there", "disabled", "disabled too", "unknown")}
     for kind in ("there", "disabled", "disabled too"):
         for name, secret in kinds[kind]:
-            stored = "$sha256$" + hashlib.sha256(secret.encode()).hexdigest()
+            stored = stored_of(secret)
             # The shape of one that mintctl made, and that has been used: all have it, since what a
             # record holds takes its time to read.
             redis.cli("HSET", "mintd:client:" + name, "scope", "read write", "gen", "1", "created",
@@ -73,7 +92,7 @@ def sample(port, samples, seed, expected, classes):
     lines = ["%s %s" % (name, base64.b64encode(("%s:%s" % pair).encode()).decode())
              for name, pairs in classes for pair in pairs]
     done = subprocess.run([SAMPLER, str(port), str(samples), str(seed), expected], text=True, check=False,
-                          input="\n".join(lines) + "\n", timeout=600, preexec_fn=die_with_parent)
+                          input="\n".join(lines) + "\n", timeout=1800, preexec_fn=die_with_parent)
     if done.returncode not in (0, 1):
         sys.exit("timing: the sampler could not measure")
     return done.returncode == 0
@@ -89,10 +108,11 @@ def judge(port, requests, samples, seed):
             problems.append(problem)
 
     print("# control: a good secret and a wrong one differ")
-    expect("different", CONTROL_SAMPLES, ("good", requests["good"]),
+    control = min(samples, CONTROL_SAMPLES)
+    expect("different", control, ("good", requests["good"]),
            ("wrong-secret", requests["wrong-secret"]), problem="the sampler sees no difference where there is one")
     print("# control: the same requests twice do not")
-    expect("same", CONTROL_SAMPLES, ("wrong-secret", requests["wrong-secret"]),
+    expect("same", control, ("wrong-secret", requests["wrong-secret"]),
            ("the-same", requests["wrong-secret"]), problem="the sampler sees a difference where there is none")
     print("# refusals")
     names = ("unknown", "wrong-secret", "disabled", "disabled,wrong-secret")
@@ -101,18 +121,26 @@ def judge(port, requests, samples, seed):
     return problems
 
 
+def strangers_of(options, port):
+    if options.strangers == 0:
+        return contextlib.nullcontext()
+    return Strangers(("127.0.0.1", port), STRANGERS_ADDRESSES, options.strangers // STRANGERS_ADDRESSES, pause=1)
+
+
 def run(options):
-    print("#### %s, %d samples a class, seed %d"
-          % ("pinned" if options.pinned else "not pinned", options.samples, options.seed))
+    print("#### %s, %s secrets, %d strangers, %d samples a class, seed %d"
+          % ("pinned" if options.pinned else "not pinned", "slow" if options.slow else "fast", options.strangers,
+             options.samples, options.seed))
     free = os.sched_getaffinity(0)
     if options.pinned:
         os.sched_setaffinity(0, {1})  # for what is started here: Redis, the sampler
     process = None
     try:
         with RedisServer() as redis:
-            requests = install(redis, random.Random(options.seed))
+            requests = install(redis, random.Random(options.seed), stored_slow if options.slow else stored_fast)
             process, port = start_mintd(redis, options.pinned)
-            problems = judge(port, requests, options.samples, options.seed)
+            with strangers_of(options, port):
+                problems = judge(port, requests, options.samples, options.seed)
             process.terminate()
             if process.wait(15) != 0:
                 problems.append("mintd ended with status %d" % process.returncode)
@@ -125,10 +153,15 @@ def run(options):
 
 def main():
     parser = argparse.ArgumentParser(prog="timing")
-    parser.add_argument("--samples", type=int, default=100000, help="of each class")
+    parser.add_argument("--samples", type=int, help="of each class: %d, slow ones %d" % (SAMPLES, SLOW_SAMPLES))
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--pinned", action="store_true")
+    parser.add_argument("--slow", action="store_true")
+    parser.add_argument("--strangers", type=int, default=0)
     options = parser.parse_args()
+    options.samples = options.samples or (SLOW_SAMPLES if options.slow else SAMPLES)
+    if options.strangers and not options.slow:
+        parser.error("--strangers without --slow: nobody waits for them")
     if options.pinned and not {0, 1} <= os.sched_getaffinity(0):
         parser.error("--pinned needs two cores")
     problems = run(options)

@@ -29,7 +29,7 @@
 #define BODY "grant_type=client_credentials"
 #define CLASSES_MAX 8u
 #define REQUESTS_MAX 64u
-#define WARM_UP 5000u /* requests that are not counted */
+#define WARM_UP 5000u /* requests that are not counted, or as many as a class has samples */
 #define THRESHOLD 4.5
 
 static const double percentiles[] = {100, 99, 90, 50};
@@ -187,6 +187,7 @@ static size_t draw(size_t below) { /* splitmix64 */
 
 static void sample(unsigned port, size_t samples, bool same) {
     char answer[4096];
+    size_t warm_up = samples < WARM_UP ? samples : WARM_UP;
     int fd = connect_to(port);
     for (size_t i = 0; i < class_count; i++) {
         classes[i].samples = calloc(samples, sizeof *classes[i].samples);
@@ -204,7 +205,7 @@ static void sample(unsigned port, size_t samples, bool same) {
         if (same) {
             compare(answer);
         }
-        if (sent >= WARM_UP) {
+        if (sent >= warm_up) {
             class->samples[class->count++] = taken;
             left--;
         }

@@ -1,8 +1,10 @@
+#include "mintd/clock.h"
 #include "mintd/flow.h"
 #include "mintd/password.h"
 #include "support/fault.h"
 #include "support/held_pool.h"
 #include "unit/unit.h"
+#include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,12 +15,12 @@
 struct owner {
     sem_t woken;
     struct password_inbox *inbox;
-    unsigned answered, matched, given_back;
+    unsigned answered, matched, given_up;
 };
 
 struct request {
     struct owner *owner;
-    unsigned answers, returns; /* calls of on_done; of on_given_back */
+    unsigned answers, returns; /* checked; given up */
     struct password_job job;
 };
 
@@ -30,18 +32,16 @@ static void on_wake(void *context) {
 static void on_job_done(struct password_job *job) {
     static const char zeros[PASSWORD_SECRET_MAX];
     struct request *request = container_of(job, struct request, job);
+    struct owner *owner = request->owner;
     assert_memory_equal(job->secret, zeros, sizeof(zeros));
+    if (!job->was_checked) {
+        request->returns++;
+        owner->given_up++;
+        return;
+    }
     request->answers++;
-    request->owner->answered++;
-    request->owner->matched += job->matches ? 1 : 0;
-}
-
-static void on_given_back(struct password_job *job) {
-    static const char zeros[PASSWORD_SECRET_MAX];
-    struct request *request = container_of(job, struct request, job);
-    assert_memory_equal(job->secret, zeros, sizeof(zeros));
-    request->returns++;
-    request->owner->given_back++;
+    owner->answered++;
+    owner->matched += job->matches ? 1 : 0;
 }
 
 static void owner_init(struct owner *owner) {
@@ -210,7 +210,7 @@ static void a_job_may_be_submitted_again_from_its_answer(void **state) {
     free(requests);
 }
 
-static void free_answers_those_that_wait(void **state) {
+static void free_gives_up_those_that_wait(void **state) {
     (void)state;
     struct password_pool *pool = password_pool_new(1, 10);
     assert_non_null(pool);
@@ -223,16 +223,16 @@ static void free_answers_those_that_wait(void **state) {
     }
     password_pool_free(pool); /* while the first one runs, or before it does */
     password_inbox_drain(owner.inbox);
-    assert_int_equal(owner.answered, 6);
+    assert_int_equal(owner.answered + owner.given_up, 6);
     for (unsigned i = 0; i < 6; i++) {
-        assert_int_equal(requests[i].answers, 1);
+        assert_int_equal(requests[i].answers + requests[i].returns, 1);
     }
     owner_fini(&owner);
     free(requests);
 }
 
 /* One thread, which is held; the jobs of two owners wait in turns. */
-static void jobs_that_wait_are_given_back(void **state) {
+static void jobs_that_wait_are_given_up(void **state) {
     (void)state;
     struct password_pool *pool = password_pool_new(1, 6);
     struct held_pool held;
@@ -245,11 +245,11 @@ static void jobs_that_wait_are_given_back(void **state) {
         assert_true(
             submit(pool, i % 2 == 0 ? &leaving : &staying, &requests[i], S(SMALL), S("small")));
     }
-    password_pool_give_back(pool, leaving.inbox, on_given_back);
-    assert_int_equal(leaving.given_back, 0); /* not from inside */
+    password_pool_give_up(pool, leaving.inbox);
+    assert_int_equal(leaving.given_up, 0); /* not from inside */
     assert_int_equal(password_pool_load(pool), 1 + 3);
     password_inbox_drain(leaving.inbox);
-    assert_int_equal(leaving.given_back, 3);
+    assert_int_equal(leaving.given_up, 3);
     held_pool_release(&held);
     owner_await(&staying, 3);
     assert_int_equal(staying.matched, 3);
@@ -272,22 +272,22 @@ static void an_inbox_that_gave_up_takes_no_more(void **state) {
     owner_init(&leaving);
     owner_init(&staying);
     struct request *requests = new_requests(2);
-    password_pool_give_back(pool, leaving.inbox, on_given_back); /* there is nothing to give */
+    password_pool_give_up(pool, leaving.inbox); /* there is nothing to give */
     assert_false(submit(pool, &leaving, &requests[0], S(SMALL), S("small")));
     assert_int_equal(requests[0].job.secret[0], 0);
     assert_true(submit(pool, &staying, &requests[1], S(SMALL), S("small")));
     owner_await(&staying, 1);
-    password_pool_give_back(pool, leaving.inbox, on_given_back); /* once more harms nothing */
+    password_pool_give_up(pool, leaving.inbox); /* once more harms nothing */
     password_pool_free(pool);
     password_inbox_drain(leaving.inbox);
-    assert_int_equal(leaving.answered + leaving.given_back, 0);
+    assert_int_equal(leaving.answered + leaving.given_up, 0);
     owner_fini(&leaving);
     owner_fini(&staying);
     free(requests);
 }
 
 /* While threads take jobs: each is checked or given back, never both. */
-static void given_back_or_checked_never_both(void **state) {
+static void given_up_or_checked_never_both(void **state) {
     (void)state;
     struct password_pool *pool = password_pool_new(3, MANY);
     struct owner owner;
@@ -296,8 +296,8 @@ static void given_back_or_checked_never_both(void **state) {
     for (unsigned i = 0; i < MANY; i++) {
         assert_true(submit(pool, &owner, &requests[i], S(SMALL), S("small")));
     }
-    password_pool_give_back(pool, owner.inbox, on_given_back);
-    while (owner.answered + owner.given_back < MANY) {
+    password_pool_give_up(pool, owner.inbox);
+    while (owner.answered + owner.given_up < MANY) {
         sem_wait(&owner.woken);
         password_inbox_drain(owner.inbox);
     }
@@ -307,6 +307,202 @@ static void given_back_or_checked_never_both(void **state) {
     for (unsigned i = 0; i < MANY; i++) {
         assert_int_equal(requests[i].answers + requests[i].returns, 1);
     }
+    owner_fini(&owner);
+    free(requests);
+}
+
+/* ---- lanes ---- */
+
+static bool submit_from(struct password_pool *pool, struct owner *owner, struct request *request,
+                        struct slice source) {
+    request->job.source = source;
+    return submit(pool, owner, request, S(SMALL), S("small"));
+}
+
+static void make_a_stranger(struct password_pool *pool, struct slice source) {
+    for (unsigned i = 0; i < PASSWORD_AHEAD_RANKS; i++) {
+        password_pool_count_failure(pool, source);
+    }
+}
+
+/* B-3: a source that asks for much goes behind, and one that was not seen before does not. */
+static void a_source_with_much_under_way_goes_behind(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(1, 8);
+    struct held_pool held;
+    struct owner owner;
+    owner_init(&owner);
+    struct request *requests = new_requests(8);
+    held_pool_init(&held, pool);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_true(submit_from(pool, &owner, &requests[i], S("192.0.2.1")));
+        assert_int_equal(requests[i].job.rank, i);
+        assert_int_equal(requests[i].job.lane,
+                         i < PASSWORD_AHEAD_RANKS ? PASSWORD_AHEAD : PASSWORD_BEHIND);
+    }
+    assert_true(submit_from(pool, &owner, &requests[6], S("192.0.2.2")));
+    assert_int_equal(requests[6].job.rank, 0);
+    assert_int_equal(password_pool_waiting(pool, PASSWORD_AHEAD), PASSWORD_AHEAD_RANKS + 1);
+    assert_int_equal(password_pool_waiting(pool, PASSWORD_BEHIND), 2);
+    held_pool_release(&held);
+    owner_await(&owner, 7);
+    password_pool_free(pool);
+    held_pool_fini(&held);
+    owner_fini(&owner);
+    free(requests);
+}
+
+/* What has ended is not counted, a refusal is, and given-up jobs are not. */
+static void rank_is_what_is_under_way_or_was_refused(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(1, 8);
+    struct held_pool held;
+    struct owner owner;
+    owner_init(&owner);
+    struct request *requests = new_requests(4);
+    held_pool_init(&held, pool);
+    assert_true(submit_from(pool, &owner, &requests[0], S("192.0.2.1")));
+    password_pool_give_up_late(pool, owner.inbox, UINT64_MAX);
+    password_inbox_drain(owner.inbox);
+    assert_int_equal(owner.given_up, 1);
+    assert_true(submit_from(pool, &owner, &requests[1], S("192.0.2.1")));
+    assert_int_equal(requests[1].job.rank, 0);
+    password_pool_count_failure(pool, S("192.0.2.1"));
+    password_pool_count_failure(pool, SLICE_ABSENT);
+    assert_true(submit_from(pool, &owner, &requests[2], S("192.0.2.1")));
+    assert_int_equal(requests[2].job.rank, 2);
+    held_pool_release(&held);
+    owner_await(&owner, 2);
+    while (password_pool_load(pool) != 0) {
+        sched_yield();
+    }
+    assert_true(submit_from(pool, &owner, &requests[3], S("192.0.2.1")));
+    assert_int_equal(requests[3].job.rank, 1);
+    owner_await(&owner, 3);
+    password_pool_free(pool);
+    held_pool_fini(&held);
+    owner_fini(&owner);
+    free(requests);
+}
+
+/* The lane behind is full: a newcomer of a lower rank has the place of the last one, whoever owns
+ * that; one of a higher rank has none. */
+static void a_lower_rank_pushes_out_the_highest(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(1, 4);
+    struct held_pool held;
+    struct owner owner, other;
+    owner_init(&owner);
+    owner_init(&other);
+    struct request *requests = new_requests(5);
+    held_pool_init(&held, pool);
+    make_a_stranger(pool, S("192.0.2.1"));
+    make_a_stranger(pool, S("192.0.2.2"));
+    assert_true(submit_from(pool, &other, &requests[0], S("192.0.2.1")));
+    assert_true(submit_from(pool, &other, &requests[1], S("192.0.2.1")));
+    assert_false(submit_from(pool, &other, &requests[2], S("192.0.2.1")));
+    assert_int_equal(requests[2].job.secret[0], 0);
+    assert_true(submit_from(pool, &owner, &requests[3], S("192.0.2.2")));
+    assert_false(submit_from(pool, &owner, &requests[4], S("192.0.2.2")));
+    assert_int_equal(other.given_up, 0); /* not from inside */
+    sem_wait(&other.woken);
+    password_inbox_drain(other.inbox);
+    assert_int_equal(requests[1].returns, 1);
+    assert_int_equal(password_pool_waiting(pool, PASSWORD_BEHIND), 2);
+    held_pool_release(&held);
+    owner_await(&owner, 1);
+    owner_await(&other, 1);
+    password_pool_free(pool);
+    held_pool_fini(&held);
+    owner_fini(&owner);
+    owner_fini(&other);
+    free(requests);
+}
+
+/* Two threads, of which one is held by a job behind: the other one serves the lane ahead only. */
+static void the_lane_behind_has_half_of_the_threads(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(2, 8);
+    struct held_pool held;
+    struct owner owner;
+    owner_init(&owner);
+    struct request *requests = new_requests(6);
+    make_a_stranger(pool, S("192.0.2.1"));
+    held_pool_init_from(&held, pool, S("192.0.2.1"));
+    for (unsigned i = 0; i < 6; i++) {
+        assert_true(
+            submit_from(pool, &owner, &requests[i], i % 2 == 0 ? S("192.0.2.1") : S("192.0.2.2")));
+    }
+    owner_await(&owner, 3);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_int_equal(requests[i].answers, i % 2);
+    }
+    assert_int_equal(password_pool_waiting(pool, PASSWORD_BEHIND), 3);
+    held_pool_release(&held);
+    owner_await(&owner, 6);
+    password_pool_free(pool);
+    held_pool_fini(&held);
+    owner_fini(&owner);
+    free(requests);
+}
+
+/* ---- deadlines ---- */
+
+/* N-10: every wait ends. Those whose deadline has not come stay. */
+static void late_jobs_are_given_up(void **state) {
+    (void)state;
+    enum { LATE = 1000, LATER = 2000 };
+    struct password_pool *pool = password_pool_new(1, 8);
+    struct held_pool held;
+    struct owner owner, other;
+    owner_init(&owner);
+    owner_init(&other);
+    struct request *requests = new_requests(4);
+    held_pool_init(&held, pool);
+    for (unsigned i = 0; i < 4; i++) {
+        requests[i].job.deadline_ns = i == 1 ? LATER : i == 3 ? 0 : LATE;
+        assert_true(submit(pool, i == 2 ? &other : &owner, &requests[i], S(SMALL), S("small")));
+    }
+    password_pool_give_up_late(pool, owner.inbox, LATE - 1);
+    assert_int_equal(password_pool_load(pool), 1 + 4);
+    password_pool_give_up_late(pool, owner.inbox, LATE);
+    assert_int_equal(owner.given_up, 0); /* not from inside */
+    assert_int_equal(password_pool_load(pool), 1 + 3);
+    password_inbox_drain(owner.inbox);
+    assert_int_equal(owner.given_up, 1);
+    assert_int_equal(requests[0].returns, 1);
+    password_pool_give_up_late(pool, owner.inbox, LATER);
+    password_inbox_drain(owner.inbox);
+    assert_int_equal(requests[1].returns, 1);
+    held_pool_release(&held);
+    owner_await(&owner, 1); /* the one without a deadline */
+    assert_int_equal(requests[3].answers, 1);
+    password_pool_free(pool);
+    password_inbox_drain(other.inbox);
+    assert_int_equal(requests[2].returns, 1); /* its thread found it late */
+    held_pool_fini(&held);
+    owner_fini(&owner);
+    owner_fini(&other);
+    free(requests);
+}
+
+static void a_wait_is_measured(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(1, 8);
+    struct held_pool held;
+    struct owner owner;
+    owner_init(&owner);
+    struct request *requests = new_requests(1);
+    held_pool_init(&held, pool);
+    uint64_t before = clock_monotonic_ns();
+    assert_true(submit(pool, &owner, &requests[0], S(SMALL), S("small")));
+    uint64_t submitted = clock_monotonic_ns();
+    uint64_t released = clock_monotonic_ns();
+    held_pool_release(&held);
+    owner_await(&owner, 1);
+    assert_in_range(requests[0].job.waited_ns, released - submitted, clock_monotonic_ns() - before);
+    password_pool_free(pool);
+    held_pool_fini(&held);
     owner_fini(&owner);
     free(requests);
 }
@@ -362,10 +558,16 @@ int main(void) {
         cmocka_unit_test(a_full_queue_refuses),
         cmocka_unit_test(every_job_is_answered_once_to_its_own_inbox),
         cmocka_unit_test(a_job_may_be_submitted_again_from_its_answer),
-        cmocka_unit_test(free_answers_those_that_wait),
-        cmocka_unit_test(jobs_that_wait_are_given_back),
+        cmocka_unit_test(free_gives_up_those_that_wait),
+        cmocka_unit_test(jobs_that_wait_are_given_up),
         cmocka_unit_test(an_inbox_that_gave_up_takes_no_more),
-        cmocka_unit_test(given_back_or_checked_never_both),
+        cmocka_unit_test(given_up_or_checked_never_both),
+        cmocka_unit_test(a_source_with_much_under_way_goes_behind),
+        cmocka_unit_test(rank_is_what_is_under_way_or_was_refused),
+        cmocka_unit_test(a_lower_rank_pushes_out_the_highest),
+        cmocka_unit_test(the_lane_behind_has_half_of_the_threads),
+        cmocka_unit_test(late_jobs_are_given_up),
+        cmocka_unit_test(a_wait_is_measured),
         cmocka_unit_test(without_a_thread_it_refuses),
         cmocka_unit_test(unused_and_senseless_pools),
         cmocka_unit_test(new_survives_failing_allocations),
