@@ -55,6 +55,7 @@ enum progress oauth_client_comparison_start(struct oauth *oauth, struct oauth_cl
     c->scope_differs = false;
     c->flow.step = NULL;
     c->authentication.address = SLICE_ABSENT;
+    c->authentication.wants_generation = false;
     c->authentication.read.deadline_ns = 0;
     c->authentication.flow.on_done = on_authenticated;
     oauth_credentials_from_body(&c->authentication.credentials, slice_of_string(seed->id),
