@@ -132,6 +132,20 @@ static bool set_max_connections(struct options *o, struct slice value, struct bu
     return read_number(value, 1, 1000000, &o->instance.max_connections, error);
 }
 
+static bool set_max_connections_per_address(struct options *o, struct slice value,
+                                            struct buffer *error) {
+    return read_number(value, 0, 1000000, &o->instance.max_connections_per_address, error);
+}
+
+static bool set_drain_delay(struct options *o, struct slice value, struct buffer *error) {
+    unsigned long long seconds;
+    if (!quantity_seconds(value, 3600, &seconds)) {
+        return complain(error, "it is a time from 0 to 3600 s: 5, 5s or 1m");
+    }
+    o->instance.drain_delay_s = (unsigned)seconds;
+    return true;
+}
+
 static bool set_token_ttl(struct options *o, struct slice value, struct buffer *error) {
     return read_seconds(value, 1, OAUTH_TTL_MAX, &o->instance.token_ttl_s, error);
 }
@@ -227,6 +241,12 @@ const struct setting settings[] = {
      false, SETTING_PUBLIC},
     {"--max-connections", "MINTD_MAX_CONNECTIONS", "N",
      "connections of clients at one time (10000)", set_max_connections, false, SETTING_PUBLIC},
+    {"--max-connections-per-address", "MINTD_MAX_CONNECTIONS_PER_ADDRESS", "N",
+     "of these, from one address; not for trusted proxies; 0: no limit (1000)",
+     set_max_connections_per_address, false, SETTING_PUBLIC},
+    {"--drain-delay", "MINTD_DRAIN_DELAY", "TIME",
+     "how long all is still served at SIGTERM, with /readyz 503, ahead of the drain (0)",
+     set_drain_delay, false, SETTING_PUBLIC},
     {"--token-ttl", "MINTD_TOKEN_TTL", "TIME",
      "life of a token where the client has no ttl of its own: 600, 10m, 24h (1h)", set_token_ttl,
      false, SETTING_PUBLIC},

@@ -10,6 +10,7 @@
 #include "mintd/buffer.h"
 #include "mintd/counter.h"
 #include "mintd/http.h"
+#include "mintd/http_bounds.h"
 #include "mintd/http_tls.h"
 
 struct uv_loop_s;
@@ -58,10 +59,11 @@ unsigned http_status_of_index(enum http_status_index index);
 
 struct http_metrics {
     struct counter responses[HTTP_MAX_ENDPOINTS][HTTP_STATUS_COUNT];
-    struct counter accepted;    /* connections since the start */
-    struct counter turned_away; /* closed at once: over max_connections, or no memory */
-    struct counter open;        /* connections now */
-    struct counter timeouts;    /* connections ended by a deadline */
+    struct counter accepted;     /* connections since the start */
+    struct counter turned_away;  /* closed at once: over a bound, or no memory */
+    struct counter over_address; /* of these, over max_per_address */
+    struct counter open;         /* connections now */
+    struct counter timeouts;     /* connections ended by a deadline */
     struct counter handshakes_failed;
 };
 
@@ -69,7 +71,8 @@ struct http_server_options {
     const struct http_handler *handler;
     void *context; /* given to the handler */
     struct http_metrics *metrics;
-    unsigned max_connections;
+    unsigned max_connections;   /* of this server */
+    struct http_bounds *bounds; /* and with others; outlives the server; NULL: none */
     /* Deadlines in milliseconds; 0 takes the default. */
     unsigned head_ms;  /* from a request's first byte to the end of its head: 408; 10,000. Also for
                           the handshake of TLS: closed */
@@ -97,6 +100,8 @@ void http_server_tick(struct http_server *server, uint64_t wall_ms);
 /* Listeners close (what they had accepted is served); idle connections close; responses from now on
  * say "Connection: close". */
 void http_server_drain(struct http_server *server);
+/* Ahead of that: all goes on, and responses from now on say "Connection: close". */
+void http_server_announce_drain(struct http_server *server);
 /* Whether no connection is open any more. */
 bool http_server_is_idle(const struct http_server *server);
 /* Ends all connections now, whatever they do. Exchanges whose endpoint has not responded live on

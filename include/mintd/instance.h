@@ -28,7 +28,9 @@ struct instance_options {
     unsigned redis_timeout_ms;
     size_t cache_size; /* bytes, of the process; 0: each request asks Redis */
     unsigned workers;
-    unsigned max_connections; /* of the process */
+    unsigned max_connections;             /* of the process */
+    unsigned max_connections_per_address; /* 0: no bound of its own */
+    unsigned drain_delay_s; /* between the request to drain and the drain: all goes on */
     unsigned token_ttl_s;
     unsigned failure_limit;     /* failures a minute of a client from an address; 0: no limit */
     unsigned failure_v6_prefix; /* IPv6 addresses that share so many bits are counted as one */
@@ -38,9 +40,9 @@ struct instance_options {
     const struct oauth_client_seed *seed; /* a client to make at start; NULL: none */
 };
 
-/* Opens everything, runs until SIGTERM or SIGINT, drains (8 s at most; a second signal ends it at
- * once). Returns the exit status: 0 after a drain, 1 where something could not be opened, with one
- * line on standard error that says what. */
+/* Opens everything, runs until SIGTERM or SIGINT, drains after drain_delay_s (8 s at most; a second
+ * signal ends it at once). Returns the exit status: 0 after a drain, 1 where something could not be
+ * opened, with one line on standard error that says what. */
 int instance_run(const struct instance_options *options);
 
 #endif

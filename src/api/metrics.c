@@ -33,7 +33,9 @@ static void write_labelled(struct buffer *text, const char *name, const char *la
 #define NUMBERS(X)                                                                                 \
     X(http.accepted, "mintd_connections_accepted_total", "counter", "Connections accepted.")       \
     X(http.turned_away, "mintd_connections_turned_away_total", "counter",                          \
-      "Connections closed at once: over --max-connections, or no memory.")                         \
+      "Connections closed at once: over a bound, or no memory.")                                   \
+    X(http.over_address, "mintd_connections_over_address_limit_total", "counter",                  \
+      "Of these, over --max-connections-per-address.")                                             \
     X(http.open, "mintd_connections_open", "gauge", "Connections open now.")                       \
     X(http.timeouts, "mintd_connections_timed_out_total", "counter",                               \
       "Connections ended by a deadline.")                                                          \

@@ -71,20 +71,23 @@ static void bound_unix_buffer(int fd) {
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
-bool connection_open(struct http_server *server, int fd, const struct sockaddr *peer) {
+bool connection_open(struct http_server *server, int fd, const struct ip *peer,
+                     struct bounds_place *place) {
     struct connection *c = calloc(1, sizeof *c);
     if (c == NULL || uv_poll_init(server->loop, &c->poll, fd) != 0) {
         free(c);
         close(fd);
+        bounds_leave(server->options.bounds, place);
         return false;
     }
     c->server = server;
+    c->place = *place;
     c->fd = fd;
     c->id = server->next_connection_id++;
     list_init(&c->dirty);
     deadline_init(&c->deadline);
     deadline_init(&c->write_deadline);
-    c->peer = peer_of(peer);
+    c->peer = *peer;
     if (c->peer.size == 0) {
         bound_unix_buffer(fd);
     }
@@ -148,6 +151,7 @@ void connection_close(struct connection *c, enum close_reason reason) {
     link_remove(&c->dirty);
     deadline_stop(&c->write_deadline);
     counter_set(&c->server->options.metrics->open, --c->server->open_count);
+    bounds_leave(c->server->options.bounds, &c->place);
     connection_set_state(c, CONNECTION_CLOSING, reason_names[reason]);
     uv_close((uv_handle_t *)&c->poll, on_closed);
     close(c->fd); /* uv_close() has stopped polling it */
@@ -183,7 +187,7 @@ static void answer(struct connection *c, const struct http_response *response,
     enum http_status_index status = http_status_index_of(response->status);
     counter_add(&server->options.metrics->responses[x->endpoint][status], 1);
 
-    bool closes = !x->keeps_alive || x->body_is_unread || server->draining;
+    bool closes = !x->keeps_alive || x->body_is_unread || server->closes_answered;
     if (c->state != CONNECTION_CLOSING && !connection_put_answer(c, response, closes)) {
         connection_close(c, CLOSE_NO_MEMORY);
     }

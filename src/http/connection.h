@@ -82,11 +82,14 @@ struct connection {
 
     bool input_has_ended; /* the client has shut its side */
     bool handle_is_closed;
-    struct ip peer; /* kept small: an idle connection has it, too */
+    struct ip peer;            /* kept small: an idle connection has it, too */
+    struct bounds_place place; /* among the connections of all servers */
 };
 
-/* Takes over fd, an accepted socket; false without memory (fd is closed then, too). */
-bool connection_open(struct http_server *server, int fd, const struct sockaddr *peer);
+/* Takes over fd, an accepted socket, and its place; false without memory (the fd is closed then,
+ * and the place left). */
+bool connection_open(struct http_server *server, int fd, const struct ip *peer,
+                     struct bounds_place *place);
 /* The one writer of the state; starts and stops the state's deadline. */
 void connection_set_state(struct connection *c, enum connection_state to, const char *why);
 /* Starts the state's deadline anew. */

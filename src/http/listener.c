@@ -89,6 +89,20 @@ static enum accepted on_accept_failed(struct listener *listener, int error) {
     }
 }
 
+static bool admit(struct http_server *server, const struct ip *peer, struct bounds_place *place) {
+    enum bounds_answer answer = server->open_count >= server->options.max_connections
+                                    ? BOUNDS_FULL
+                                    : bounds_enter(server->options.bounds, peer, place);
+    if (answer == BOUNDS_FULL) {
+        warn(server, "a client is turned away: raise --max-connections", 0);
+    } else if (answer == BOUNDS_ADDRESS_FULL) {
+        counter_add(&server->options.metrics->over_address, 1);
+        server->over_address = *peer;
+        server->has_over_address = true;
+    }
+    return answer == BOUNDS_ADMITTED;
+}
+
 static enum accepted accept_one(struct listener *listener) {
     struct http_server *server = listener->server;
     union {
@@ -100,12 +114,13 @@ static enum accepted accept_one(struct listener *listener) {
     if (fd < 0) {
         return on_accept_failed(listener, errno);
     }
-    if (server->open_count >= server->options.max_connections) {
+    const struct ip from = peer_of(&peer.any);
+    struct bounds_place place;
+    if (!admit(server, &from, &place)) {
         turn_away(server, fd);
-        warn(server, "a client is turned away: raise --max-connections", 0);
         return ACCEPTED;
     }
-    if (!connection_open(server, fd, &peer.any)) {
+    if (!connection_open(server, fd, &from, &place)) {
         counter_add(&server->options.metrics->turned_away, 1);
         return ACCEPTED;
     }

@@ -3,6 +3,7 @@
 #include "http/listener.h"
 #include "mintd/clock.h"
 #include "mintd/flow.h"
+#include "mintd/log.h"
 #include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -136,10 +137,29 @@ static void shrink(struct http_server *server) {
     server->is_shrinking = has_shrunk;
 }
 
+/* Where each new connection of a flood would be a line. */
+static void tell_over_address(struct http_server *server) {
+    char text[IP_TEXT_MAX + 1];
+    uint64_t count;
+    if (!server->has_over_address ||
+        !bounds_should_tell(server->options.bounds, uv_now(server->loop), &count)) {
+        return;
+    }
+    server->has_over_address = false;
+    if (count != 0) { /* else another server's line has told of them */
+        size_t size = ip_text(&server->over_address, text);
+        log_warning("clients are turned away: too many connections from one address; if it is a "
+                    "proxy, name it with --trusted-proxies, else raise "
+                    "--max-connections-per-address",
+                    LOG_TEXT("address", slice_of(text, size)), LOG_NUMBER("connections", count));
+    }
+}
+
 void http_server_tick(struct http_server *server, uint64_t wall_ms) {
     renew_date(server, wall_ms);
     listeners_resume(server);
     shrink(server);
+    tell_over_address(server);
     uint64_t now = uv_now(server->loop);
     for (unsigned wait = 0; wait < WAIT_COUNT; wait++) {
         struct deadline *due;
@@ -155,12 +175,16 @@ void http_server_tick(struct http_server *server, uint64_t wall_ms) {
 
 /* ---- its end ---- */
 
+void http_server_announce_drain(struct http_server *server) {
+    server->closes_answered = true;
+}
+
 void http_server_drain(struct http_server *server) {
     if (server->draining) {
         return;
     }
     listeners_sweep(server);
-    server->draining = true;
+    server->draining = server->closes_answered = true;
     listeners_close(server);
     struct link *next;
     for (struct link *at = server->connections.next; at != &server->connections; at = next) {

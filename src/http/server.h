@@ -3,6 +3,7 @@
 #define MINTD_HTTP_SERVER_INTERNAL_H
 
 #include "http/block.h"
+#include "http/bounds.h"
 #include "http/deadlines.h"
 #include "http/response.h"
 #include "mintd/http_server.h"
@@ -43,6 +44,9 @@ struct http_server {
     uint64_t next_request_id;
     uint64_t next_connection_id;
     int reserve_fd; /* given up to turn somebody away where no descriptor is left; -1: none */
+    struct ip over_address; /* the last that was turned away for its address ... */
+    bool has_over_address;  /* ... which the log does not know yet */
+    bool closes_answered;   /* responses say "Connection: close" */
     bool draining;
     bool closing;
     bool is_shrinking; /* the last tick gave exchanges back */

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #define POOL_THREADS 2u
@@ -30,6 +31,7 @@ struct instance {
     struct password_pool *pool;
     struct memory_data *memory;
     struct cache_group *caches;
+    struct http_bounds *bounds;
     struct worker *workers; /* [options->workers] */
     unsigned opened, started;
     int *fds; /* [workers][listen_count], as each worker takes its row */
@@ -38,6 +40,7 @@ struct instance {
     bool loop_open;
     uv_loop_t loop;
     uv_signal_t on_term, on_int, on_hup;
+    uv_timer_t drain_delay;
     uv_async_t workers_ended;
     _Atomic unsigned ended;
     bool stopping;
@@ -178,6 +181,21 @@ static void choose_resource(struct instance *instance) {
     instance->resource = buffer_slice(&resource);
 }
 
+static bool open_bounds(struct instance *instance) {
+    const struct instance_options *options = instance->options;
+    struct http_bounds_options bounds = {
+        .max_connections = options->max_connections,
+        .max_per_address = options->max_connections_per_address,
+        .v6_prefix = options->failure_v6_prefix,
+        .exempt = &options->trusted_proxies,
+    };
+    if (getrandom(&bounds.seed, sizeof bounds.seed, 0) != sizeof bounds.seed) {
+        return false;
+    }
+    instance->bounds = http_bounds_new(&bounds);
+    return instance->bounds != NULL;
+}
+
 static bool allocate(struct instance *instance) {
     const struct instance_options *options = instance->options;
     instance->process.worker_count = options->workers;
@@ -196,7 +214,7 @@ static bool allocate(struct instance *instance) {
     return instance->process.metrics != NULL && instance->workers != NULL &&
            instance->fds != NULL && instance->pool != NULL &&
            (instance->memory != NULL || !options->store_in_memory) &&
-           (instance->caches != NULL || options->workers == 1);
+           (instance->caches != NULL || options->workers == 1) && open_bounds(instance);
 }
 
 /* On the worker's thread. The last one alone tells, so nobody sends to a handle that is closed. No
@@ -223,6 +241,7 @@ static bool open_workers(struct instance *instance) {
                              .pool = instance->pool,
                              .memory = instance->memory,
                              .caches = instance->caches,
+                             .bounds = instance->bounds,
                              .index = i,
                              .listeners = fd_of(instance, i, 0),
                              .listener_count = options->listen_count,
@@ -263,12 +282,28 @@ static void hold_signals(bool hold) {
     pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
 }
 
-/* The first signal drains, the second ends. */
+static void on_drain_delay_over(uv_timer_t *timer) {
+    log_info("listeners close");
+    drain_workers(timer->data, false);
+}
+
+/* The first signal drains, at once or after the delay; the second ends. */
 static void on_signal(uv_signal_t *handle, int signal_number) {
     struct instance *instance = handle->data;
-    log_info(instance->stopping ? "stopping now" : "draining", LOG_NUMBER("signal", signal_number));
+    unsigned delay_s = instance->options->drain_delay_s;
+    bool waits = !instance->stopping && delay_s != 0;
+    log_info(instance->stopping ? "stopping now" : "draining", LOG_NUMBER("signal", signal_number),
+             LOG_NUMBER("delay_s", waits ? delay_s : 0));
     atomic_store(&instance->process.draining, true);
-    drain_workers(instance, instance->stopping);
+    for (unsigned i = 0; i < instance->started && waits; i++) {
+        worker_announce_drain(&instance->workers[i]);
+    }
+    if (waits) {
+        uv_timer_start(&instance->drain_delay, on_drain_delay_over, 1000ull * delay_s, 0);
+    } else {
+        uv_timer_stop(&instance->drain_delay);
+        drain_workers(instance, instance->stopping);
+    }
     instance->stopping = true;
 }
 
@@ -292,6 +327,7 @@ static void end_main_loop(struct instance *instance) {
     uv_close((uv_handle_t *)&instance->on_term, NULL);
     uv_close((uv_handle_t *)&instance->on_int, NULL);
     uv_close((uv_handle_t *)&instance->on_hup, NULL);
+    uv_close((uv_handle_t *)&instance->drain_delay, NULL);
     uv_close((uv_handle_t *)&instance->workers_ended, NULL);
 }
 
@@ -308,7 +344,9 @@ static bool open_main_loop(struct instance *instance) {
     instance->on_int.data = instance;
     instance->on_hup.data = instance;
     instance->workers_ended.data = instance;
+    instance->drain_delay.data = instance;
     return uv_async_init(&instance->loop, &instance->workers_ended, on_workers_ended) == 0 &&
+           uv_timer_init(&instance->loop, &instance->drain_delay) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_term) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_int) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_hup) == 0 &&
@@ -379,6 +417,7 @@ static void free_instance(struct instance *instance) {
         memory_data_free(instance->memory);
     }
     cache_group_free(instance->caches);
+    http_bounds_free(instance->bounds);
     if (instance->loop_open) {
         uv_loop_close(&instance->loop);
     }

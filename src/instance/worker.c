@@ -16,7 +16,7 @@
 #define WORKER_STACK_SIZE (512u * 1024u)
 #define IDENTITY_RANDOM 16u /* bytes */
 
-enum worker_wish { WISH_RUN, WISH_DRAIN, WISH_END };
+enum worker_wish { WISH_RUN, WISH_ANNOUNCE, WISH_DRAIN, WISH_END };
 
 /* ---- the end ---- */
 
@@ -341,7 +341,10 @@ static void on_wake(uv_async_t *wake) {
     }
     take_next_tls(worker);
     int wish = atomic_load(&worker->wish);
-    if (wish != WISH_RUN && !worker->closing) {
+    for (unsigned i = 0; i < worker->server_count && wish == WISH_ANNOUNCE; i++) {
+        http_server_announce_drain(worker->servers[i]);
+    }
+    if (wish >= WISH_DRAIN && !worker->closing) {
         begin_drain(worker);
     }
     if (wish == WISH_END) {
@@ -375,6 +378,7 @@ static bool open_loop(struct worker *worker) {
     return true;
 }
 
+/* An even share. */
 static unsigned connections_of(const struct instance_options *instance) {
     return (instance->max_connections + instance->workers - 1) / instance->workers;
 }
@@ -470,6 +474,7 @@ static void close_listeners(const int *fds, unsigned count) {
 /* A server, its endpoints and its listeners; the listeners are taken over in any case. */
 static bool open_server(struct worker *worker, enum api_paths paths, unsigned metrics_index,
                         struct http_tls *tls, const int *listeners, unsigned listener_count) {
+    bool is_main = paths != API_METRICS_ONLY;
     const struct instance_options *instance = worker->options.instance;
     struct api *api = api_new(&(struct api_options){
         .issuer = worker->options.issuer,
@@ -486,7 +491,9 @@ static bool open_server(struct worker *worker, enum api_paths paths, unsigned me
         .handler = api_handler(),
         .context = api,
         .metrics = &worker->options.process->metrics[metrics_index].http,
-        .max_connections = connections_of(instance),
+        /* Any worker may have all of them: the kernel does not spread them evenly. */
+        .max_connections = is_main ? instance->max_connections : connections_of(instance),
+        .bounds = is_main ? worker->options.bounds : NULL,
     };
     struct http_server *server = api == NULL ? NULL : http_server_new(&worker->loop, &options);
     if (server == NULL) {
@@ -554,6 +561,11 @@ static void *run(void *context) {
 bool worker_start(struct worker *worker) {
     worker->thread_runs = thread_start(&worker->thread, WORKER_STACK_SIZE, run, worker) == 0;
     return worker->thread_runs;
+}
+
+void worker_announce_drain(struct worker *worker) {
+    atomic_store(&worker->wish, WISH_ANNOUNCE);
+    uv_async_send(&worker->wake);
 }
 
 void worker_drain(struct worker *worker, bool now) {

@@ -29,6 +29,7 @@ struct worker_options {
     struct password_pool *pool;
     struct memory_data *memory; /* NULL: Redis */
     struct cache_group *caches; /* of all workers; NULL: there is one alone */
+    struct http_bounds *bounds; /* of the main servers of all workers */
     unsigned index;
     const int *listeners; /* sockets of its own; taken over by worker_open(), also on failure */
     unsigned listener_count;
@@ -75,6 +76,8 @@ struct worker {
  * in any case. */
 bool worker_open(struct worker *worker, const struct worker_options *options);
 bool worker_start(struct worker *worker);
+/* From any thread, ahead of the drain: all goes on, and answers ask clients to connect anew. */
+void worker_announce_drain(struct worker *worker);
 /* From any thread: finish what is open, then end; with `now`, without waiting for anybody. */
 void worker_drain(struct worker *worker, bool now);
 /* From any thread, for a worker that was opened with TLS: new connections use this. Takes over the

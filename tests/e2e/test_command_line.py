@@ -20,7 +20,8 @@ from support.oauth import (brief, check_tok, check_unavailable, check_welcome, m
 from support.redis_server import RedisServer
 
 FLAGS = ["--listen", "--redis", "--redis-prefix", "--redis-identity", "--redis-timeout", "--cache-size", "--workers",
-         "--token-ttl", "--client", "--max-connections", "--metrics-listen", "--tls-cert", "--tls-key", "--issuer",
+         "--token-ttl", "--client", "--max-connections", "--max-connections-per-address",
+         "--drain-delay", "--metrics-listen", "--tls-cert", "--tls-key", "--issuer",
          "--scopes-supported", "--name", "--log-format", "--log-level", "--check", "--help", "--version"]
 # A Redis that nobody asks: nothing listens on port 1.
 NOWHERE = "redis://127.0.0.1:1"
@@ -74,7 +75,8 @@ def test_help_among_others(case):
 @rows("CLI-check", nothing=[], usual=GOOD, equals=["--listen=127.0.0.1:0", "--redis=" + NOWHERE],
       all=[*GOOD, "--redis-prefix", "p:", "--redis-timeout", "100", "--cache-size", "64m", "--workers", "2",
            "--token-ttl", "60",
-           "--client", "a:a-secret:read write", "--max-connections", "10", "--metrics-listen", "127.0.0.1:0",
+           "--client", "a:a-secret:read write", "--max-connections", "10", "--max-connections-per-address", "5",
+           "--drain-delay", "5s", "--metrics-listen", "127.0.0.1:0",
            "--issuer", "https://id.example/t1", "--scopes-supported", "read write", "--name", "one", "--log-format", "text", "--log-level",
            "debug"],
       v6=["--listen", "[::1]:0"], all_interfaces=["--listen", ":0"], unix=["--listen", "unix:/tmp/x.sock"],
@@ -148,6 +150,8 @@ BAD_VALUES = {
                  "id:" + "s" * 1025,
                  'id:secret:a"b', "id:secret:\u20ac"],
     "--max-connections": ["", "-1", "abc", "0"],
+    "--max-connections-per-address": ["", "-1", "abc"],
+    "--drain-delay": ["", "-1", "abc", "2h", "100ms"],
     "--metrics-listen": ["nowhere", "127.0.0.1:70000"],
     "--scopes-supported": ["", " ", "read  write", "read ", 'a"b', "caf\u00e9", "x" * 1025],
     "--issuer": ["", "nonsense", "ftp://id.example", "https://id.example/?q=1", "https://id.example/#f",
