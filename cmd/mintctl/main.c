@@ -1,6 +1,7 @@
 /* main.c: the operator's tool: finds the command, runs it. Exit status: see command.h. */
 #include "command.h"
 #include "man.h"
+#include "mintd/descriptors.h"
 #include "mintd/log.h"
 #include "output.h"
 #include "settings.h"
@@ -91,6 +92,9 @@ static enum status unknown_command(int count, char *const *texts) {
 
 int main(int argc, char **argv) {
     int words = 0;
+    if (!descriptors_fill()) {
+        return (int)STATUS_REFUSED; /* and nowhere to say so */
+    }
     protect_memory();
     signal(SIGPIPE, SIG_IGN);
     if (argc > 1 && strcmp(argv[1], "--help") == 0) {

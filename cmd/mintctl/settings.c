@@ -2,6 +2,7 @@
 #include "environment.h"
 #include "input.h"
 #include "mintd/crypto.h"
+#include "mintd/localhost.h"
 #include "output.h"
 #include <arpa/inet.h>
 
@@ -36,8 +37,7 @@ enum status settings_read_prefix(const struct arguments *arguments, struct slice
 /* ---- the URL ---- */
 
 static bool is_loopback(const char *host) {
-    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
-           strcmp(host, "localhost") == 0;
+    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 || host_is_localhost(host);
 }
 
 static bool is_address(const char *host) {

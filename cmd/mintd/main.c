@@ -1,5 +1,6 @@
 /* main.c: settings in, exit status out: 0 done, 1 it could not start, 2 a setting is wrong. */
 #include "check.h"
+#include "mintd/descriptors.h"
 #include "mintd/log.h"
 #include "options.h"
 #include <signal.h>
@@ -65,6 +66,9 @@ static int run(struct options *options) {
 int main(int argc, char **argv) {
     struct options options;
     int status = 0;
+    if (!descriptors_fill()) {
+        return 1; /* and nowhere to say so */
+    }
     protect_memory();
     signal(SIGPIPE, SIG_IGN);
     switch (options_init(&options, argc, argv)) {

@@ -174,10 +174,18 @@ static bool apply_defaults(struct options *options) {
     struct instance_options *instance = &options->instance;
     if (instance->listen_count == 0) {
         instance->listen[instance->listen_count++] = S("127.0.0.1:4001");
+        instance->listen[instance->listen_count++] = S("[::1]:4001");
+        instance->listens_by_default = true;
     }
     if (instance->workers == 0) {
         unsigned cores = uv_available_parallelism();
         instance->workers = cores < INSTANCE_WORKERS_MAX ? cores : INSTANCE_WORKERS_MAX;
+    }
+    for (unsigned i = 0; i < instance->listen_count; i++) {
+        if (setting_is_same_address(instance->listen[i], instance->metrics_listen)) {
+            return wrong("--metrics-listen", "it is an address of --listen too: give it one of its "
+                                             "own, or leave it out");
+        }
     }
     char storage[ERROR_MAX];
     struct buffer error = buffer_of(storage, sizeof storage);

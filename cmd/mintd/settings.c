@@ -49,6 +49,11 @@ static bool is_name(struct slice value) {
     return value.size != 0;
 }
 
+bool setting_is_same_address(struct slice a, struct slice b) {
+    bool any_port = a.size > 2 && memcmp(a.data + a.size - 2, ":0", 2) == 0;
+    return !any_port && !slice_is_absent(b) && slice_equal(a, b);
+}
+
 static bool set_listen(struct options *o, struct slice value, struct buffer *error) {
     struct slice address;
     while (slice_next_word(&value, &address)) {
@@ -57,6 +62,12 @@ static bool set_listen(struct options *o, struct slice value, struct buffer *err
         }
         if (!http_address_is_valid(address, error)) {
             return false;
+        }
+        for (unsigned i = 0; i < o->instance.listen_count; i++) {
+            if (setting_is_same_address(o->instance.listen[i], address)) {
+                buffer_append(error, address);
+                return complain(error, " is given twice: once is enough");
+            }
         }
         o->instance.listen[o->instance.listen_count++] = address;
     }
@@ -211,8 +222,8 @@ static bool set_log_level(struct options *o, struct slice value, struct buffer *
 
 const struct setting settings[] = {
     {"--listen", "MINTD_LISTEN", "ADDRESS",
-     "host:port, [v6]:port, :port or unix:/path; repeatable (127.0.0.1:4001)", set_listen, true,
-     SETTING_PUBLIC},
+     "host:port, [v6]:port, :port or unix:/path; repeatable (127.0.0.1:4001 and [::1]:4001)",
+     set_listen, true, SETTING_PUBLIC},
     {"--metrics-listen", "MINTD_METRICS_LISTEN", "ADDRESS",
      "serve /metrics there and not on the main listeners", set_metrics_listen, false,
      SETTING_PUBLIC},

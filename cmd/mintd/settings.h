@@ -11,6 +11,9 @@ enum setting_secrecy {
     SETTING_IS_SECRET,
 };
 
+/* Whether two addresses are one (port 0 is another one each time). */
+bool setting_is_same_address(struct slice a, struct slice b);
+
 struct setting {
     const char *flag, *variable, *placeholder;
     const char *help; /* lines, the default in parentheses at the end */

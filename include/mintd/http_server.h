@@ -20,17 +20,35 @@ struct http_server;
 
 #define HTTP_ADDRESS_MAX 256u
 
-/* One address for `count` workers: "host:port", "[v6]:port", ":port" (all interfaces),
- * "unix:/path". Names are resolved (blocking: at start alone). TCP: one SO_REUSEPORT socket a
- * worker, listening; a port where anybody else listens already is an error. Unix: one socket,
- * duplicated; a socket file that nobody answers on is replaced. On success fds[0..count) are the
- * caller's. On failure nothing stays open, and `error` gets one line that says what is wrong and
- * what may help. */
-bool http_listen(struct slice address, unsigned count, int *fds, struct buffer *error);
+#define HTTP_ADDRESSES_MAX 8u /* of one name */
+
+struct http_sockets {
+    unsigned count;     /* of workers: the caller's to set */
+    int *fds;           /* the caller's; room for HTTP_ADDRESSES_MAX * count */
+    unsigned addresses; /* that are open: address a for worker w is fds[a * count + w] */
+};
+
+enum http_listened {
+    HTTP_LISTENS,
+    HTTP_HAS_NO_SUCH_ADDRESS, /* this machine: IPv6 is off, for instance */
+    HTTP_LISTENS_NOT,
+};
+
+/* "host:port", "[v6]:port", ":port" (all interfaces), "unix:/path". A name is all its addresses;
+ * those that this machine does not have are told to the log, while there is one that it has.
+ * "localhost" needs no resolver; others are resolved (blocking: only at start). TCP: one
+ * SO_REUSEPORT socket a worker, listening; a port where anybody else listens already is an error.
+ * Unix: one socket, duplicated; a socket file that nobody answers on is replaced. On success the
+ * sockets are the caller's. On failure nothing stays open, and `error` gets one line that says what
+ * is wrong and what may help. */
+enum http_listened http_listen(struct slice address, struct http_sockets *sockets,
+                               struct buffer *error);
 /* Whether the address is well-formed, without opening anything. */
 bool http_address_is_valid(struct slice address, struct buffer *error);
 /* Whether only this machine reaches it: loopback or a unix socket. */
 bool http_address_is_local(struct slice address);
+/* Whether it is every interface: no host, or the unspecified address of either family. */
+bool http_address_is_everywhere(struct slice address);
 /* The address that a listening socket has, as http_listen() takes it ("127.0.0.1:4001"): tells the
  * port where 0 was asked for. */
 void http_listener_name(int fd, struct buffer *name);

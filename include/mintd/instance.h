@@ -16,8 +16,10 @@
 struct instance_options {
     struct slice listen[INSTANCE_LISTENERS_MAX]; /* as http_listen() takes them */
     unsigned listen_count;                       /* 1 at least */
-    struct slice metrics_listen;                 /* absent: /metrics is on the main listeners */
-    struct http_tls *tls;                        /* for TCP in `listen`; NULL: plain */
+    bool
+        listens_by_default; /* nobody chose them: one that this machine does not have is left out */
+    struct slice metrics_listen;           /* absent: /metrics is on the main listeners */
+    struct http_tls *tls;                  /* for TCP in `listen`; NULL: plain */
     struct slice tls_certificate, tls_key; /* the files it was made of: read again at SIGHUP */
     bool store_in_memory;                  /* else Redis: */
     struct redis_url redis;

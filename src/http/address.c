@@ -1,6 +1,7 @@
 #include "http/address.h"
 #include "http/rules.h"
 #include "mintd/http_server.h"
+#include "mintd/localhost.h"
 #include <arpa/inet.h>
 
 static bool complain(struct buffer *error, struct slice text, const char *message) {
@@ -67,17 +68,32 @@ bool http_address_is_valid(struct slice text, struct buffer *error) {
     return address_parse(text, &address, error);
 }
 
-bool http_address_is_local(struct slice text) {
+static bool parse_quietly(struct slice text, struct address *address) {
     char ignored[HTTP_ADDRESS_MAX];
     struct buffer error = buffer_of(ignored, sizeof ignored);
+    return address_parse(text, address, &error);
+}
+
+bool http_address_is_everywhere(struct slice text) {
     struct address address;
-    if (!address_parse(text, &address, &error)) {
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (!parse_quietly(text, &address) || address.is_unix) {
+        return false;
+    }
+    return address.host[0] == '\0' ||
+           (inet_pton(AF_INET, address.host, &v4) == 1 && v4.s_addr == INADDR_ANY) ||
+           (inet_pton(AF_INET6, address.host, &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6));
+}
+
+bool http_address_is_local(struct slice text) {
+    struct address address;
+    if (!parse_quietly(text, &address)) {
         return false;
     }
     struct in_addr v4;
     if (inet_pton(AF_INET, address.host, &v4) == 1) {
         return ntohl(v4.s_addr) >> 24 == 127;
     }
-    return address.is_unix || strcmp(address.host, "localhost") == 0 ||
-           strcmp(address.host, "::1") == 0;
+    return address.is_unix || host_is_localhost(address.host) || strcmp(address.host, "::1") == 0;
 }

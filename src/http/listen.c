@@ -1,25 +1,29 @@
 /* Opens the listening sockets of one address, for all workers.
  *
- * Happy path: resolve; bind once alone, to find out whether the address is free; then one
- * SO_REUSEPORT socket a worker. With SO_REUSEPORT alone two servers would share a port and nobody
- * would be told.
+ * Happy path: resolve; for each address that the name has: bind once alone, to find out whether the
+ * address is free; then one SO_REUSEPORT socket a worker. With SO_REUSEPORT alone two servers would
+ * share a port and nobody would be told.
  *
  * Failure modes: one line in `error` that says what is wrong and what may help; nothing stays open.
  */
 #include "http/address.h"
 #include "http/server.h"
 #include "mintd/http_server.h"
+#include "mintd/localhost.h"
+#include "mintd/log.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define BACKLOG 4096
+#define TRIES 8u /* for a port that is free on all addresses of a name */
 #define SOCKET_FLAGS (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
 
 union socket_address {
@@ -49,6 +53,23 @@ static void complain(struct buffer *error, struct slice address, const char *mes
     buffer_append(error, address);
     buffer_append(error, S(": "));
     buffer_append(error, slice_of_string(message));
+}
+
+static void append_name(const union socket_address *address, struct buffer *name) {
+    char text[INET6_ADDRSTRLEN];
+    switch (address->any.sa_family) {
+    case AF_UNIX:
+        buffer_append_format(name, "unix:%s", address->path.sun_path);
+        return;
+    case AF_INET6:
+        inet_ntop(AF_INET6, &address->v6.sin6_addr, text, sizeof text);
+        buffer_append_format(name, "[%s]:%u", text, ntohs(address->v6.sin6_port));
+        return;
+    default:
+        inet_ntop(AF_INET, &address->v4.sin_addr, text, sizeof text);
+        buffer_append_format(name, "%s:%u", text, ntohs(address->v4.sin_port));
+        return;
+    }
 }
 
 static void close_all(const int *fds, unsigned count) {
@@ -101,18 +122,23 @@ static bool is_free(const struct sockaddr *address, socklen_t size) {
     return true;
 }
 
-/* All sockets take the port that the first one got. Returns 0 or an errno value. */
-static int listen_tcp(const struct addrinfo *where, unsigned count, int *fds) {
-    union socket_address address = {0};
-    socklen_t size = where->ai_addrlen;
-    memcpy(&address, where->ai_addr, size);
-    if (!is_free(&address.any, size)) {
+/* One address of a name; a name may have several. */
+struct place {
+    union socket_address address;
+    socklen_t size;
+};
+
+/* All sockets take the port that the first one got, and so does the place. Returns 0 or an errno
+ * value. */
+static int listen_tcp(struct place *place, unsigned count, int *fds) {
+    union socket_address *address = &place->address;
+    if (!is_free(&address->any, place->size)) {
         return errno;
     }
     for (unsigned i = 0; i < count; i++) {
-        fds[i] = bind_tcp(&address.any, size, count > 1);
+        fds[i] = bind_tcp(&address->any, place->size, count > 1);
         if (fds[i] < 0 || listen(fds[i], BACKLOG) != 0 ||
-            getsockname(fds[i], &address.any, &size) != 0) {
+            getsockname(fds[i], &address->any, &place->size) != 0) {
             int error = errno;
             close_all(fds, fds[i] < 0 ? i : i + 1);
             return error;
@@ -121,53 +147,163 @@ static int listen_tcp(const struct addrinfo *where, unsigned count, int *fds) {
     return 0;
 }
 
-/* The next address of a name is tried where this machine cannot have the one before; one that is
- * taken is an error. */
-static bool is_worth_another(int error) {
+/* This machine does not have it: IPv6 is off, for instance. One that is taken is another thing. */
+static bool is_absent(int error) {
     return error == EADDRNOTAVAIL || error == EAFNOSUPPORT;
 }
 
-static const struct addrinfo *find_family(const struct addrinfo *list, int family) {
-    while (list != NULL && list->ai_family != family) {
-        list = list->ai_next;
-    }
-    return list;
+static in_port_t *port_of(struct place *place) {
+    return place->address.any.sa_family == AF_INET6 ? &place->address.v6.sin6_port
+                                                    : &place->address.v4.sin_port;
 }
 
-/* All interfaces: one socket for both families, or for IPv4 where there is no IPv6. */
-static int listen_everywhere(const struct addrinfo *list, unsigned count, int *fds) {
-    const struct addrinfo *v6 = find_family(list, AF_INET6);
-    const struct addrinfo *v4 = find_family(list, AF_INET);
-    int error = v6 == NULL ? EAFNOSUPPORT : listen_tcp(v6, count, fds);
-    return is_worth_another(error) && v4 != NULL ? listen_tcp(v4, count, fds) : error;
+static void tell_absent(const struct place *place) {
+    char text[HTTP_ADDRESS_MAX];
+    struct buffer name = buffer_of(text, sizeof text);
+    append_name(&place->address, &name);
+    log_info("not listening: this machine has no such address",
+             LOG_TEXT("address", buffer_slice(&name)));
 }
 
-static int listen_first(const struct addrinfo *list, unsigned count, int *fds) {
+/* All of them, on one port; those that this machine does not have are left out while there is one
+ * that it has. `failed`: which one it was. */
+static int listen_all(struct place *places, unsigned place_count, struct http_sockets *sockets,
+                      unsigned *failed) {
     int error = EADDRNOTAVAIL;
-    for (; list != NULL && is_worth_another(error); list = list->ai_next) {
-        error = listen_tcp(list, count, fds);
+    in_port_t port = 0;
+    sockets->addresses = 0;
+    for (unsigned i = 0; i < place_count; i++) {
+        unsigned opened = sockets->addresses * sockets->count;
+        *port_of(&places[i]) = port != 0 ? port : *port_of(&places[i]);
+        error = listen_tcp(&places[i], sockets->count, sockets->fds + opened);
+        if (error == 0) {
+            port = *port_of(&places[i]);
+            sockets->addresses++;
+        } else if (is_absent(error) && place_count > 1) {
+            tell_absent(&places[i]);
+        } else {
+            close_all(sockets->fds, opened);
+            *failed = i;
+            return error;
+        }
+    }
+    return sockets->addresses != 0 ? 0 : error;
+}
+
+/* Port 0 is any that is free on the first address; on the others it may be taken. */
+static int listen_on(const struct place *places, unsigned place_count, struct http_sockets *sockets,
+                     unsigned *failed) {
+    int error = EADDRINUSE;
+    for (unsigned tries = 0; tries < TRIES && error == EADDRINUSE; tries++) {
+        struct place copies[HTTP_ADDRESSES_MAX];
+        memcpy(copies, places, place_count * sizeof *places);
+        bool any_port = place_count > 1 && *port_of(&copies[0]) == 0;
+        error = listen_all(copies, place_count, sockets, failed);
+        if (!any_port) {
+            break;
+        }
     }
     return error;
 }
 
-static bool open_tcp(struct slice text, const struct address *address, unsigned count, int *fds,
-                     struct buffer *error) {
+/* ---- names ---- */
+
+static bool has_place(const struct place *places, unsigned count, const struct addrinfo *one) {
+    for (unsigned i = 0; i < count; i++) {
+        if (places[i].size == one->ai_addrlen &&
+            memcmp(&places[i].address, one->ai_addr, one->ai_addrlen) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False where there are more than HTTP_ADDRESSES_MAX. */
+static bool take_places(const struct addrinfo *list, struct place *places, unsigned *count) {
+    for (*count = 0; list != NULL; list = list->ai_next) {
+        if (has_place(places, *count, list)) {
+            continue;
+        }
+        if (*count == HTTP_ADDRESSES_MAX || list->ai_addrlen > sizeof places->address) {
+            return false;
+        }
+        places[*count].size = list->ai_addrlen;
+        memcpy(&places[(*count)++].address, list->ai_addr, list->ai_addrlen);
+    }
+    return true;
+}
+
+static void take_localhost(const struct address *address, struct place *places, unsigned *count) {
+    for (*count = 0; *count < LOCALHOST_ADDRESSES; (*count)++) {
+        union localhost_address one =
+            localhost_address(*count, (unsigned)strtoul(address->port, NULL, 10));
+        places[*count].size = one.any.sa_family == AF_INET6 ? sizeof one.v6 : sizeof one.v4;
+        memcpy(&places[*count].address, &one, sizeof one);
+    }
+}
+
+/* Blocks while a name is resolved. */
+static bool find_places(struct slice text, const struct address *address, struct place *places,
+                        unsigned *count, struct buffer *error) {
     const struct addrinfo hints = {.ai_family = AF_UNSPEC,
                                    .ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    bool everywhere = address->host[0] == '\0';
     struct addrinfo *list;
+    if (host_is_localhost(address->host)) {
+        take_localhost(address, places, count);
+        return true;
+    }
+    bool everywhere = address->host[0] == '\0';
     int problem = getaddrinfo(everywhere ? NULL : address->host, address->port, &hints, &list);
     if (problem != 0) {
         complain(error, text, gai_strerror(problem));
         return false;
     }
-    int code = everywhere ? listen_everywhere(list, count, fds) : listen_first(list, count, fds);
+    bool ok = take_places(list, places, count);
     freeaddrinfo(list);
-    if (code != 0) {
-        complain(error, text, explain(code));
+    if (!ok) {
+        complain(error, text, "this name has more than 8 addresses: give those to listen on");
     }
-    return code == 0;
+    return ok;
+}
+
+static const struct place *find_family(const struct place *places, unsigned count, int family) {
+    for (unsigned i = 0; i < count; i++) {
+        if (places[i].address.any.sa_family == family) {
+            return &places[i];
+        }
+    }
+    return NULL;
+}
+
+/* All interfaces: one socket for both families, or for IPv4 where there is no IPv6. */
+static int listen_everywhere(const struct place *places, unsigned count,
+                             struct http_sockets *sockets, unsigned *failed) {
+    const struct place *v6 = find_family(places, count, AF_INET6);
+    const struct place *v4 = find_family(places, count, AF_INET);
+    int error = v6 == NULL ? EAFNOSUPPORT : listen_on(v6, 1, sockets, failed);
+    return is_absent(error) && v4 != NULL ? listen_on(v4, 1, sockets, failed) : error;
+}
+
+static enum http_listened open_tcp(struct slice text, const struct address *address,
+                                   struct http_sockets *sockets, struct buffer *error) {
+    struct place places[HTTP_ADDRESSES_MAX] = {0};
+    unsigned place_count, failed = 0;
+    if (!find_places(text, address, places, &place_count, error)) {
+        return HTTP_LISTENS_NOT;
+    }
+    bool everywhere = address->host[0] == '\0';
+    int code = everywhere ? listen_everywhere(places, place_count, sockets, &failed)
+                          : listen_on(places, place_count, sockets, &failed);
+    if (code == 0) {
+        return HTTP_LISTENS;
+    }
+    if (place_count > 1 && !everywhere) {
+        append_name(&places[failed].address, error);
+        buffer_append(error, S(", of "));
+    }
+    complain(error, text, explain(code));
+    return is_absent(code) ? HTTP_HAS_NO_SUCH_ADDRESS : HTTP_LISTENS_NOT;
 }
 
 /* ---- unix ---- */
@@ -246,50 +382,39 @@ static const char *explain_unix(int error) {
     }
 }
 
-static bool open_unix(struct slice text, const struct address *address, unsigned count, int *fds,
-                      struct buffer *error) {
+static enum http_listened open_unix(struct slice text, const struct address *address,
+                                    struct http_sockets *sockets, struct buffer *error) {
     struct sockaddr_un where = {.sun_family = AF_UNIX};
     memcpy(where.sun_path, address->path, sizeof where.sun_path);
     int code = clear_path(&where);
     if (code == 0) {
-        code = listen_unix(&where, count, fds);
+        code = listen_unix(&where, sockets->count, sockets->fds);
     }
     if (code != 0) {
         complain(error, text, explain_unix(code));
+        return HTTP_LISTENS_NOT;
     }
-    return code == 0;
+    sockets->addresses = 1;
+    return HTTP_LISTENS;
 }
 
 /* ---- the contract ---- */
 
-bool http_listen(struct slice text, unsigned count, int *fds, struct buffer *error) {
+enum http_listened http_listen(struct slice text, struct http_sockets *sockets,
+                               struct buffer *error) {
     struct address address;
     if (!address_parse(text, &address, error)) {
-        return false;
+        return HTTP_LISTENS_NOT;
     }
-    return address.is_unix ? open_unix(text, &address, count, fds, error)
-                           : open_tcp(text, &address, count, fds, error);
+    return address.is_unix ? open_unix(text, &address, sockets, error)
+                           : open_tcp(text, &address, sockets, error);
 }
 
 void http_listener_name(int fd, struct buffer *name) {
     union socket_address address = {0};
     socklen_t size = sizeof address;
-    char text[INET6_ADDRSTRLEN];
-    if (getsockname(fd, &address.any, &size) != 0) {
-        return;
-    }
-    switch (address.any.sa_family) {
-    case AF_UNIX:
-        buffer_append_format(name, "unix:%s", address.path.sun_path);
-        return;
-    case AF_INET6:
-        inet_ntop(AF_INET6, &address.v6.sin6_addr, text, sizeof text);
-        buffer_append_format(name, "[%s]:%u", text, ntohs(address.v6.sin6_port));
-        return;
-    default:
-        inet_ntop(AF_INET, &address.v4.sin_addr, text, sizeof text);
-        buffer_append_format(name, "%s:%u", text, ntohs(address.v4.sin_port));
-        return;
+    if (getsockname(fd, &address.any, &size) == 0) {
+        append_name(&address, name);
     }
 }
 

@@ -34,8 +34,10 @@ struct instance {
     struct http_bounds *bounds;
     struct worker *workers; /* [options->workers] */
     unsigned opened, started;
-    int *fds; /* [workers][listen_count], as each worker takes its row */
-    int metrics_fd;
+    int *fds;              /* [workers][sockets_max()], as each worker takes its row */
+    unsigned socket_count; /* in each row */
+    int metrics_fds[HTTP_ADDRESSES_MAX];
+    unsigned metrics_fd_count;
     unsigned listening; /* addresses of options->listen that are open */
     bool loop_open;
     uv_loop_t loop;
@@ -53,26 +55,37 @@ static bool fail(const char *what) {
 
 /* ---- listeners ---- */
 
-static int *fd_of(struct instance *instance, unsigned worker, unsigned listener) {
-    return &instance->fds[worker * instance->options->listen_count + listener];
+/* Sockets of one worker: room for each address that the names of options->listen may have. */
+static unsigned sockets_max(const struct instance *instance) {
+    return instance->options->listen_count * HTTP_ADDRESSES_MAX;
 }
 
-static bool listen_at(struct slice address, unsigned count, int *fds) {
+static int *fd_of(struct instance *instance, unsigned worker, unsigned socket) {
+    return &instance->fds[worker * sockets_max(instance) + socket];
+}
+
+/* False, and told, where it cannot be; `may_be_absent`: unless this machine has no such address. */
+static bool listen_at(struct slice address, struct http_sockets *sockets, bool may_be_absent) {
     char storage[LISTEN_ERROR_MAX];
     struct buffer error = buffer_of(storage, sizeof storage);
-    if (http_listen(address, count, fds, &error)) {
+    enum http_listened listened = http_listen(address, sockets, &error);
+    if (listened == HTTP_HAS_NO_SUCH_ADDRESS && may_be_absent) {
+        log_info("not listening: this machine has no such address", LOG_TEXT("address", address));
+        sockets->addresses = 0;
         return true;
     }
-    fprintf(stderr, "mintd: %.*s\n", (int)error.size, error.data);
-    return false;
+    if (listened != HTTP_LISTENS) {
+        fprintf(stderr, "mintd: %.*s\n", (int)error.size, error.data);
+    }
+    return listened == HTTP_LISTENS;
 }
 
-static void tell_listener(struct slice address, int fd, bool has_tls) {
+static void tell_listener(int fd, bool has_tls) {
     char storage[HTTP_ADDRESS_MAX];
     struct buffer name = buffer_of(storage, sizeof storage);
     http_listener_name(fd, &name);
     log_info("listening", LOG_TEXT("address", buffer_slice(&name)));
-    if (!http_address_is_local(address) && !has_tls) {
+    if (!http_address_is_local(buffer_slice(&name)) && !has_tls) {
         log_warning(
             "this listener is reachable from other machines and has no TLS: give --tls-cert "
             "and --tls-key (for those of --listen), or put a proxy with TLS in front of it",
@@ -82,12 +95,17 @@ static void tell_listener(struct slice address, int fd, bool has_tls) {
 
 static bool open_listener(struct instance *instance, unsigned listener) {
     const struct instance_options *options = instance->options;
-    int fds[INSTANCE_WORKERS_MAX];
-    if (!listen_at(options->listen[listener], options->workers, fds)) {
+    int fds[INSTANCE_WORKERS_MAX * HTTP_ADDRESSES_MAX];
+    struct http_sockets sockets = {.count = options->workers, .fds = fds};
+    bool is_spare = options->listens_by_default && instance->socket_count != 0;
+    if (!listen_at(options->listen[listener], &sockets, is_spare)) {
         return false;
     }
-    for (unsigned worker = 0; worker < options->workers; worker++) {
-        *fd_of(instance, worker, listener) = fds[worker];
+    for (unsigned i = 0; i < sockets.addresses; i++) {
+        for (unsigned worker = 0; worker < options->workers; worker++) {
+            *fd_of(instance, worker, instance->socket_count) = fds[i * options->workers + worker];
+        }
+        instance->socket_count++;
     }
     instance->listening++;
     return true;
@@ -100,21 +118,32 @@ static bool open_listeners(struct instance *instance) {
             return false;
         }
     }
-    return slice_is_absent(options->metrics_listen) ||
-           listen_at(options->metrics_listen, 1, &instance->metrics_fd);
+    struct http_sockets metrics = {.count = 1, .fds = instance->metrics_fds};
+    bool ok = slice_is_absent(options->metrics_listen) ||
+              listen_at(options->metrics_listen, &metrics, false);
+    instance->metrics_fd_count = ok ? metrics.addresses : 0;
+    return ok;
 }
 
 static void tell_listeners(struct instance *instance) {
-    const struct instance_options *options = instance->options;
-    for (unsigned i = 0; i < options->listen_count; i++) {
-        tell_listener(options->listen[i], *fd_of(instance, 0, i), options->tls != NULL);
+    for (unsigned i = 0; i < instance->socket_count; i++) {
+        tell_listener(*fd_of(instance, 0, i), instance->options->tls != NULL);
     }
-    if (instance->metrics_fd >= 0) {
-        tell_listener(options->metrics_listen, instance->metrics_fd, false);
+    for (unsigned i = 0; i < instance->metrics_fd_count; i++) {
+        tell_listener(instance->metrics_fds[i], false);
     }
 }
 
 /* ---- opening ---- */
+
+/* Where the port begins, with its colon. */
+static size_t last_colon(struct slice address) {
+    size_t at = address.size;
+    while (at != 0 && address.data[at - 1] != ':') {
+        at--;
+    }
+    return at == 0 ? 0 : at - 1;
+}
 
 /* "<host name>-<port>" where no name was given; of a unix socket, its path stands for the port. */
 static void choose_name(struct instance *instance) {
@@ -146,8 +175,14 @@ static void choose_name(struct instance *instance) {
     }
 }
 
-/* "http://", or "https://" with TLS, and the first listener's address; "localhost" stands for a
- * unix socket (that is plain) and for all interfaces. */
+/* The first listener's host as it was given; "localhost" for a unix socket (that has none) and for
+ * every interface. */
+static struct slice issuer_host(struct slice address, size_t port_at) {
+    bool has_host = !slice_starts_with(address, S("unix:")) && !http_address_is_everywhere(address);
+    return has_host ? slice_of(address.data, port_at) : S("localhost");
+}
+
+/* "http://", or "https://" with TLS, and the first listener's address. */
 static void choose_issuer(struct instance *instance) {
     struct slice address = instance->options->listen[0];
     char storage[HTTP_ADDRESS_MAX];
@@ -157,21 +192,15 @@ static void choose_issuer(struct instance *instance) {
         instance->issuer = instance->options->issuer;
         return;
     }
-    bool port_chosen_late =
-        address.size > 2 && memcmp(address.data + address.size - 2, ":0", 2) == 0;
-    if (port_chosen_late) {
-        http_listener_name(*fd_of(instance, 0, 0), &real);
-        address = buffer_slice(&real);
-    }
+    http_listener_name(*fd_of(instance, 0, 0), &real); /* tells the port where 0 was asked for */
+    struct slice name = buffer_slice(&real);
     bool is_unix = slice_starts_with(address, S("unix:"));
     buffer_append(&issuer,
                   instance->options->tls == NULL || is_unix ? S("http://") : S("https://"));
-    if (is_unix) {
-        address = S("localhost");
-    } else if (slice_starts_with(address, S(":"))) {
-        buffer_append(&issuer, S("localhost"));
+    buffer_append(&issuer, issuer_host(address, last_colon(address)));
+    if (!is_unix) {
+        buffer_append(&issuer, slice_skip(name, last_colon(name)));
     }
-    buffer_append(&issuer, address);
     instance->issuer = buffer_slice(&issuer);
 }
 
@@ -179,6 +208,22 @@ static void choose_resource(struct instance *instance) {
     struct buffer resource = buffer_of(instance->resource_text, sizeof instance->resource_text);
     api_write_resource(&resource, instance->issuer);
     instance->resource = buffer_slice(&resource);
+}
+
+/* It is in every answer that names this instance, and may well be one that others do not reach. */
+static void warn_of_guessed_issuer(struct instance *instance) {
+    bool is_local = true;
+    for (unsigned i = 0; i < instance->socket_count; i++) {
+        char storage[HTTP_ADDRESS_MAX];
+        struct buffer name = buffer_of(storage, sizeof storage);
+        http_listener_name(*fd_of(instance, 0, i), &name);
+        is_local = is_local && http_address_is_local(buffer_slice(&name));
+    }
+    if (slice_is_absent(instance->options->issuer) && !is_local) {
+        log_warning("the issuer is a guess, and this instance is reachable from other machines: "
+                    "give the URL by which clients reach it with --issuer",
+                    LOG_TEXT("issuer", instance->issuer));
+    }
 }
 
 static bool open_bounds(struct instance *instance) {
@@ -203,7 +248,7 @@ static bool allocate(struct instance *instance) {
     instance->process.metrics =
         calloc(instance->process.metrics_count, sizeof *instance->process.metrics);
     instance->workers = calloc(options->workers, sizeof *instance->workers);
-    instance->fds = calloc((size_t)options->workers * options->listen_count, sizeof(int));
+    instance->fds = calloc((size_t)options->workers * sockets_max(instance), sizeof(int));
     instance->pool = password_pool_new(POOL_THREADS, POOL_PLACES);
     if (options->store_in_memory) {
         instance->memory = memory_data_new(MEMORY_KEYS_MAX, clock_wall_ms);
@@ -244,8 +289,9 @@ static bool open_workers(struct instance *instance) {
                              .bounds = instance->bounds,
                              .index = i,
                              .listeners = fd_of(instance, i, 0),
-                             .listener_count = options->listen_count,
-                             .metrics_listener = i == 0 ? instance->metrics_fd : -1,
+                             .listener_count = instance->socket_count,
+                             .metrics_listeners = instance->metrics_fds,
+                             .metrics_listener_count = i == 0 ? instance->metrics_fd_count : 0,
                              .on_end = on_worker_end,
                              .context = instance,
                          });
@@ -355,7 +401,7 @@ static bool open_main_loop(struct instance *instance) {
            uv_signal_start(&instance->on_int, on_signal, SIGINT) == 0;
 }
 
-static void tell_start(const struct instance *instance) {
+static void tell_start(struct instance *instance) {
     const struct instance_options *options = instance->options;
     log_info("started", LOG_STRING("version", MINTD_VERSION), LOG_STRING("name", instance->name),
              LOG_TEXT("issuer", instance->issuer), LOG_NUMBER("workers", options->workers),
@@ -364,6 +410,7 @@ static void tell_start(const struct instance *instance) {
         log_warning("the issuer is http: give --tls-cert and --tls-key, or put TLS in front, and "
                     "the https address as --issuer");
     }
+    warn_of_guessed_issuer(instance);
     if (options->tls != NULL) {
         certificate_tell(options->tls);
     }
@@ -410,7 +457,7 @@ static void free_instance(struct instance *instance) {
     for (unsigned i = 0; i < instance->listening; i++) {
         http_unlisten(instance->options->listen[i]);
     }
-    if (instance->metrics_fd >= 0) {
+    if (instance->metrics_fd_count != 0) {
         http_unlisten(instance->options->metrics_listen);
     }
     if (instance->memory != NULL) {
@@ -467,7 +514,6 @@ int instance_run(const struct instance_options *options) {
         return 1;
     }
     instance->options = options;
-    instance->metrics_fd = -1;
     describe_process(instance);
     hold_signals(true);
     bool ok = open_instance(instance) && run(instance);

@@ -521,11 +521,11 @@ static bool open_servers(struct worker *worker) {
     bool apart = !slice_is_absent(options->instance->metrics_listen);
     bool main_open = open_server(worker, apart ? API_WITHOUT_METRICS : API_ALL, options->index,
                                  options->tls, options->listeners, options->listener_count);
-    if (options->metrics_listener < 0) {
+    if (options->metrics_listener_count == 0) {
         return main_open;
     }
     return open_server(worker, API_METRICS_ONLY, options->process->metrics_count - 1, NULL,
-                       &options->metrics_listener, 1) &&
+                       options->metrics_listeners, options->metrics_listener_count) &&
            main_open;
 }
 
@@ -535,9 +535,7 @@ bool worker_open(struct worker *worker, const struct worker_options *options) {
     if (!worker->loop_open || !open_store(worker) || !open_oauth(worker) ||
         !open_heartbeat(worker)) {
         close_listeners(options->listeners, options->listener_count);
-        if (options->metrics_listener >= 0) {
-            close(options->metrics_listener);
-        }
+        close_listeners(options->metrics_listeners, options->metrics_listener_count);
         return false;
     }
     return open_servers(worker);

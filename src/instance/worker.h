@@ -33,7 +33,8 @@ struct worker_options {
     unsigned index;
     const int *listeners; /* sockets of its own; taken over by worker_open(), also on failure */
     unsigned listener_count;
-    int metrics_listener;          /* -1: none */
+    const int *metrics_listeners; /* of the first worker; as `listeners` */
+    unsigned metrics_listener_count;
     void (*on_end)(void *context); /* on the worker's thread, as the last thing */
     void *context;
 };

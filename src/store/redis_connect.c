@@ -1,4 +1,5 @@
 /* An attempt to connect: a name to addresses, an address or a path to a socket. */
+#include "mintd/localhost.h"
 #include "store/redis_link_internal.h"
 
 #include <netinet/in.h>
@@ -113,6 +114,10 @@ void link_attempt(struct redis_link *link) {
     if (url->is_unix || uv_ip4_addr(url->host, (int)url->port, &address.v4) == 0 ||
         uv_ip6_addr(url->host, (int)url->port, &address.v6) == 0) {
         link_connect(link, &address.any);
+    } else if (host_is_localhost(url->host)) {
+        const union localhost_address one =
+            localhost_address(link->address_turn % LOCALHOST_ADDRESSES, url->port);
+        link_connect(link, &one.any);
     } else {
         link_resolve(link);
     }

@@ -680,14 +680,15 @@ def test_sighup_ends_nothing(start_mintd, redis):
 
 @row("CLI-default")
 def test_default_listener():
-    """127.0.0.1:4001, if nobody is there."""
+    """127.0.0.1:4001 and [::1]:4001, if nobody is there."""
     try:
         socket.create_server(("127.0.0.1", 4001)).close()
+        socket.create_server(("::1", 4001), family=socket.AF_INET6).close()
     except OSError:
-        pytest.skip("somebody listens on port 4001")
+        pytest.skip("somebody listens on port 4001, or there is no IPv6")
     with Mintd(redis=NOWHERE, listen=(), wait=False) as instance:
-        instance.wait_for_log("listening")
-        assert instance.address == ("127.0.0.1", 4001)
+        instance.wait_for_log("listening", count=2)
+        assert instance.addresses() == [("127.0.0.1", 4001), ("::1", 4001)]
 
 
 @row("CLI-client-ready")

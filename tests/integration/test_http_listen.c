@@ -28,7 +28,9 @@ static int tear_down(void **state) {
 }
 
 struct opened {
-    int fds[SOCKETS];
+    int fds[SOCKETS * HTTP_ADDRESSES_MAX];
+    unsigned addresses;
+    enum http_listened listened;
     char message_text[512];
     struct buffer message;
     bool ok;
@@ -36,13 +38,16 @@ struct opened {
 
 static void open_sockets(struct opened *o, const char *address, unsigned count) {
     o->message = buffer_of(o->message_text, sizeof o->message_text - 1);
-    o->ok = http_listen(slice_of_string(address), count, o->fds, &o->message);
+    struct http_sockets sockets = {.count = count, .fds = o->fds};
+    o->listened = http_listen(slice_of_string(address), &sockets, &o->message);
+    o->addresses = sockets.addresses;
+    o->ok = o->listened == HTTP_LISTENS;
     o->message_text[o->message.size] = '\0';
     assert_int_equal(o->ok, o->message.size == 0);
 }
 
 static void close_sockets(struct opened *o, unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count * o->addresses; i++) {
         assert_int_equal(close(o->fds[i]), 0);
     }
 }
@@ -75,34 +80,36 @@ static void test_addresses(void **state) {
     (void)state;
     static const struct {
         const char *text;
-        bool valid, local;
+        bool valid, local, everywhere;
     } cases[] = {
-        {"127.0.0.1:4001", true, true},
-        {"127.9.9.9:4001", true, true},
-        {"localhost:4001", true, true},
-        {"[::1]:4001", true, true},
-        {"unix:/run/mintd.sock", true, true},
-        {"0.0.0.0:4001", true, false},
-        {"[::]:4001", true, false},
-        {":4001", true, false},
-        {"192.0.2.1:80", true, false},
-        {"mint.example:65535", true, false},
-        {"h:0", true, false},
-        {"", false, false},
-        {"4001", false, false},
-        {"h:", false, false},
-        {"h:x", false, false},
-        {"h:65536", false, false},
-        {"h:-1", false, false},
-        {"h: 1", false, false},
-        {"::1:4001", false, false},
-        {"[h]:1", false, false},
-        {"[::1:1", false, false},
-        {"[]:1", false, false},
-        {"unix:", false, false},
+        {"127.0.0.1:4001", true, true, false},
+        {"127.9.9.9:4001", true, true, false},
+        {"localhost:4001", true, true, false},
+        {"[::1]:4001", true, true, false},
+        {"unix:/run/mintd.sock", true, true, false},
+        {"localhost.:4001", true, true, false},
+        {"0.0.0.0:4001", true, false, true},
+        {"[::]:4001", true, false, true},
+        {"[0:0:0:0:0:0:0:0]:4001", true, false, true},
+        {":4001", true, false, true},
+        {"192.0.2.1:80", true, false, false},
+        {"mint.example:65535", true, false, false},
+        {"h:0", true, false, false},
+        {"", false, false, false},
+        {"4001", false, false, false},
+        {"h:", false, false, false},
+        {"h:x", false, false, false},
+        {"h:65536", false, false, false},
+        {"h:-1", false, false, false},
+        {"h: 1", false, false, false},
+        {"::1:4001", false, false, false},
+        {"[h]:1", false, false, false},
+        {"[::1:1", false, false, false},
+        {"[]:1", false, false, false},
+        {"unix:", false, false, false},
         {"unix:/123456789012345678901234567890123456789012345678901234567890"
          "12345678901234567890123456789012345678901234567",
-         false, false},
+         false, false, false},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         char text[256];
@@ -110,6 +117,7 @@ static void test_addresses(void **state) {
         struct slice address = slice_of_string(cases[i].text);
         if (http_address_is_valid(address, &error) != cases[i].valid ||
             http_address_is_local(address) != cases[i].local ||
+            http_address_is_everywhere(address) != cases[i].everywhere ||
             (error.size == 0) != cases[i].valid) {
             fail_msg("%s: %.*s", cases[i].text, (int)error.size, text);
         }
@@ -194,16 +202,59 @@ static void test_a_port_in_use(void **state) {
 static void test_addresses_that_cannot_be_had(void **state) {
     (void)state;
     expect_refusal("192.0.2.1:0", "no such address");
+    struct opened o;
+    open_sockets(&o, "192.0.2.1:0", 1);
+    assert_int_equal(o.listened, HTTP_HAS_NO_SUCH_ADDRESS);
     expect_refusal("no-such-name.invalid:0", "");
     expect_refusal("nonsense", "write host:port");
+}
+
+/* N-21: all of its addresses, on one port, each with a socket for each worker; and no resolver is
+ * asked for this one. */
+static void test_a_name_with_several_addresses(void **state) {
+    (void)state;
+    static const char *const names[] = {"localhost:0", "LocalHost:0", "localhost.:0",
+                                        "mintd.localhost:0"};
+    for (size_t n = 0; n < COUNT_OF(names); n++) {
+        struct opened o;
+        open_sockets(&o, names[n], SOCKETS);
+        assert_true(o.ok);
+        assert_in_range(o.addresses, 1, 2); /* there are machines without IPv6 */
+        const char *port = strrchr(name_of(o.fds[0]), ':');
+        for (unsigned i = 0; i < o.addresses * SOCKETS; i++) {
+            char expected[HTTP_ADDRESS_MAX];
+            snprintf(expected, sizeof expected, "%s:%d", i < SOCKETS ? "127.0.0.1" : "[::1]",
+                     atoi(port + 1));
+            assert_string_equal(name_of(o.fds[i]), expected);
+            port = strrchr(name_of(o.fds[0]), ':');
+        }
+        close_sockets(&o, SOCKETS);
+    }
+}
+
+/* Nothing stays open where one of them is taken, and the message says which. */
+static void test_a_name_of_which_one_address_is_taken(void **state) {
+    (void)state;
+    struct opened taken, o;
+    open_sockets(&taken, "[::1]:0", 1);
+    if (!taken.ok) {
+        skip(); /* no IPv6 */
+    }
+    char name[HTTP_ADDRESS_MAX], address[HTTP_ADDRESS_MAX];
+    const char *port = strrchr(strcpy(name, name_of(taken.fds[0])), ':');
+    snprintf(address, sizeof address, "localhost%s", port);
+    expect_refusal(address, name);
+    expect_refusal(address, "already in use");
+    snprintf(address, sizeof address, "127.0.0.1%s", port);
+    open_sockets(&o, address, 1);
+    assert_true(o.ok);
+    close_sockets(&o, 1);
+    close_sockets(&taken, 1);
 }
 
 static void test_other_forms(void **state) {
     (void)state;
     struct opened o;
-    open_sockets(&o, "localhost:0", 1);
-    assert_true(o.ok);
-    close_sockets(&o, 1);
     open_sockets(&o, ":0", SOCKETS);
     assert_true(o.ok);
     assert_true(strncmp(name_of(o.fds[0]), "[::]:", 5) == 0 ||
@@ -272,6 +323,8 @@ int main(void) {
         cmocka_unit_test(test_sockets_take_turns),
         cmocka_unit_test(test_a_port_in_use),
         cmocka_unit_test(test_addresses_that_cannot_be_had),
+        cmocka_unit_test(test_a_name_with_several_addresses),
+        cmocka_unit_test(test_a_name_of_which_one_address_is_taken),
         cmocka_unit_test(test_other_forms),
         cmocka_unit_test(test_a_unix_socket),
         cmocka_unit_test(test_files_are_kept),

@@ -188,12 +188,14 @@ void http_fixture_open(struct http_fixture *f, const char *listen,
 
     char message[256];
     struct buffer error = buffer_of(message, sizeof message);
-    int fd;
-    assert_true(http_listen(slice_of_string(listen), 1, &fd, &error));
+    int fds[HTTP_ADDRESSES_MAX];
+    struct http_sockets sockets = {.count = 1, .fds = fds};
+    assert_int_equal(http_listen(slice_of_string(listen), &sockets, &error), HTTP_LISTENS);
+    assert_int_equal(sockets.addresses, 1);
     struct buffer name = buffer_of(f->name, sizeof f->name);
-    http_listener_name(fd, &name);
+    http_listener_name(fds[0], &name);
     f->address = buffer_slice(&name);
-    assert_int_equal(http_server_add_listener(f->server, fd), 0);
+    assert_int_equal(http_server_add_listener(f->server, fds[0]), 0);
 }
 
 static void on_closed(void *context) {

@@ -1,0 +1,13 @@
+#include "mintd/descriptors.h"
+#include <fcntl.h>
+#include <unistd.h>
+
+bool descriptors_fill(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        /* open() takes the lowest that is free, and those below are not. */
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
+            return false;
+        }
+    }
+    return true;
+}
