@@ -148,11 +148,12 @@ struct oauth_options {
     struct password_pool *pool;
     struct password_inbox *inbox; /* drained by the owner */
     struct oauth_metrics *metrics;
-    uint64_t (*wall_ms)(void);
-    unsigned token_ttl_s;      /* where the client says nothing */
-    struct slice own_resource; /* what every client may ask for as its resource or audience
-                                  (RFC 8707); outlives the oauth; absent: nothing */
-    unsigned failure_limit;    /* failures a minute of a client from an address; 0: no limit */
+    uint64_t (*wall_ms)(void);      /* since the epoch: what records say, and are compared with */
+    uint64_t (*monotonic_ms)(void); /* for waits */
+    unsigned token_ttl_s;           /* where the client says nothing */
+    struct slice own_resource;      /* what every client may ask for as its resource or audience
+                                       (RFC 8707); outlives the oauth; absent: nothing */
+    unsigned failure_limit;         /* failures a minute of a client from an address; 0: no limit */
 };
 
 struct oauth;

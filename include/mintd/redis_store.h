@@ -49,6 +49,8 @@ struct redis_store_options {
     bool takes_replica;   /* for who only reads, and wants to know what there is: the layout is not
                              marked then where it is not marked yet */
     struct store_metrics *metrics; /* outlives the store */
+    /* Redis' clock is what the process goes by (clock_share()): one store of a process. */
+    bool shares_clock;
     /* Bytes for copies of what was read; 0: nothing is remembered. Needs Redis 7.0, RESP3 and the
      * right to CLIENT TRACKING: where Redis refuses, reads ask Redis, and it is asked again every
      * 5 s. */

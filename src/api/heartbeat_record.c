@@ -116,6 +116,13 @@ static void write_notices(struct buffer *json, unsigned notices) {
     buffer_append_char(json, ']');
 }
 
+static void write_skew(struct buffer *json) {
+    int64_t skew_ms;
+    if (clock_skew_ms(&skew_ms)) {
+        buffer_append_format(json, ",\"clock_skew_ms\":%lld", (long long)skew_ms);
+    }
+}
+
 void heartbeat_write(const struct api_process *process, uint64_t wall_ms, struct buffer *json) {
     struct heartbeat_totals totals = heartbeat_count(process);
     buffer_append(json, S("{\"version\":\"" MINTD_VERSION "\""));
@@ -139,6 +146,7 @@ void heartbeat_write(const struct api_process *process, uint64_t wall_ms, struct
     write_totals(json, &totals);
     write_rates(json, &process->rates);
     write_notices(json, atomic_load(&process->notices));
+    write_skew(json);
     buffer_append_char(json, '}');
 }
 

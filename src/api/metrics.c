@@ -1,5 +1,6 @@
 /* metrics.c: /metrics: the sum of what all workers have counted, as Prometheus' text 0.0.4. */
 #include "api/api_internal.h"
+#include "mintd/clock.h"
 #include <stdlib.h>
 
 #define TEXT_MAX (128u * 1024u)
@@ -213,6 +214,16 @@ static void write_process(struct buffer *text, const struct api_process *process
     write_number(text, "mintd_log_lines_dropped_total", log_dropped());
 }
 
+/* Absent where nobody can tell. */
+static void write_clock(struct buffer *text) {
+    int64_t skew_ms;
+    if (clock_skew_ms(&skew_ms)) {
+        write_head(text, "mintd_clock_skew_seconds", "gauge",
+                   "How far this machine's clock is ahead of that of Redis.");
+        buffer_append_format(text, "mintd_clock_skew_seconds %.3f\n", (double)skew_ms / 1000);
+    }
+}
+
 void operations_metrics(struct api *api, struct http_exchange *x) {
     static const struct http_header headers[] = {
         HEADER("Content-Type", SLICE("text/plain; version=0.0.4; charset=utf-8")), HEADER_NO_STORE};
@@ -224,6 +235,7 @@ void operations_metrics(struct api *api, struct http_exchange *x) {
     }
     struct buffer text = buffer_of(storage, TEXT_MAX);
     write_process(&text, process);
+    write_clock(&text);
     write_responses(&text, process);
     write_numbers(&text, process);
     write_refusals(&text, process);

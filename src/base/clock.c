@@ -1,4 +1,5 @@
 #include "mintd/clock.h"
+#include <stdatomic.h>
 #include <time.h>
 
 static struct timespec read_clock(clockid_t id) {
@@ -23,4 +24,22 @@ uint64_t clock_monotonic_ms(void) {
 uint64_t clock_monotonic_ns(void) {
     struct timespec now = read_clock(CLOCK_MONOTONIC);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* What the shared clock shows more than the monotonic one; 0: it is not known. */
+static _Atomic uint64_t shared_lead_ms;
+
+void clock_share(uint64_t now_ms) {
+    atomic_store(&shared_lead_ms, now_ms == 0 ? 0 : now_ms - clock_monotonic_ms());
+}
+
+uint64_t clock_shared_ms(void) {
+    uint64_t lead_ms = atomic_load_explicit(&shared_lead_ms, memory_order_relaxed);
+    return lead_ms == 0 ? clock_wall_ms() : clock_monotonic_ms() + lead_ms;
+}
+
+bool clock_skew_ms(int64_t *skew_ms) {
+    uint64_t lead_ms = atomic_load(&shared_lead_ms);
+    *skew_ms = lead_ms == 0 ? 0 : (int64_t)(clock_wall_ms() - (clock_monotonic_ms() + lead_ms));
+    return lead_ms != 0;
 }

@@ -251,7 +251,7 @@ static bool allocate(struct instance *instance) {
     instance->fds = calloc((size_t)options->workers * sockets_max(instance), sizeof(int));
     instance->pool = password_pool_new(POOL_THREADS, POOL_PLACES);
     if (options->store_in_memory) {
-        instance->memory = memory_data_new(MEMORY_KEYS_MAX, clock_wall_ms);
+        instance->memory = memory_data_new(MEMORY_KEYS_MAX, clock_monotonic_ms);
     }
     if (options->workers > 1) {
         instance->caches = cache_group_new(options->workers);

@@ -257,8 +257,8 @@ static void on_redis_identity(void *context, enum redis_identity_news news, stru
 static void tell_store_state(struct worker *worker) {
     enum store_trouble trouble = store_trouble_now(worker->store);
     bool just_started =
-        !worker->store_told &&
-        clock_wall_ms() - worker->options.process->started_ms < WORKER_STORE_GRACE_MS;
+        !worker->store_told && clock_monotonic_ns() - worker->options.process->started_ns <
+                                   WORKER_STORE_GRACE_MS * 1000000ull;
     if (worker->options.index != 0 || worker->draining ||
         (worker->store_told && trouble == worker->last_trouble) ||
         (just_started && trouble != STORE_TROUBLE_NONE)) {
@@ -286,7 +286,7 @@ static void measure_lag(struct worker *worker) {
 
 static void on_tick(uv_timer_t *timer) {
     struct worker *worker = timer->data;
-    uint64_t wall_ms = clock_wall_ms();
+    uint64_t wall_ms = clock_shared_ms();
     measure_lag(worker);
     if (worker->closing) {
         return;
@@ -395,6 +395,7 @@ static struct store *open_redis(struct worker *worker, struct store_metrics *met
         /* Each connection works on one request, which has two operations at a time at most. */
         .pending_max = 2 * connections_of(instance) + WORKER_OWN_OPERATIONS,
         .metrics = metrics,
+        .shares_clock = worker->options.index == 0,
         .cache_size = instance->cache_size / instance->workers,
         .cache_group = worker->options.caches,
         .wake = wake_worker,
@@ -435,7 +436,8 @@ static bool open_oauth(struct worker *worker) {
         .pool = worker->options.pool,
         .inbox = worker->inbox,
         .metrics = &worker->options.process->metrics[worker->options.index].oauth,
-        .wall_ms = clock_wall_ms,
+        .wall_ms = clock_shared_ms,
+        .monotonic_ms = clock_monotonic_ms,
         .token_ttl_s = worker->options.instance->token_ttl_s,
         .failure_limit = worker->options.instance->failure_limit,
         .own_resource = worker->options.resource,
@@ -485,7 +487,7 @@ static bool open_server(struct worker *worker, enum api_paths paths, unsigned me
         .process = worker->options.process,
         .oauth = worker->oauth,
         .store = worker->store,
-        .wall_ms = clock_wall_ms,
+        .wall_ms = clock_shared_ms,
     });
     const struct http_server_options options = {
         .handler = api_handler(),

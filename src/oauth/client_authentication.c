@@ -155,7 +155,7 @@ static enum progress check_next_slow_secret(struct flow *flow) {
 /* ---- the verdict ---- */
 
 static enum progress end_barred(struct oauth_authentication *a, uint64_t until_ms) {
-    uint64_t now_ms = a->oauth->options.wall_ms();
+    uint64_t now_ms = a->oauth->options.monotonic_ms();
     a->retry_after_s = until_ms > now_ms ? (unsigned)((until_ms - now_ms + 999) / 1000) : 1;
     return end(a, OAUTH_REFUSED_TOO_MANY_FAILURES);
 }

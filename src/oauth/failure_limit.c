@@ -20,7 +20,7 @@ uint64_t oauth_failure_barred_until(struct oauth *oauth, struct slice client_id,
         return 0;
     }
     return digest_memory_find(&oauth->barred, oauth->options.crypto, client_id, address,
-                              oauth->options.wall_ms());
+                              oauth->options.monotonic_ms());
 }
 
 uint64_t oauth_failure_strangers_barred_until(struct oauth *oauth, struct slice address) {
@@ -43,7 +43,7 @@ enum progress oauth_failure_count(struct oauth *oauth, struct slice name, struct
 }
 
 static uint64_t bar(struct oauth *oauth, struct slice name, struct slice address) {
-    uint64_t until_ms = oauth->options.wall_ms() + WINDOW_S * 1000;
+    uint64_t until_ms = oauth->options.monotonic_ms() + WINDOW_S * 1000;
     oauth->bars_anybody = true;
     digest_memory_put(&oauth->barred, oauth->options.crypto, name, address, until_ms);
     return until_ms;
@@ -57,7 +57,7 @@ uint64_t oauth_failure_bar(struct oauth *oauth, struct slice client_id, bool cli
                            struct slice address, const struct store_operation *counted) {
     const struct oauth_options *options = &oauth->options;
     uint64_t limit = options->failure_limit;
-    uint64_t now_ms = options->wall_ms();
+    uint64_t now_ms = options->monotonic_ms();
     if (client_known) {
         /* The same look into memory as below, so that time does not tell. */
         digest_memory_find(&oauth->strangers, options->crypto, client_id, address, now_ms);

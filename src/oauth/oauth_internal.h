@@ -55,7 +55,7 @@ bool oauth_client_has_secret(const struct oauth_client *client);
 
 /* ---- failure_limit.c ---- */
 
-/* Until when (epoch ms) this client is barred at this address; 0: it is not. No command. */
+/* Until when (monotonic ms) this client is barred at this address; 0: it is not. No command. */
 uint64_t oauth_failure_barred_until(struct oauth *oauth, struct slice client_id,
                                     struct slice address);
 /* The same of all ids that do not exist together. */
@@ -65,7 +65,7 @@ struct slice oauth_failure_name(struct slice client_id, bool client_known);
 /* Counts one more failure. */
 enum progress oauth_failure_count(struct oauth *oauth, struct slice name, struct slice address,
                                   struct store_operation *operation);
-/* Until when it is barred (epoch ms) where that was one too many; else 0. */
+/* Until when it is barred (monotonic ms) where that was one too many; else 0. */
 uint64_t oauth_failure_bar(struct oauth *oauth, struct slice client_id, bool client_known,
                            struct slice address, const struct store_operation *counted);
 

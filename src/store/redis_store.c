@@ -261,6 +261,7 @@ static void on_greeting(void *context) {
     struct redis_store *store = context;
     store->schema_is_ours = false;
     memory_start_tracking(store);
+    redis_clock_start(&store->clock); /* ahead of all that goes by it */
     schema_check(&store->schema);
 }
 
@@ -268,6 +269,7 @@ static void on_down(void *context) {
     struct redis_store *store = context;
     store->schema_is_ours = false;
     memory_stop_tracking(store);
+    redis_clock_stop(&store->clock);
     counter_set(&store->metrics->link_up, 0);
     if (!store->closing) {
         uv_timer_stop(&store->schema_timer);
@@ -303,9 +305,10 @@ static void redis_close(struct store *base, void (*on_closed)(void *), void *con
     store->on_closed = on_closed;
     store->on_closed_context = context;
     store->closing = true;
-    store->open_parts = 6;
+    store->open_parts = 7;
     link_close(store->link, on_link_closed, store);
     store->deadlines.timer.data = store->schema_timer.data = store->identity_timer.data = store;
+    redis_clock_close(&store->clock, store, redis_part_closed);
     uv_close((uv_handle_t *)&store->schema_timer, redis_part_closed);
     uv_close((uv_handle_t *)&store->identity_timer, redis_part_closed);
     uv_close((uv_handle_t *)&store->deadlines.timer, redis_part_closed);
@@ -391,6 +394,7 @@ struct store *redis_store_new(uv_loop_t *loop, const struct redis_store_options 
     for (unsigned verb = 0; verb < REDIS_VERB_COUNT; verb++) {
         store->late[verb] = (struct late_replies){store, (enum redis_verb)verb};
     }
+    redis_clock_init(&store->clock, loop, store->link, options->shares_clock);
     uv_timer_init(loop, &store->schema_timer);
     uv_timer_init(loop, &store->identity_timer);
     store->schema_timer.data = store->identity_timer.data = store;

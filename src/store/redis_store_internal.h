@@ -10,6 +10,7 @@
 #include "store/deadlines.h"
 #include "store/flights.h"
 #include "store/redis_answer.h"
+#include "store/redis_clock.h"
 #include "store/redis_identity.h"
 #include "store/redis_link.h"
 #include "store/redis_schema.h"
@@ -57,6 +58,7 @@ struct redis_store {
     void (*on_identity)(void *context, enum redis_identity_news news, struct slice before,
                         struct slice now);
     void *identity_context;
+    struct redis_clock clock;
 
     struct redis_memory memory;
     struct redis_fields fields;

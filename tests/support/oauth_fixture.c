@@ -5,11 +5,15 @@
 
 #define FINISHED_MAX 32u
 
-uint64_t fixture_now_ms;
+uint64_t fixture_now_ms, fixture_monotonic_ms;
 
 /* The flows whose on_done came, since a flow does not know its test. */
 static struct flow *finished[FINISHED_MAX];
 static unsigned finished_count;
+
+static uint64_t monotonic_ms(void) {
+    return fixture_monotonic_ms;
+}
 
 static uint64_t wall_ms(void) {
     return fixture_now_ms;
@@ -27,6 +31,7 @@ static struct oauth *oauth_on(struct oauth_fixture *f) {
         .inbox = f->inbox,
         .metrics = &f->metrics,
         .wall_ms = wall_ms,
+        .monotonic_ms = monotonic_ms,
         .token_ttl_s = FIXTURE_TTL_S,
         .failure_limit = f->failure_limit,
     });
@@ -38,6 +43,7 @@ int oauth_fixture_set_up(void **state) {
     struct oauth_fixture *f = calloc(1, sizeof *f);
     assert_non_null(f);
     fixture_now_ms = FIXTURE_START_MS;
+    fixture_monotonic_ms = FIXTURE_MONOTONIC_START_MS;
     finished_count = 0;
     assert_int_equal(sem_init(&f->job_finished, 0, 0), 0);
     stub_store_init(&f->store);

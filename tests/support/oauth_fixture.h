@@ -9,6 +9,7 @@
 #include <semaphore.h>
 
 #define FIXTURE_START_MS UINT64_C(1795467600123)
+#define FIXTURE_MONOTONIC_START_MS UINT64_C(70000)
 #define FIXTURE_TTL_S 3600u
 #define FIXTURE_STORED_MAX PASSWORD_STORED_MAX
 
@@ -25,6 +26,8 @@ struct oauth_fixture {
 
 /* What wall_ms() of the fixture says; FIXTURE_START_MS after each set-up. */
 extern uint64_t fixture_now_ms;
+/* The same of monotonic_ms() and FIXTURE_MONOTONIC_START_MS. */
+extern uint64_t fixture_monotonic_ms;
 
 /* For cmocka: *state is the struct oauth_fixture. The tear-down asserts that nobody waits. */
 int oauth_fixture_set_up(void **state);

@@ -46,11 +46,28 @@ static void clocks_run(void **state) {
     assert_true(clock_wall_ms() > UINT64_C(1700000000000)); /* 2023 */
 }
 
+static void shared_clock_goes_on_from_what_was_told(void **state) {
+    (void)state;
+    int64_t skew_ms = 1;
+    assert_false(clock_skew_ms(&skew_ms));
+    assert_in_range(clock_shared_ms(), clock_wall_ms() - 5000, clock_wall_ms() + 5000);
+    clock_share(UINT64_C(1795467600123));
+    assert_in_range(clock_shared_ms(), UINT64_C(1795467600123), UINT64_C(1795467660123));
+    assert_true(clock_skew_ms(&skew_ms));
+    clock_share(clock_wall_ms() + 3600000);
+    assert_true(clock_skew_ms(&skew_ms));
+    assert_true(skew_ms <= -3590000 && skew_ms >= -3610000);
+    clock_share(0);
+    assert_false(clock_skew_ms(&skew_ms));
+    assert_in_range(clock_shared_ms(), clock_wall_ms() - 5000, clock_wall_ms() + 5000);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counters_add_and_set),
         cmocka_unit_test(buckets_hold_durations_up_to_their_end),
         cmocka_unit_test(clocks_run),
+        cmocka_unit_test(shared_clock_goes_on_from_what_was_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,10 +87,25 @@ static void bar_ends_with_the_window(void **state) {
     bar_svc_a(f);
     unsigned retry_after_s = a.retry_after_s;
     stub_store_remove(&f->store, "fail:svc-a:192.0.2.1");
-    fixture_now_ms += UINT64_C(1000) * retry_after_s - 1;
+    fixture_monotonic_ms += UINT64_C(1000) * retry_after_s - 1;
     assert_int_equal(attempt_here(f, "svc-a:s3cret-A_1.x~"), OAUTH_REFUSED_TOO_MANY_FAILURES);
     assert_int_equal(a.retry_after_s, 1);
-    fixture_now_ms += 1;
+    fixture_monotonic_ms += 1;
+    assert_int_equal(attempt_here(f, "svc-a:s3cret-A_1.x~"), OAUTH_REFUSED_NONE);
+}
+
+/* B-5: whatever becomes of the wall clock. */
+static void bar_does_not_go_by_the_wall_clock(void **state) {
+    struct oauth_fixture *f = *state;
+    static const uint64_t starts[] = {FIXTURE_START_MS, 3600 * 1000, FIXTURE_START_MS * 2};
+    bar_svc_a(f);
+    for (size_t i = 0; i < COUNT_OF(starts); i++) {
+        fixture_now_ms = starts[i];
+        assert_int_equal(attempt_here(f, "svc-a:s3cret-A_1.x~"), OAUTH_REFUSED_TOO_MANY_FAILURES);
+        assert_in_range(a.retry_after_s, 1, WINDOW_MS / 1000);
+    }
+    stub_store_remove(&f->store, "fail:svc-a:192.0.2.1");
+    fixture_monotonic_ms += WINDOW_MS;
     assert_int_equal(attempt_here(f, "svc-a:s3cret-A_1.x~"), OAUTH_REFUSED_NONE);
 }
 
@@ -197,6 +212,7 @@ int main(void) {
         TEST(success_costs_no_command),
         TEST(failure_is_counted_once),
         TEST(too_many_failures_bar_the_right_secret_too),
+        TEST(bar_does_not_go_by_the_wall_clock),
         TEST(others_are_not_barred),
         TEST(bar_ends_with_the_window),
         TEST(count_is_shared),

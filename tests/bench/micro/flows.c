@@ -65,6 +65,7 @@ static void prepare(void) {
                                           .crypto = crypto,
                                           .metrics = &metrics,
                                           .wall_ms = wall_ms,
+                                          .monotonic_ms = wall_ms,
                                           .token_ttl_s = 3600};
     oauth = oauth_new(&options);
     MICRO_REQUIRE(cache != NULL && crypto != NULL && oauth != NULL);
