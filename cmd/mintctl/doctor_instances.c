@@ -2,7 +2,10 @@
 #include "doctor.h"
 #include "instances.h"
 #include "output.h"
+#include <math.h>
 #include <stdlib.h>
+
+#define CLOCK_APART_MS 2000
 
 static bool is_local(const char *address) {
     return strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]", 5) == 0 ||
@@ -80,6 +83,22 @@ static void judge_notices(struct doctor *doctor, const struct instances *instanc
     }
 }
 
+/* They go by Redis' clock, so tokens are right; other things on such a machine may not be. */
+static void judge_clocks(struct doctor *doctor, const struct instances *instances) {
+    char name[100];
+    for (size_t i = 0; i < instances->count; i++) {
+        const struct instance_view *instance = &instances->items[i];
+        const cJSON *skew = cJSON_GetObjectItemCaseSensitive(instance->heartbeat, "clock_skew_ms");
+        double apart = cJSON_IsNumber(skew) ? fabs(skew->valuedouble) : 0;
+        if (apart > CLOCK_APART_MS) {
+            doctor_find(doctor, FINDING_WARNING, "clock", "run NTP on its machine and on Redis'",
+                        "instance %s has a clock that is %.0f ms %s that of Redis",
+                        visible(slice_of_string(instance->name), name, sizeof name), apart,
+                        skew->valuedouble > 0 ? "ahead of" : "behind");
+        }
+    }
+}
+
 bool doctor_look_at_instances(struct doctor *doctor) {
     bool is_allowed;
     struct instances *instances = calloc(1, sizeof *instances);
@@ -91,6 +110,7 @@ bool doctor_look_at_instances(struct doctor *doctor) {
     if (status == STATUS_DONE && is_allowed) {
         judge_listeners(doctor, instances);
         judge_notices(doctor, instances);
+        judge_clocks(doctor, instances);
     } else if (status == STATUS_DONE) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "listeners", NULL,
                     "the user of --redis may not read the list of instances (SSCAN, GET, MULTI)");

@@ -72,6 +72,7 @@ struct rights {
     struct slice user;
     struct value *rules; /* of ACL GETUSER: a list where it may be asked */
     unsigned missing, unknown;
+    bool has_no_clock;   /* it may not ask for the time */
     bool is_unlisted;    /* it may not list its instances */
     enum right tracking; /* to CLIENT TRACKING */
     struct buffer names; /* of the missing ones */
@@ -118,6 +119,8 @@ static bool check_rights(struct doctor *doctor, struct rights *r) {
             r->tracking = right;
         } else if (right == RIGHT_MISSING && rights[i].kind == RIGHT_FOR_LIST) {
             r->is_unlisted = true;
+        } else if (right == RIGHT_MISSING && rights[i].kind == RIGHT_FOR_CLOCK) {
+            r->has_no_clock = true;
         } else if (right == RIGHT_MISSING) {
             note_missing(r, rights[i].command);
         } else {
@@ -144,6 +147,9 @@ static void judge_needs(struct doctor *doctor, const struct rights *r) {
                     "user %s may not SADD and SREM on %.*sinstances: mintctl status does not see "
                     "its instances",
                     user, (int)prefix.size, prefix.data);
+    } else if (r->has_no_clock) {
+        doctor_find(doctor, FINDING_WARNING, "rights", ADVICE,
+                    "user %s may not ask TIME: each instance goes by its own clock", user);
     } else {
         doctor_find(doctor, FINDING_OK, "rights", NULL, "user %s has all that mintd needs", user);
     }

@@ -17,6 +17,7 @@ const struct right_of_user rights[] = {
     {"multi", RIGHT_NEEDED, NULL, {NULL}},
     {"exec", RIGHT_NEEDED, NULL, {NULL}},
     {"ping", RIGHT_NEEDED, NULL, {NULL}},
+    {"time", RIGHT_FOR_CLOCK, NULL, {NULL}},
     {"client|tracking", RIGHT_FOR_MEMORY, NULL, {"ON"}},
     {"select", RIGHT_FOR_DATABASE, NULL, {"0"}},
 };

@@ -7,6 +7,7 @@
 
 enum right_kind {
     RIGHT_NEEDED,
+    RIGHT_FOR_CLOCK,    /* without it an instance goes by its own clock */
     RIGHT_FOR_DATABASE, /* where the URL names another database than 0 */
     RIGHT_FOR_LIST,     /* without it mintctl status does not see the instance */
     RIGHT_FOR_MEMORY,   /* without it each request asks Redis */

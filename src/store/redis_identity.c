@@ -12,8 +12,8 @@
 static void ask(struct redis_identity *identity, bool make);
 
 bool identity_is_right(const struct redis_identity *identity) {
-    return identity->pinned[0] == '\0' ||
-           (identity->has_known && strcmp(identity->known, identity->pinned) == 0);
+    return identity->pinned[0] == '\0' || (identity->has_known && !identity->in_doubt &&
+                                           strcmp(identity->known, identity->pinned) == 0);
 }
 
 /* Once for as long as it is so. */
@@ -28,6 +28,7 @@ static void tell_if_wrong(struct redis_identity *identity) {
 
 static void end_look(struct redis_identity *identity) {
     identity->is_open = false;
+    identity->in_doubt = false;
     tell_if_wrong(identity);
     identity->on_checked(identity->context);
 }
@@ -145,5 +146,13 @@ void identity_check(struct redis_identity *identity) {
         identity->is_open = true;
         identity->rounds = 0;
         ask(identity, false);
+    }
+}
+
+/* A look that is under way was not answered before we heard of it, so it is answered behind it. */
+void identity_doubt(struct redis_identity *identity) {
+    if (identity->seed[0] != '\0') {
+        identity->in_doubt = identity->pinned[0] != '\0';
+        identity_check(identity);
     }
 }

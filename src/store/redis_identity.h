@@ -17,7 +17,8 @@ struct redis_identity {
     char pinned[REDIS_IDENTITY_MAX + 1]; /* the one that is wanted; empty: any is */
     char known[REDIS_IDENTITY_MAX + 1];  /* as read last; empty: it has none */
     bool has_known;
-    bool is_open; /* a look is under way */
+    bool is_open;  /* a look is under way */
+    bool in_doubt; /* one is pinned, and Redis was emptied since it was read */
     bool said_refusal, said_wrong;
     unsigned rounds, made;
     /* A look has ended; not called where the link fails. */
@@ -29,6 +30,8 @@ struct redis_identity {
 
 /* Looks, where none is under way; link, prefix, seed, pinned and the callbacks are set. */
 void identity_check(struct redis_identity *identity);
+/* All of Redis may be gone: looks at once; where one is pinned, nothing is good until then. */
+void identity_doubt(struct redis_identity *identity);
 /* Whether it is the one that is wanted, as far as that is known: where one is pinned, nothing is
  * good before it was read. */
 bool identity_is_right(const struct redis_identity *identity);

@@ -72,6 +72,7 @@ void memory_on_push(struct redis_store *store, const struct reply *push) {
         forget_pushed(store, keys);
     } else { /* FLUSHALL; or too much, or nothing that we understand */
         memory_forget_all(store);
+        identity_doubt(&store->identity);
     }
 }
 

@@ -5,6 +5,7 @@ one: no clock of a machine makes a good token bad, or keeps anybody out for long
 are killed: libfaketime takes the log's last wait, by the monotonic clock, for one by the other.)
 """
 import glob
+import json
 import time
 
 import pytest
@@ -13,6 +14,7 @@ from support import prometheus
 from support.clients import basic, bearer, token_of
 from support.http import form_request
 from support.inquiry import introspect, verify
+from support.mintctl import Mintctl
 from support.mintd import ASAN_OPTIONS
 from support.oauth import make_client, minted, row, rows, unique, use, wait_until
 
@@ -43,6 +45,12 @@ def skew(instance):
     return family and family.value()
 
 
+def is_told_by_doctor(redis, which):
+    """By the heartbeat, which comes every 5 s."""
+    findings = json.loads(Mintctl(redis).run("doctor", "--json").out)["findings"]
+    return [f for f in findings if f["check"] == "clock" and which + " that of Redis" in f["text"]]
+
+
 @rows("B-5", ahead=HOUR, behind=-HOUR)
 def test_instance_with_another_clock(start_mintd, pair, redis, tmp_path, case):
     odd = start_mintd(redis=redis, env=Clock(tmp_path, case).env)
@@ -58,6 +66,7 @@ def test_instance_with_another_clock(start_mintd, pair, redis, tmp_path, case):
     line = odd.wait_for_log(APART)
     assert abs(int(line["skew_ms"]) - case * 1000) < 5000, line
     assert abs(skew(odd) - case) < 5 and abs(skew(pair.a)) < 2
+    wait_until(lambda: is_told_by_doctor(redis, "ahead of" if case > 0 else "behind"), 20, "doctor tells it")
     odd.kill()
 
 

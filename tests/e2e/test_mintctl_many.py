@@ -9,6 +9,7 @@ import time
 import pytest
 
 from support.mintctl import Mintctl, command_line
+from support.mintd import environment
 from support.oauth import row, rows
 from support.redis_server import RedisServer
 from support.slow_link import SlowLink
@@ -161,7 +162,7 @@ def test_a_record_of_a_wrong_type_is_one_row(many, write):
 @row("N-34")
 def test_a_reader_that_has_seen_enough(many):
     process = subprocess.Popen(command_line("client", "list", "--redis", many.url), stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
+                               stderr=subprocess.PIPE, env=environment())
     assert process.stdout.readline().startswith(b"ID ")
     process.stdout.close()
     assert process.stderr.read() == b""

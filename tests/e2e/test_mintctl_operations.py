@@ -10,6 +10,7 @@ import pytest
 
 from support.clients import G, basic
 from support.mintctl import Mintctl, command_line
+from support.mintd import environment
 from support.oauth import check_tok, post, row, rows, wait_until
 from support.redis_server import RedisServer
 from support.timing import scaled
@@ -21,8 +22,8 @@ def ctl(redis):
 
 
 LEAST_RIGHTS = ["~mintd:*", "resetchannels", "-@all", "+get", "+set", "+setex", "+del", "+hgetall",
-                "+hset", "+hexists", "+hdel", "+renamenx", "+sadd", "+srem", "+incr", "+multi", "+exec", "+ping", "+select",
-                "+client|setname", "+client|tracking"]
+                "+hset", "+hexists", "+hdel", "+renamenx", "+sadd", "+srem", "+incr", "+multi", "+exec", "+ping", "+time",
+                "+select", "+client|setname", "+client|tracking"]
 
 
 # ---- doctor ----
@@ -200,7 +201,7 @@ def test_doctor_as_the_user_of_mintd(healthy):
     result = findings(Mintctl(url, canaries=["mintd-password"]))
     assert {f["result"] for f in result.values()} == {"ok", "not checked"}, result
     assert result["rights"]["result"] == "not checked"
-    assert {k for k, f in result.items() if f["result"] == "ok"} == {"role", "layout", "tls", "tracking"}, result
+    assert {k for k, f in result.items() if f["result"] == "ok"} == {"role", "layout", "clock", "tls", "tracking"}, result
     healthy.cli("ACL", "SETUSER", "mintd", "-client|tracking")
     found(Mintctl(url), "tracking", "warning", "mintd may not")
 
@@ -661,7 +662,7 @@ def test_a_password_on_the_command_line_is_warned_about_and_wiped(own_redis):
     own_redis.pause()
     try:
         process = subprocess.Popen(command_line("client", "list", "--redis", url),
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
         assert b"warning" in process.stderr.readline()
         with open("/proc/%d/cmdline" % process.pid, "rb") as file:
             assert b"argv-canary" not in file.read()
@@ -678,7 +679,7 @@ def test_a_token_is_wiped_from_the_command_line(own_redis):
     own_redis.pause()
     try:
         process = subprocess.Popen(command_line("token", "show", token, "--redis", own_redis.url),
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
         assert b"warning" in process.stderr.readline()
         with open("/proc/%d/cmdline" % process.pid, "rb") as file:
             assert token.encode() not in file.read()
