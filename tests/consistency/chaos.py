@@ -1,5 +1,6 @@
 """What befalls clients, and what befalls Redis: each on its own, one after the other."""
 import asyncio
+import collections
 import hashlib
 import time
 
@@ -7,21 +8,25 @@ from history import EVERYBODY, Change, Fault
 from traffic import CLIENTS, INSPECTOR, secret_of
 from wire import Lost
 
-PROXIED = 2  # the instance behind the proxy
+PROXIED = 2  # the instance behind the proxy that goes silent
+LAST_TOKENS = 20  # of those that were minted while a secret was replaced: they are used behind it
 
 
-def client_fields(client, generation):
-    stored = "$sha256$" + hashlib.sha256(secret_of(client).encode()).hexdigest()
+def _stored(client, secret):
+    return "$sha256$" + hashlib.sha256(secret_of(client, secret).encode()).hexdigest()
+
+
+def client_fields(client, generation, secret=0):
     more = ["permissions", "introspect"] if client == INSPECTOR else []
-    return ["secret:1", stored, "scope", "read", "gen", str(generation), *more]
+    return ["secret:1", _stored(client, secret), "scope", "read", "gen", str(generation), *more]
 
 
 class Changes:
-    def __init__(self, redis, history, random):
-        self.redis, self.history, self.random = redis, history, random
+    def __init__(self, redis, traffic, history, random):
+        self.redis, self.traffic, self.history, self.random = redis, traffic, history, random
         self.counts = {}
 
-    async def _change(self, kind, client, *command):
+    async def _change(self, kind, client, *command, secret=0):
         """Until Redis has acknowledged it."""
         start = time.monotonic()
         while True:
@@ -30,10 +35,12 @@ class Changes:
                 break
             except Lost:
                 await asyncio.sleep(0.05)
-        self.history.changes.append(Change(kind, EVERYBODY, "", client, start, time.monotonic()))
+        self.history.changes.append(Change(kind, EVERYBODY, "", client, start, time.monotonic(),
+                                           secret=secret))
 
     async def create(self, client):
-        fields = client_fields(client, self.random.randrange(1 << 31))
+        generation = self.random.randrange(1 << 31)
+        fields = client_fields(client, generation, self.traffic.secrets[client])
         await self._change("create", client, "HSET", "mintd:client:" + client, *fields)
 
     async def _disable(self):
@@ -43,12 +50,38 @@ class Changes:
         await asyncio.sleep(self.random.uniform(0.01, 0.5))
         await self._change("enable", client, "HSET", key, "disabled", "0")
 
-    async def _bump(self):
-        client = self.random.choice(CLIENTS)
+    async def _bump(self, client=None):
+        client = client or self.random.choice(CLIENTS)
         await self._change("bump", client, "HINCRBY", "mintd:client:" + client, "gen", 1)
 
     async def _everybody(self):
         await self._change("everybody", "", "INCR", "mintd:generation")
+
+    async def _mint_until(self, done, client, secret, instance, tokens):
+        while not done.is_set():
+            if token := await self.traffic.mint(client, secret, instance):
+                tokens.append(token)
+            else:
+                await asyncio.sleep(0.005)
+
+    async def _replace(self):
+        """A secret, and behind it the generation, while who knows the old one mints everywhere."""
+        client = self.random.choice(CLIENTS)
+        old = self.traffic.secrets[client]
+        done, tokens = asyncio.Event(), collections.deque(maxlen=LAST_TOKENS)
+        instances = range(len(self.traffic.ports))
+        mints = asyncio.gather(*(self._mint_until(done, client, old, instance, tokens)
+                                 for instance in (*instances, *instances)))
+        await asyncio.sleep(self.random.uniform(0.01, 0.03))
+        await self._change("replace", client, "HSET", "mintd:client:" + client, "secret:1",
+                           _stored(client, old + 1), secret=old)
+        self.traffic.secrets[client] = old + 1
+        await (self._bump(client) if self.random.random() < 0.5 else self._everybody())
+        await asyncio.sleep(0.1)
+        done.set()
+        await mints
+        await asyncio.gather(*(self.traffic.use(token) for token in tokens),
+                             *(self.traffic.mint(client, old, i) for i in instances))
 
     async def _remove(self):
         client = self.random.choice(CLIENTS)
@@ -64,7 +97,8 @@ class Changes:
 
     async def run(self, until):
         """Each kind once in quick succession, so that no run is without one; then as it comes."""
-        weights = {self._disable: 8, self._bump: 5, self._remove: 4, self._everybody: 1, self._flush: 1}
+        weights = {self._disable: 8, self._bump: 5, self._remove: 4, self._replace: 4, self._everybody: 1,
+                   self._flush: 1}
         first = self.random.sample(list(weights), len(weights))
         while first or time.monotonic() < until:
             await asyncio.sleep(self.random.uniform(0.1, 0.4 if first else 0.8))

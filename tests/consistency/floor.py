@@ -5,18 +5,20 @@ REQUESTS_A_SECOND = 100  # real runs make over 2,000, and 800 beside twelve busy
 SHORT = 20  # seconds: a shorter run has no room for faults, nor for each rule to be tried on each change
 WHOLE = 60  # seconds: so long that each kind of fault comes, however the dice fall
 VALIDATIONS = ("secret", "verify", "introspect")
-ENDS = ("revoke", "delete", "bump", "everybody", "remove", "flush", "disable")
+ENDS = ("revoke", "delete", "bump", "everybody", "remove", "flush", "disable", "replace")
 CHANGES = (*ENDS, "enable", "create")
 FAULTS = ("stop", "kill -9", "SIGSTOP", "CLIENT KILL", "silence")
-RULES = ("forged", "lost: token", "lost: client", "stale: revoke, same instance",
-         *("stale: " + kind for kind in ENDS))
+RULES = ("forged", "lost: token", "lost: client", "replaced under way",
+         "stale: revoke, same instance", "stale: on replaced terms", *("stale: " + kind for kind in ENDS))
 
 
 class Floor:
-    def __init__(self, seconds, instances, *, faults=True, evicted=1):
+    def __init__(self, seconds, instances, *, faults=True, evicted=1, pretenders=()):
         """seconds: that the run was meant to take. faults: whether there were to be any. evicted: how many
-        answers the instance with little memory has forgotten for want of room."""
+        answers the instance with little memory has forgotten for want of room. pretenders:
+        instances that have a memory and should have none, or the other way round, or do not speak RESP2."""
         self._seconds, self._instances, self._faults, self._evicted = seconds, instances, faults, evicted
+        self._pretenders = pretenders
 
     def missing(self, history, checks):
         """A line for each thing that is missing. checks: how often each rule was tried."""
@@ -25,6 +27,7 @@ class Floor:
         lines += ["no '%s' that was acknowledged" % kind for kind in CHANGES if kind not in done]
         if not self._evicted:
             lines.append("nothing was evicted at the instance with little memory")
+        lines += ["instance %d is not of its kind" % number for number in self._pretenders]
         if self._seconds >= SHORT:
             lines += ["never judged: " + rule for rule in RULES if not checks[rule]]
         if self._faults:

@@ -11,6 +11,7 @@ class Ask:
 
     op: "secret", "verify", "introspect" (of a token); "mint", "authenticate" (of a client)
     answer: "yes", "no" (401, or active: false), "unavailable" (503), "none" (no answer), else what came
+    secret: the number of the client's secret that it was asked with
     """
 
     op: str
@@ -20,6 +21,7 @@ class Ask:
     start: float
     end: float
     answer: str
+    secret: int = 0
 
 
 @dataclasses.dataclass(slots=True)
@@ -27,7 +29,8 @@ class Change:
     """Something that ends tokens or clients, or brings a client back.
 
     kind: "revoke" (through an instance), "delete" (of the key), "bump" (a client's generation),
-    "everybody" (the global one), "remove", "flush"; "disable", and what ends it: "enable", "create"
+    "everybody" (the global one), "remove", "flush"; "disable", and what ends it: "enable", "create";
+    "replace": of a client's secret of this number by the next one
     """
 
     kind: str
@@ -37,6 +40,7 @@ class Change:
     start: float
     end: float
     acknowledged: bool = True
+    secret: int = 0
 
 
 @dataclasses.dataclass(slots=True)

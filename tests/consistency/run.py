@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """run.py [--seconds N] [--seed N] [--history FILE]: does every instance obey what happened at another one?
 
-Three instances of two workers each on one Redis, the second with so little memory for answers that it
-evicts, the third behind a proxy that can go silent. Tokens are minted, used and revoked everywhere, clients
-come and go, Redis is stopped, killed and paused (traffic.py, chaos.py); afterwards the history is judged
-(verdict.py has the rules, floor.py what a run has to contain). MINTD_BINARY names the program.
+Five instances of two workers each on one Redis. The second has so little memory for answers that it evicts,
+the third is behind a proxy that can go silent, the fourth has no memory. The fifth meets a Redis without
+HELLO: it speaks RESP2 and has no memory either. Tokens are minted, used and revoked everywhere, clients come
+and go, their secrets are replaced, Redis is stopped, killed and paused (traffic.py, chaos.py). Afterwards the
+history is judged: verdict.py has the rules, floor.py what a run has to contain. MINTD_BINARY names the
+program.
 """
 import argparse
 import asyncio
@@ -25,19 +27,22 @@ from traffic import CLIENTS, INSPECTOR, Traffic  # noqa: E402
 from verdict import REDIS_TIMEOUT, Verdict  # noqa: E402
 from wire import Redis, SilentProxy  # noqa: E402
 
-INSTANCES, WORKERS = 3, 2
+INSTANCES, WORKERS = 5, 2
 SMALL, SMALL_CACHE = 1, "128k"  # the instance that evicts; no worker may have less than 64 KiB
+MEMORYLESS, RESP2 = 3, 4
+CACHE_SIZES = {SMALL: SMALL_CACHE, MEMORYLESS: "0"}
+TOLD_OF_RESP2 = "going on in RESP2"
+IMMEDIATE = (MEMORYLESS, RESP2)  # they ask Redis each time
 
 
 def start_instance(number, redis_url):
-    more = ["--cache-size", SMALL_CACHE] if number == SMALL else []
+    more = ["--cache-size", CACHE_SIZES[number]] if number in CACHE_SIZES else []
     return Instance("--redis-timeout", "%d" % (REDIS_TIMEOUT * 1000), "--workers", str(WORKERS),
                     "--redis", redis_url, "--name", "mintd-%d" % number, *more)
 
 
-def start_instances(server, proxy):
-    return [start_instance(number, proxy.url if number == PROXIED else server.url)
-            for number in range(INSTANCES)]
+def start_instances(server, proxies):
+    return [start_instance(number, proxies.get(number, server).url) for number in range(INSTANCES)]
 
 
 async def wait_for_links(instances):
@@ -57,7 +62,7 @@ class Session:
         self.random = random.Random(seed)
         self.seed, self.with_faults, self.front = seed, with_faults, front
         self.history = History()
-        self.instances, self.machine, self.evicted = [], None, None
+        self.instances, self.machine, self.evicted, self.pretenders = [], None, None, []
 
     async def run(self, seconds):
         with RedisServer("--appendonly", "yes", "--appendfsync", "always") as server, \
@@ -67,15 +72,17 @@ class Session:
             finally:
                 for instance in self.instances:
                     instance.kill()
-        floor = Floor(seconds, INSTANCES, faults=self.with_faults, evicted=self.evicted)
-        return Verdict(self.history, floor, self._waited)
+        floor = Floor(seconds, INSTANCES, faults=self.with_faults, evicted=self.evicted,
+                      pretenders=self.pretenders)
+        return Verdict(self.history, floor, self._waited, IMMEDIATE)
 
     async def _run(self, server, starter, seconds):
         for client in (INSPECTOR, *CLIENTS):
             server.cli("HSET", "mintd:client:" + client, *client_fields(client, self.random.randrange(1 << 31)))
-        proxy = SilentProxy(server.port)
-        await proxy.start()
-        self.instances = start_instances(server, proxy)
+        proxies = {PROXIED: SilentProxy(server.port), RESP2: SilentProxy(server.port, without_hello=True)}
+        for proxy in proxies.values():
+            await proxy.start()
+        self.instances = start_instances(server, proxies)
         await wait_for_links(self.instances)
         ports = [instance.port for instance in self.instances]
         if self.front:
@@ -84,15 +91,17 @@ class Session:
         self.machine = Machine(lambda: self._pids(server))
         self.traffic = Traffic(ports, redis, self.history, self.seed)
         await self.traffic.start()
-        await self._all(server, starter, redis, proxy, time.monotonic() + seconds)
+        await self._all(server, starter, redis, proxies[PROXIED], time.monotonic() + seconds)
         self.machine.end()
         self.traffic.close()
         redis.close()
         self.evicted = await asyncio.to_thread(self.instances[SMALL].metric, "mintd_cache_evicted_total")
+        self.pretenders = await asyncio.to_thread(self._pretenders)
         for instance in self.instances:
             if problem := await asyncio.to_thread(instance.stop):
                 raise RuntimeError(problem)
-        proxy.close()
+        for proxy in proxies.values():
+            proxy.close()
 
     async def _all(self, server, starter, redis, proxy, until):
         """An end to everything at `until`; any of them that fails ends the run."""
@@ -100,7 +109,7 @@ class Session:
         # In a thread that stays: a child of the harness dies with the thread that started it.
         faults = Faults(server, redis, proxy, lambda f: loop.run_in_executor(starter, f), self.history,
                         self.random)
-        self.changes = Changes(redis, self.history, self.random)
+        self.changes = Changes(redis, self.traffic, self.history, self.random)
         traffic = asyncio.create_task(self.traffic.run())
         causes = [self.changes.run(until), *([faults.run(until)] if self.with_faults else [])]
         causes = asyncio.gather(*causes, asyncio.sleep(until - time.monotonic()))
@@ -108,6 +117,13 @@ class Session:
         self.traffic.ends = True
         await asyncio.wait_for(traffic, 60)
         await causes
+
+    def _pretenders(self):
+        """The instances that are not what they should be."""
+        found = [number for number, instance in enumerate(self.instances)
+                 if (instance.metric("mintd_cache_hits_total") == 0) != (number in IMMEDIATE)]
+        # Another one may have been without HELLO for a while: behind a fault it is not certain of it.
+        return found if TOLD_OF_RESP2 in self.instances[RESP2].log() else [*found, RESP2]
 
     def _pids(self, server):
         process = server._process

@@ -23,7 +23,8 @@ def changes():
     """Each a second after the one before; a token of its own for what ends tokens."""
     tokens = {"revoke": "token-0", "delete": "token-1"}
     everybody = ("everybody", "flush")
-    order = "revoke", "delete", "bump", "everybody", "disable", "enable", "remove", "flush", "create"
+    order = ("revoke", "delete", "bump", "everybody", "disable", "enable", "replace", "remove", "flush",
+             "create")
     return [Change(kind, 0 if kind == "revoke" else EVERYBODY, tokens.get(kind, ""),
                    "" if kind in everybody else "c", 2.0 + at, 2.01 + at) for at, kind in enumerate(order)]
 
@@ -77,6 +78,10 @@ def test_too_few_requests_and_no_eviction():
     missing = Floor(1, len(INSTANCES), faults=False).missing(whole(), {})
     assert missing == ["21 requests in 1 s, which should be 100 at least"]
     convicted_for(whole(), "evicted", evicted=0)
+
+
+def test_an_instance_that_is_not_of_its_kind():
+    convicted_for(whole(), "instance 2 is not of its kind", pretenders=[2])
 
 
 def of_faults(*kinds):

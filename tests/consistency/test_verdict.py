@@ -19,16 +19,20 @@ def revoked(**more):
     return change("revoke", instance=0, token="t", **more)
 
 
+def mint_with(secret, start, answer):
+    return Ask("mint", 1, "u" if answer == "yes" else "", "c", start, start + 0.001, answer, secret)
+
+
 def silence(start=1.9, end=6.0, *, instance=1, silent=True, kind="silence"):
     return Fault(kind, instance, silent, start, start, end)
 
 
-def judge(*events, waited=None):
+def judge(*events, waited=None, immediate=()):
     """Without a floor: what it lacks is the business of test_floor.py."""
     history = History()
     for event in events:
         {Ask: history.asks, Change: history.changes, Fault: history.faults}[type(event)].append(event)
-    return Verdict(history, None, waited)
+    return Verdict(history, None, waited, immediate)
 
 
 def rules(verdict):
@@ -37,6 +41,8 @@ def rules(verdict):
 
 ALL = change("everybody", client="")
 FLUSHED = change("flush", client="")
+REPLACED = change("replace", 0.99, 1.0)
+SLOWLY_MINTED = Ask("mint", 0, "t", "c", 0.98, 3.0, "yes")
 GUILTY = {
     # revoked: known to the others after 50 ms (and 20 ms of slack), at the instance that answered at once
     "revoked-elsewhere": ("stale", MINTED, revoked(), ask(2.09)),
@@ -56,6 +62,10 @@ GUILTY = {
     "removed": ("stale", MINTED, change("remove"), ask(2.09)),
     "removed-and-made-again": ("stale", MINTED, change("remove"), change("create", 2.1, 2.11), ask(5)),
     "revived-by-flush-and-create": ("stale", MINTED, FLUSHED, change("create", 2.1, 2.11), ask(5)),
+    "replaced-secret-mints": ("stale", REPLACED, ask(1.09, op="mint", token="u")),
+    "replaced-secret-authenticates": ("stale", REPLACED, ask(60, op="authenticate", token="")),
+    "minted-on-replaced-terms-bumped": ("stale", REPLACED, change("bump"), SLOWLY_MINTED, ask(5)),
+    "minted-on-replaced-terms-everybody": ("stale", REPLACED, ALL, SLOWLY_MINTED, ask(5)),
     # a fault allows 2 s at the instances that it strikes, from its beginning on
     "silent-for-over-2-s": ("stale", MINTED, silence(), revoked(), ask(3.98)),
     "silent-elsewhere": ("stale", MINTED, silence(instance=2), revoked(), ask(2.09)),
@@ -75,6 +85,9 @@ GUILTY = {
     "lost-client-authentication": ("lost", ask(1.2, "no", op="authenticate", token="")),
     "lost-client-made-again": ("lost", change("remove"), change("create", 3, 3.01),
                                ask(3.2, "no", op="mint", token="")),
+    "lost-new-secret": ("lost", REPLACED, mint_with(1, 1.2, "no")),
+    "lost-another-client's-secret": ("lost", change("replace", client="d"), mint_with(0, 2.2, "no")),
+    "lost-token-of-a-replaced-secret": ("lost", MINTED, change("replace"), ask(5, "no")),
     # 503
     "down-without-a-fault": ("down", MINTED, ask(1.2, "unavailable")),
     "down-long-after": ("down", MINTED, silence(end=3.0), ask(4.1, "unavailable")),
@@ -107,6 +120,16 @@ INNOCENT = {
     "used-before-the-mint-was-acknowledged": (MINTED, ask(1.05, "no")),
     "removed-client-is-refused": (change("remove"), ask(2.005, "no", op="mint", token=""),
                                   ask(5, "no", op="mint", token="")),
+    "replaced-secret-is-refused": (REPLACED, mint_with(0, 1.0101, "no"), mint_with(0, 0.995, "no")),
+    "replaced-secret-within-the-bound": (REPLACED, mint_with(0, 1.045, "yes")),
+    "new-secret-mints": (REPLACED, mint_with(1, 1.0101, "yes"), mint_with(1, 1.02, "no")),
+    "token-outlives-its-secret": (MINTED, change("replace"), ask(5)),
+    "ended-before-its-secret-was-replaced": (change("bump", 0.985, 0.988), REPLACED, SLOWLY_MINTED, ask(5)),
+    "ended-while-its-secret-was-replaced": (change("bump", 0.985, 1.5), REPLACED, SLOWLY_MINTED, ask(5)),
+    "replacement-without-an-answer": (change("replace", 0.99, 1.0, acknowledged=False), ALL, SLOWLY_MINTED,
+                                      ask(5)),
+    "minted-slowly-with-the-new-secret": (change("replace", 0.9, 0.97), ALL,
+                                          Ask("mint", 0, "t", "c", 0.98, 3.0, "yes", 1), ask(5)),
     "down-in-a-fault": (MINTED, silence(), ask(2.2, "unavailable")),
     "down-soon-after": (MINTED, silence(end=3.0), ask(3.9, "unavailable")),
     "down-begun-before": (MINTED, silence(), ask(1.8, "unavailable", took=0.2)),
@@ -125,6 +148,22 @@ def test_guilty(rule, events):
 def test_innocent(events):
     verdict = judge(*events)
     assert verdict.is_good, verdict.report()
+
+
+def test_without_memory_there_is_no_bound():
+    for end in (revoked(), change("bump"), ALL, change("disable")):
+        assert rules(judge(MINTED, end, ask(2.0101), ask(2.009), immediate=[1])) == ["stale"]
+        assert rules(judge(MINTED, end, ask(2.0101), immediate=[2])) == []
+    # Neither a silence nor a wait for a core excuses what was asked of Redis afterwards.
+    excused = {"waited": steadily(0.9), "immediate": [1]}
+    assert rules(judge(MINTED, silence(start=1.9), revoked(), ask(2.0101), **excused)) == ["stale"]
+    assert rules(judge(change("disable", 1, 1.01), change("enable"), ask(2.0101, "no", op="mint", token=""),
+                       **excused)) == ["lost"]
+
+
+def test_a_secret_that_is_replaced_under_way_is_counted():
+    verdict = judge(REPLACED, Ask("mint", 0, "", "c", 0.98, 1.1, "no"), mint_with(0, 1.2, "no"))
+    assert verdict.is_good and verdict.checks["replaced under way"] == 1, verdict.report()
 
 
 def steadily(share):

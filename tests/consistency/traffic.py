@@ -21,18 +21,18 @@ LIVES, USERS = 6, 12
 POOL = 300  # tokens that are used at random, the dead among them
 
 
-def secret_of(client):
-    return "secret-of-" + client
+def secret_of(client, number):
+    return "secret-%d-of-%s" % (number, client)
 
 
-def _basic(client):
-    return base64.b64encode(("%s:%s" % (client, secret_of(client))).encode()).decode()
+def _basic(client, number):
+    return base64.b64encode(("%s:%s" % (client, secret_of(client, number))).encode()).decode()
 
 
-def _form(target, client, body):
+def _form(target, client, body, number=0):
     return ("POST %s HTTP/1.1\r\nHost: h\r\nAuthorization: Basic %s\r\nContent-Type: "
             "application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s"
-            % (target, _basic(client), len(body), body)).encode()
+            % (target, _basic(client, number), len(body), body)).encode()
 
 
 def _bearer(target, token):
@@ -49,6 +49,7 @@ class Traffic:
         self._places = [asyncio.Semaphore(CONNECTIONS) for _ in ports]
         self._pool = collections.deque(maxlen=POOL)
         self._client_of = {}
+        self.secrets = collections.Counter()  # of each client: the number of the one that holds
         self.ends = False
 
     async def start(self):
@@ -79,23 +80,25 @@ class Traffic:
             free.append(connection)
         return start, end, status, body
 
-    def _note(self, op, instance, token, client, exchange, answers):
+    def _note(self, op, instance, token, client, exchange, answers, secret=0):
         start, end, status, body = exchange
         if status == 0:
             answer = "none: " + body
         else:
             answer = {503: "unavailable", **answers}.get(status, "status %d" % status)
-        self.history.asks.append(Ask(op, instance, token, client, start, end, answer))
+        self.history.asks.append(Ask(op, instance, token, client, start, end, answer, secret))
         return answer
 
     def _any(self):
         return self.random.randrange(len(self.ports))
 
-    async def mint(self, client):
-        instance = self._any()
-        exchange = await self._exchange(instance, _form("/token", client, "grant_type=client_credentials"))
+    async def mint(self, client, secret=None, instance=None):
+        secret = self.secrets[client] if secret is None else secret
+        instance = self._any() if instance is None else instance
+        raw = _form("/token", client, "grant_type=client_credentials", secret)
+        exchange = await self._exchange(instance, raw)
         token = json.loads(exchange[3])["access_token"] if exchange[2] == 200 else ""
-        self._note("mint", instance, token, client, exchange, {200: "yes", 401: "no"})
+        self._note("mint", instance, token, client, exchange, {200: "yes", 401: "no"}, secret)
         if token:
             self._client_of[token] = client
             self._pool.append(token)
@@ -117,8 +120,9 @@ class Traffic:
     async def revoke(self, token, instance):
         """Whether it was acknowledged."""
         client = self._client_of[token]
-        exchange = await self._exchange(instance, _form("/revoke", client, "token=" + token))
-        answer = self._note("authenticate", instance, "", client, exchange, {200: "yes", 401: "no"})
+        secret = self.secrets[client]
+        exchange = await self._exchange(instance, _form("/revoke", client, "token=" + token, secret))
+        answer = self._note("authenticate", instance, "", client, exchange, {200: "yes", 401: "no"}, secret)
         if answer != "no":
             self.history.changes.append(
                 Change("revoke", instance, token, client, exchange[0], exchange[1], answer == "yes"))

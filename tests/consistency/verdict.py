@@ -2,7 +2,11 @@
 
 stale     no token is accepted, and no client, by a request that started later than the acknowledgement of
           what ended it, and a bound. The bound is 50 ms; at the instance that answered the /revoke itself it
-          is 0. An instance that hears nothing (a silent fault) may go on for 2 s after the fault began.
+          is 0, and at one without memory, which asks Redis each time, too. One with memory that hears
+          nothing (a silent fault) may go on for 2 s after the fault began.
+          A token that was minted with a secret is on no later terms than that secret: what ends all
+          tokens of the client, and began after the secret had been replaced, has ended it too, even
+          while it was still being minted.
 lost      no good token and no good client is refused: minted, acknowledged, and nothing that could end it
           had begun.
 down      503 comes while a fault is on and for 1 s after, and never else.
@@ -41,9 +45,11 @@ class Period:
 
 
 class Verdict:
-    def __init__(self, history, floor, waited=None):
+    def __init__(self, history, floor, waited=None, immediate=()):
         """floor: what the history has to contain, or None: this is but a piece of one. waited: the seconds
-        between two times that Redis and an instance waited for a core."""
+        between two times that Redis and an instance waited for a core. immediate: instances without
+        memory."""
+        self._immediate = immediate
         self.history, self.waited = history, waited or (lambda instance, start, end: 0.0)
         self.checks = collections.Counter()
         self.offences = []  # (rule, ask, why)
@@ -57,7 +63,8 @@ class Verdict:
             self._judge(ask)
         self.missing = floor.missing(history, self.checks) if floor else []
         # What would be an offence if there were no waiting for a core.
-        self.excuses = len(Verdict(history, None).offences) - len(self.offences) if waited else 0
+        strict = Verdict(history, None, None, immediate) if waited else self
+        self.excuses = len(strict.offences) - len(self.offences)
 
     # ---- what ended what ----
 
@@ -70,6 +77,12 @@ class Verdict:
         self._of_client = {name: sorted(by_client.get(name, []) + common, key=lambda c: c.start)
                            for name in names}
         self._away = {name: list(self._periods(changes)) for name, changes in self._of_client.items()}
+        self._replaced, self._secret_away = {}, collections.defaultdict(list)
+        for change in self.history.changes:
+            if change.kind == "replace":
+                self._replaced[change.client, change.secret] = change
+                self._secret_away[change.client, change.secret].append(Period(change, None))
+                self._secret_away[change.client, change.secret + 1].append(Period(change, change))
 
     @staticmethod
     def _periods(changes):
@@ -87,15 +100,23 @@ class Verdict:
                 if c.kind in ("bump", "everybody", "remove", "flush")
                 # Long before the token: it was minted with what the change left behind.
                 and self._limit(c.end, mint.instance, mint.start) >= mint.start]
-            certain = [c for c in found if c.acknowledged and c.start > mint.end]
+            certain = [c for c in found if c.acknowledged and c.start > self._terms(mint)]
             self._ends[mint.token] = found, certain
         return self._ends[mint.token]
+
+    def _terms(self, mint):
+        """Later than this the terms of a token are not: of its client nothing was read after its secret was
+        replaced, and its generation was read ahead of its client."""
+        replaced = self._replaced.get((mint.client, mint.secret))
+        return min(mint.end, replaced.end) if replaced and replaced.acknowledged else mint.end
 
     # ---- bounds ----
 
     def _limit(self, end, instance, at):
         """Until when an instance may not know of a change that was acknowledged at `end`; it is asked at
         `at`."""
+        if instance in self._immediate:
+            return end
         limit = end + BOUND
         if at > limit + LONG:
             return limit
@@ -161,10 +182,10 @@ class Verdict:
         elif late > BOUND:
             self.excused = max(self.excused, late - BOUND)
 
-    def _judge_away(self, ask):
-        """Of the client; whether it may have been away for this instance."""
+    def _judge_away(self, ask, periods=None):
+        """Of the client, or of its secret; whether it may have been away for this instance."""
         doubt = False
-        for period in self._away.get(ask.client, ()):
+        for period in self._away.get(ask.client, ()) if periods is None else periods:
             on = period.on.start if period.on else FOREVER
             if period.off.acknowledged:
                 self._judge_stale(ask, period.off, on)
@@ -174,6 +195,10 @@ class Verdict:
 
     def _judge_client(self, ask):
         doubt = self._judge_away(ask)
+        doubt = self._judge_away(ask, self._secret_away.get((ask.client, ask.secret), ())) or doubt
+        replaced = self._replaced.get((ask.client, ask.secret))
+        if replaced and ask.op == "mint" and ask.start < replaced.start and ask.end > replaced.end:
+            self.checks["replaced under way"] += 1
         if not doubt:
             self.checks["lost: client"] += 1
             if ask.answer == "no":
@@ -184,6 +209,7 @@ class Verdict:
         if certain:
             first = min(certain, key=lambda c: c.end)
             own = [c for c in certain if c.kind == "revoke" and c.instance == ask.instance and c is not first]
+            self.checks["stale: on replaced terms"] += first.start <= mint.end and ask.start > first.end
             for change in (first, *own):
                 self._judge_stale(ask, change)
         doubt = self._judge_away(ask) or any(c.start <= ask.end for c in found)

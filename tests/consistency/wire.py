@@ -100,10 +100,12 @@ class Redis:
 
 
 class SilentProxy:
-    """Between an instance and Redis: while it is silent connections stay open and nothing passes."""
+    """Between an instance and Redis: while it is silent connections stay open and nothing passes.
+    without_hello: Redis does not know that command then. (ACL cannot take it away.)"""
 
-    def __init__(self, redis_port):
+    def __init__(self, redis_port, *, without_hello=False):
         self._redis_port, self.flows = redis_port, asyncio.Event()
+        self._without_hello = without_hello
         self.flows.set()
         self._tasks = set()
 
@@ -127,6 +129,8 @@ class SilentProxy:
         try:
             while data := await reader.read(65536):
                 await self.flows.wait()
+                if self._without_hello:
+                    data = data.replace(b"\r\nHELLO\r\n", b"\r\nNO-HI\r\n")
                 writer.write(data)
         except OSError:
             pass
