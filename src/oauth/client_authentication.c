@@ -124,6 +124,20 @@ static enum progress take_slow_result(struct flow *flow) {
     return PROGRESS_DONE;
 }
 
+/* The same steps as for a slow secret, the look into memory too: where the pool has no room no slow
+ * check hides what went before. */
+static enum progress check_decoy(struct oauth_authentication *a) {
+    struct oauth *oauth = a->oauth;
+    struct slice offered = offered_secret(a, a->slow_checks);
+    if (digest_memory_find(&oauth->verified, oauth->options.crypto, password_slow_decoy, offered,
+                           0) == 0 &&
+        password_kind_of(password_slow_decoy) == PASSWORD_SLOW) {
+        return check_slowly(a, password_slow_decoy, offered, check_next_slow_secret);
+    }
+    a->flow.step = conclude; /* nothing matches the decoy, so it is not remembered */
+    return PROGRESS_DONE;
+}
+
 static enum progress check_next_slow_secret(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
     struct oauth *oauth = a->oauth;
@@ -145,8 +159,7 @@ static enum progress check_next_slow_secret(struct flow *flow) {
     }
     if (oauth->slow_secrets_in_use && verdict(a) != OAUTH_REFUSED_NONE &&
         a->slow_checks < a->credentials.secret_count) {
-        return check_slowly(a, password_slow_decoy, offered_secret(a, a->slow_checks),
-                            check_next_slow_secret);
+        return check_decoy(a);
     }
     flow->step = conclude;
     return PROGRESS_DONE;

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""run.py [--samples N] [--seed N] [--pinned] [--slow [--strangers N]]: does time tell why a client was refused?
+"""run.py [--samples N] [--seed N] [--pinned] [--slow]: does time tell why a client was refused?
 
 A release build with one worker, a Redis of its own, and the sampler (sampler.c says how it measures and
 judges). First two controls: that a good secret is told from a wrong one, and that a class is not told from
@@ -8,12 +8,9 @@ one, each against each other. MINTD_BINARY and SAMPLER name the programs.
 
 --pinned: mintd has the first core, the sampler and Redis share the second.
 --slow: the clients' secrets are of the kind that takes a slow hash, so each refusal takes one.
---strangers: so many connections, of 20 addresses, ask for made-up clients meanwhile: nobody is checked without
-a wait. All samples come from one address that is refused as often as theirs, so they wait in the lane behind.
 """
 import argparse
 import base64
-import contextlib
 import hashlib
 import os
 import random
@@ -25,13 +22,11 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from support.process import die_with_parent  # noqa: E402
 from support.redis_server import RedisServer, free_port  # noqa: E402
-from support.strangers import Strangers  # noqa: E402
 
 MINTD, SAMPLER = os.environ["MINTD_BINARY"], os.environ["SAMPLER"]
 CLIENTS = 32  # of each kind: what is one client's alone evens out
 CONTROL_SAMPLES = 20000
 SAMPLES, SLOW_SAMPLES = 100000, 200
-STRANGERS_ADDRESSES = 20
 
 
 def stored_fast(secret):
@@ -121,16 +116,10 @@ def judge(port, requests, samples, seed):
     return problems
 
 
-def strangers_of(options, port):
-    if options.strangers == 0:
-        return contextlib.nullcontext()
-    return Strangers(("127.0.0.1", port), STRANGERS_ADDRESSES, options.strangers // STRANGERS_ADDRESSES, pause=1)
-
-
 def run(options):
-    print("#### %s, %s secrets, %d strangers, %d samples a class, seed %d"
-          % ("pinned" if options.pinned else "not pinned", "slow" if options.slow else "fast", options.strangers,
-             options.samples, options.seed))
+    print("#### %s, %s secrets, %d samples a class, seed %d"
+          % ("pinned" if options.pinned else "not pinned", "slow" if options.slow else "fast", options.samples,
+             options.seed))
     free = os.sched_getaffinity(0)
     if options.pinned:
         os.sched_setaffinity(0, {1})  # for what is started here: Redis, the sampler
@@ -139,8 +128,7 @@ def run(options):
         with RedisServer() as redis:
             requests = install(redis, random.Random(options.seed), stored_slow if options.slow else stored_fast)
             process, port = start_mintd(redis, options.pinned)
-            with strangers_of(options, port):
-                problems = judge(port, requests, options.samples, options.seed)
+            problems = judge(port, requests, options.samples, options.seed)
             process.terminate()
             if process.wait(15) != 0:
                 problems.append("mintd ended with status %d" % process.returncode)
@@ -157,11 +145,8 @@ def main():
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--pinned", action="store_true")
     parser.add_argument("--slow", action="store_true")
-    parser.add_argument("--strangers", type=int, default=0)
     options = parser.parse_args()
     options.samples = options.samples or (SLOW_SAMPLES if options.slow else SAMPLES)
-    if options.strangers and not options.slow:
-        parser.error("--strangers without --slow: nobody waits for them")
     if options.pinned and not {0, 1} <= os.sched_getaffinity(0):
         parser.error("--pinned needs two cores")
     problems = run(options)
