@@ -33,13 +33,21 @@ static void end_look(struct redis_identity *identity) {
     identity->on_checked(identity->context);
 }
 
+/* REDIS_IDENTITY_MAX bytes at most. */
+static void keep(char *known, struct slice text) {
+    if (text.size != 0) {
+        memcpy(known, text.data, text.size);
+    }
+    known[text.size] = '\0';
+}
+
 /* `now` is empty where it has none. */
 static void take(struct redis_identity *identity, struct slice now) {
     char before[REDIS_IDENTITY_MAX + 1];
     bool is_other = identity->has_known && identity->known[0] != '\0' &&
                     !slice_equal(slice_of_string(identity->known), now);
     memcpy(before, identity->known, sizeof before);
-    snprintf(identity->known, sizeof identity->known, "%.*s", (int)now.size, now.data);
+    keep(identity->known, now);
     identity->has_known = true;
     if (is_other) {
         identity->said_wrong = false;
