@@ -60,9 +60,11 @@ static enum status check_credentials(struct explanation *e, struct slice authori
     if (credentials->refusal == OAUTH_REFUSED_NONE) {
         return STATUS_DONE;
     }
-    return credentials->id_size == 0
-               ? malformed(e, "id", "no client can have it: 1 to 255 of A-Z a-z 0-9 . _ ~ @ / -")
-               : malformed(e, "secret", "it is empty, over 1024 bytes, or has control characters");
+    if (credentials->id_size == 0) {
+        return step_refused(&e->steps, credentials->refusal, "id",
+                            "no client can have it: 1 to 255 of A-Z a-z 0-9 . _ ~ @ / -");
+    }
+    return malformed(e, "secret", "it is empty, over 1024 bytes, or has control characters");
 }
 
 /* ---- the secret ---- */

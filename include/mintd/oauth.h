@@ -61,6 +61,8 @@ unsigned oauth_error_status(enum oauth_error error);
     X(NO_CREDENTIALS, "no client authentication", INVALID_CLIENT,                                  \
       "authenticate with Authorization: Basic, or with client_id and client_secret in the body")   \
     X(MALFORMED_CREDENTIALS, "malformed credentials", INVALID_CLIENT, OAUTH_WHO)                   \
+    X(CLIENT_ID_CHARACTER, "client id has a character that mintd does not take", INVALID_CLIENT,   \
+      OAUTH_WHO)                                                                                   \
     X(UNKNOWN_CLIENT, "unknown client", INVALID_CLIENT, OAUTH_WHO)                                 \
     X(WRONG_SECRET, "wrong secret", INVALID_CLIENT, OAUTH_WHO)                                     \
     X(SECRET_EXPIRED, "secret expired", INVALID_CLIENT, OAUTH_WHO)                                 \
@@ -185,6 +187,8 @@ void oauth_count_refusal(struct oauth *oauth, enum oauth_refusal refusal);
 /* A client's name: 1 to OAUTH_CLIENT_ID_MAX of A-Z a-z 0-9 . _ ~ @ / -, safe in keys, headers and
  * logs; so a token or a secret of ours, which somebody may send in its place, is none. */
 bool oauth_client_id_is_valid(struct slice id);
+/* Whether each character is one of those; so is none. */
+bool oauth_client_id_has_alphabet(struct slice id);
 /* A secret that can be sent: 1 to PASSWORD_SECRET_MAX bytes, no control bytes (RFC 7617 2). */
 bool oauth_secret_is_valid(struct slice secret);
 /* A list of scope-tokens (RFC 6749 3.3), one space between them; empty is fine. */
@@ -223,7 +227,8 @@ struct oauth_credentials {
 };
 
 /* From the value of an Authorization header. Another scheme than Basic, bad base64, no colon, an
- * empty part, control bytes: MALFORMED_CREDENTIALS. */
+ * empty part, control bytes in the secret: MALFORMED_CREDENTIALS. An id with a character that no id
+ * has: CLIENT_ID_CHARACTER. */
 void oauth_credentials_from_basic(struct oauth_credentials *credentials,
                                   struct slice authorization);
 /* From the decoded body. An id without a secret: NO_CREDENTIALS. */

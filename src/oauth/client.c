@@ -14,10 +14,7 @@ static bool has_secret_of_ours(struct slice id) {
     return false;
 }
 
-bool oauth_client_id_is_valid(struct slice id) {
-    if (id.size == 0 || id.size > OAUTH_CLIENT_ID_MAX || has_secret_of_ours(id)) {
-        return false;
-    }
+bool oauth_client_id_has_alphabet(struct slice id) {
     for (size_t i = 0; i < id.size; i++) {
         char c = id.data[i];
         bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -27,6 +24,11 @@ bool oauth_client_id_is_valid(struct slice id) {
         }
     }
     return true;
+}
+
+bool oauth_client_id_is_valid(struct slice id) {
+    return id.size != 0 && id.size <= OAUTH_CLIENT_ID_MAX && !has_secret_of_ours(id) &&
+           oauth_client_id_has_alphabet(id);
 }
 
 /* Copies a value behind the client's other texts; absent where there is no room. */

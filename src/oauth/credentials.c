@@ -23,6 +23,9 @@ bool oauth_secret_is_valid(struct slice secret) {
 
 static bool keep_id(struct oauth_credentials *credentials, struct slice id) {
     if (!oauth_client_id_is_valid(id)) {
+        if (!oauth_client_id_has_alphabet(id)) {
+            credentials->refusal = OAUTH_REFUSED_CLIENT_ID_CHARACTER;
+        }
         return false;
     }
     memcpy(credentials->id, id.data, id.size);
@@ -94,13 +97,12 @@ void oauth_credentials_from_basic(struct oauth_credentials *credentials,
 
 void oauth_credentials_from_body(struct oauth_credentials *credentials, struct slice id,
                                  struct slice secret) {
+    credentials->refusal = OAUTH_REFUSED_MALFORMED_CREDENTIALS;
     credentials->id_size = 0;
     credentials->secret_count = 0;
     if (secret.size == 0) {
         credentials->refusal = OAUTH_REFUSED_NO_CREDENTIALS;
     } else if (keep_id(credentials, id) && keep_secret(credentials, secret)) {
         credentials->refusal = OAUTH_REFUSED_NONE;
-    } else {
-        credentials->refusal = OAUTH_REFUSED_MALFORMED_CREDENTIALS;
     }
 }

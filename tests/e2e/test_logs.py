@@ -1,4 +1,5 @@
 """The log: the exact reason of each refusal under its request id, one line an event, no secret."""
+import base64
 import datetime
 import json
 import os
@@ -45,6 +46,19 @@ def test_reason_of_a_refused_client(pair, case):
         assert line["level"] == "info" and line["error"] == "invalid_client", line
         assert line["endpoint"].strip("/") == endpoint[1:] and line["reason"] == reason, line
         assert line["client"] == name and line["peer"] == "127.0.0.1", line
+
+
+@rows("F-29", space=("a b:x", "a b"), escaped=("urn%3Asvc%3Aa:x", "urn%3Asvc%3Aa"))
+def test_reason_of_an_id_with_another_character(pair, case):
+    """The log tells the operator; the caller is told what a wrong secret is told."""
+    text, name = case
+    raw = base64.b64encode(text.encode()).decode()
+    response, line = refusal(pair.a, form_request("/token", G, [("Authorization", "Basic " + raw)]))
+    wrong, _ = refusal(pair.a, mint_as("svc-a", "wrong"))
+    check_err(response, 401, "invalid_client")
+    assert response.body == wrong.body
+    assert line["reason"] == "client id has a character that mintd does not take", line
+    assert name not in json.dumps(line), line
 
 
 @row("REASON")

@@ -369,11 +369,18 @@ def test_explain_which_secret(pair, redis, ctl, client):
 
 @rows("CTL", padding=("Basic c3ZjLWE6eA", "base64"), url_safe=("Basic __-_", "base64"),
       nothing=("Basic", "base64"), no_colon=(header("svc-a"), "colon"),
-      id=(header("a b:x"), "id"), no_id=(header(":x"), "id"), empty=(header("svc-a:"), "secret"),
+      no_id=(header(":x"), "id"), empty=(header("svc-a:"), "secret"),
       line=(header("svc-a:s3cret-A_1.x~\n"), "secret"), control=(header("svc-a:a\x01b"), "secret"))
 def test_explain_malformed_credentials(pair, ctl, case):
     document = failed_at(ctl, case[0], case[1], "malformed credentials")
     refused_alike(pair.a, case[0], document)
+
+
+@row("F-29")
+def test_explain_an_id_with_another_character(pair, ctl):
+    text = header("a b:x")
+    document = failed_at(ctl, text, "id", "client id has a character that mintd does not take")
+    refused_alike(pair.a, text, document)
 
 
 @row("CTL")

@@ -41,10 +41,15 @@ static void assert_both(const struct oauth_credentials *credentials, struct slic
     assert_slice(secret_of(credentials, 1), raw);
 }
 
+static bool is_malformed(const struct oauth_credentials *credentials) {
+    return credentials->refusal == OAUTH_REFUSED_MALFORMED_CREDENTIALS ||
+           credentials->refusal == OAUTH_REFUSED_CLIENT_ID_CHARACTER;
+}
+
 static void assert_malformed_header(const char *header) {
     struct oauth_credentials credentials;
     read_header(&credentials, slice_of_string(header));
-    if (credentials.refusal != OAUTH_REFUSED_MALFORMED_CREDENTIALS) {
+    if (!is_malformed(&credentials)) {
         fail_msg("taken for credentials: %s", header);
     }
 }
@@ -52,7 +57,7 @@ static void assert_malformed_header(const char *header) {
 static void assert_malformed_pair(struct slice id_and_secret) {
     struct oauth_credentials credentials;
     read_pair(&credentials, id_and_secret);
-    if (credentials.refusal != OAUTH_REFUSED_MALFORMED_CREDENTIALS) {
+    if (!is_malformed(&credentials)) {
         fail_msg("taken for credentials: %.*s", (int)id_and_secret.size, id_and_secret.data);
     }
 }
@@ -317,7 +322,7 @@ static void id_alone_authenticates_nobody(void **state) {
 static void assert_malformed_body(struct slice id, struct slice secret) {
     struct oauth_credentials credentials;
     read_body(&credentials, id, secret);
-    assert_int_equal(credentials.refusal, OAUTH_REFUSED_MALFORMED_CREDENTIALS);
+    assert_true(is_malformed(&credentials));
 }
 
 static void malformed_body_credentials_are_refused(void **state) {
@@ -358,6 +363,22 @@ static void secrets_of_ours_are_no_ids(void **state) {
     assert_int_equal(credentials.refusal, OAUTH_REFUSED_NONE);
 }
 
+/* F-29: the operator is told; an id that is too long or empty has another fault. */
+static void characters_that_no_id_has_are_told(void **state) {
+    static const char *const ids[] = {"urn:svc:a", "a b", "a+b", "a|b", "caf\xc3\xa9"};
+    struct oauth_credentials credentials;
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ids); i++) {
+        read_body(&credentials, slice_of_string(ids[i]), S("secret"));
+        assert_int_equal(credentials.refusal, OAUTH_REFUSED_CLIENT_ID_CHARACTER);
+        assert_int_equal(oauth_credentials_id(&credentials).size, 0);
+    }
+    read_pair(&credentials, S("urn%3Asvc%3Aa:secret"));
+    assert_int_equal(credentials.refusal, OAUTH_REFUSED_CLIENT_ID_CHARACTER);
+    read_pair(&credentials, S(":secret"));
+    assert_int_equal(credentials.refusal, OAUTH_REFUSED_MALFORMED_CREDENTIALS);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_pair_is_read_once),
@@ -379,6 +400,7 @@ int main(void) {
         cmocka_unit_test(id_alone_authenticates_nobody),
         cmocka_unit_test(malformed_body_credentials_are_refused),
         cmocka_unit_test(secrets_of_ours_are_no_ids),
+        cmocka_unit_test(characters_that_no_id_has_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,8 +57,9 @@ static void assert_told_alike(enum oauth_refusal a, enum oauth_refusal b) {
 /* T-21: who guesses learns nothing from the words. R-05: nor of a token. */
 static void what_must_not_be_told_apart_is_not(void **state) {
     static const enum oauth_refusal clients[] = {
-        OAUTH_REFUSED_UNKNOWN_CLIENT, OAUTH_REFUSED_WRONG_SECRET, OAUTH_REFUSED_SECRET_EXPIRED,
-        OAUTH_REFUSED_CLIENT_DISABLED, OAUTH_REFUSED_MALFORMED_CREDENTIALS};
+        OAUTH_REFUSED_UNKNOWN_CLIENT,        OAUTH_REFUSED_WRONG_SECRET,
+        OAUTH_REFUSED_SECRET_EXPIRED,        OAUTH_REFUSED_CLIENT_DISABLED,
+        OAUTH_REFUSED_MALFORMED_CREDENTIALS, OAUTH_REFUSED_CLIENT_ID_CHARACTER};
     static const enum oauth_refusal tokens[] = {OAUTH_REFUSED_TOKEN_UNKNOWN,
                                                 OAUTH_REFUSED_TOKEN_MALFORMED,
                                                 OAUTH_REFUSED_TOKEN_EXPIRED,
