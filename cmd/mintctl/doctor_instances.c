@@ -66,6 +66,11 @@ static const struct notice {
      "gets X-Forwarded-For or Forwarded from an address that it does not trust: behind such a "
      "proxy one caller who fails too often locks out all others",
      "name the proxy in --trusted-proxies; the instance's log has its address"},
+    {"redis changed", "identity",
+     "noticed in the last minute that Redis was emptied, or is another one than before: clients "
+     "and tokens are not those that were there",
+     "see that --redis leads to the right Redis and that it keeps its data; --redis-identity pins "
+     "it"},
 };
 
 static void judge_notices(struct doctor *doctor, const struct instances *instances) {

@@ -5,6 +5,7 @@
 #ifndef MINTD_API_H
 #define MINTD_API_H
 
+#include "mintd/clock.h"
 #include "mintd/http_server.h"
 #include "mintd/networks.h"
 #include "mintd/oauth.h"
@@ -19,10 +20,11 @@ struct worker_metrics {
 };
 
 /* What an instance has to tell its operator: `mintctl doctor` finds it in the heartbeat. Each stays
- * until the end of the process. */
+ * until the end of the process; REDIS_CHANGED stays for a minute. */
 #define API_NOTICES(X)                                                                             \
     X(CLIENT_DIFFERS, "client differs")   /* --client and its record */                            \
-    X(UNTRUSTED_PROXY, "untrusted proxy") /* X-Forwarded-For comes from no trusted address */
+    X(UNTRUSTED_PROXY, "untrusted proxy") /* X-Forwarded-For comes from no trusted address */      \
+    X(REDIS_CHANGED, "redis changed")     /* it was emptied, or is another one than before */
 
 enum api_notice {
 #define X(id, name) API_NOTICE_##id,
@@ -67,6 +69,12 @@ struct api_process {
 
 static inline void api_notice(struct api_process *process, enum api_notice notice) {
     atomic_fetch_or(&process->notices, 1u << notice);
+}
+
+/* Whether Redis had another identity than before, in the last minute. */
+static inline bool api_redis_has_changed(const struct api_process *process) {
+    uint64_t changed_ms = atomic_load(&process->identity_changed_ms);
+    return changed_ms != 0 && clock_monotonic_ms() - changed_ms < 60000u;
 }
 
 enum api_paths {

@@ -99,6 +99,11 @@ static void write_rates(struct buffer *json, const struct api_rates *rates) {
     buffer_append_char(json, '}');
 }
 
+static unsigned notices_of(const struct api_process *process) {
+    unsigned lately = api_redis_has_changed(process) ? 1u << API_NOTICE_REDIS_CHANGED : 0;
+    return atomic_load(&process->notices) | lately;
+}
+
 static void write_notices(struct buffer *json, unsigned notices) {
     static const char *const names[] = {
 #define X(id, name) name,
@@ -145,7 +150,7 @@ void heartbeat_write(const struct api_process *process, uint64_t wall_ms, struct
     }
     write_totals(json, &totals);
     write_rates(json, &process->rates);
-    write_notices(json, atomic_load(&process->notices));
+    write_notices(json, notices_of(process));
     write_skew(json);
     buffer_append_char(json, '}');
 }

@@ -11,7 +11,6 @@
 
 #define YES_FOR_NS 1000000000ull
 #define NO_FOR_NS 200000000ull
-#define TOLD_FOR_MS 60000u
 #define BODY_MAX 256u
 
 struct readiness_call {
@@ -20,8 +19,7 @@ struct readiness_call {
 
 /* For people: neither a reason to be ready nor not to be. */
 static void write_warning(const struct api_process *process, struct buffer *body) {
-    uint64_t changed_ms = atomic_load(&process->identity_changed_ms);
-    if (changed_ms != 0 && clock_monotonic_ms() - changed_ms < TOLD_FOR_MS) {
+    if (api_redis_has_changed(process)) {
         buffer_append(body, S(",\"warning\":\"redis was emptied, or is another one than before\""));
     }
 }

@@ -50,6 +50,25 @@ def test_flushall_while_it_runs(start_mintd, own_redis):
     assert len(instance.find_log(CHANGED)) == 1
 
 
+@row("F-15-doctor")
+def test_doctor_tells_of_another_identity(start_mintd, own_redis):
+    """The instance's heartbeat carries it for a minute."""
+    instance = start_mintd(redis=own_redis, name="bereft")
+    instance.wait_for_store()
+    doctor = Mintctl(own_redis)
+
+    def findings():
+        return [found for found in doctor.json("doctor", status=1)["findings"]
+                if found["check"] == "identity" and found["result"] == "warning"]
+
+    assert findings() == []
+    own_redis.cli("FLUSHALL")
+    wait_until(findings, 30, "the heartbeat tells it")
+    found, = findings()
+    assert "bereft" in found["text"] and "emptied" in found["text"], found
+    assert "--redis-identity" in found["advice"], found
+
+
 @row("F-15-restart")
 def test_a_restart_without_persistence(start_mintd, own_redis):
     instance = start_mintd("--client", CLIENT, redis=own_redis)
