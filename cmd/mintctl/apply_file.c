@@ -283,8 +283,8 @@ static int compare_id_with_entry(const void *id, const void *entry) {
 }
 
 const struct apply_entry *apply_file_find(const struct apply_file *file, struct slice id) {
-    struct apply_entry *const *found =
-        bsearch(&id, file->sorted, file->count, sizeof file->sorted[0], compare_id_with_entry);
+    struct apply_entry *const *found = bsearch(&id, file->sorted, file->count,
+                                               sizeof(struct apply_entry *), compare_id_with_entry);
     return found == NULL ? NULL : *found;
 }
 
@@ -293,7 +293,7 @@ static enum status sort_entries(const char *path, struct apply_file *file) {
     for (size_t i = 0; i < file->count; i++) {
         file->sorted[i] = &file->entries[i];
     }
-    qsort(file->sorted, file->count, sizeof file->sorted[0], compare_entries);
+    qsort(file->sorted, file->count, sizeof(struct apply_entry *), compare_entries);
     for (size_t i = 1; i < file->count; i++) {
         const struct apply_entry *entry = file->sorted[i];
         if (slice_equal(entry->id, file->sorted[i - 1]->id)) {
