@@ -206,6 +206,9 @@ static bool load_tls(struct instance_options *instance) {
     if (slice_is_absent(instance->tls_certificate)) {
         return wrong("--tls-key", "give the file of the certificate too, with --tls-cert");
     }
+    if (!crypto_start()) {
+        return wrong("TLS", "not enough memory");
+    }
     instance->tls = http_tls_new(instance->tls_certificate, instance->tls_key, &error);
     storage[error.size] = '\0';
     return instance->tls != NULL || wrong("TLS", storage);

@@ -11,6 +11,11 @@
 
 struct crypto;
 
+/* Readies OpenSSL, which walks into NULL where memory was short as it first readied itself: to be
+ * asked before any of it is used. Costs next to nothing when repeated. False: OpenSSL must not be
+ * used. */
+bool crypto_start(void);
+
 /* NULL where memory or OpenSSL's algorithms are not to be had. */
 struct crypto *crypto_new(void);
 void crypto_free(struct crypto *crypto); /* wipes; NULL is fine */

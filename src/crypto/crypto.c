@@ -30,6 +30,10 @@ static bool checked(bool ok) {
     return ok;
 }
 
+bool crypto_start(void) {
+    return OPENSSL_init_crypto(0, NULL) == 1 && OSSL_LIB_CTX_get0_global_default() != NULL;
+}
+
 static bool init_mac(struct crypto *crypto) {
     crypto->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     if (crypto->hmac == NULL) {
@@ -55,7 +59,7 @@ struct crypto *crypto_new(void) {
     if (crypto == NULL) {
         return NULL;
     }
-    if (!checked(init_mac(crypto))) {
+    if (!crypto_start() || !checked(init_mac(crypto))) {
         crypto_free(crypto);
         return NULL;
     }

@@ -6,6 +6,7 @@
  * refuses, nothing is kept); a job of a lower rank needs the place, the deadline passes, an owner
  * has no time left or the pool is freed with jobs waiting (they come back, not checked). */
 #include "mintd/clock.h"
+#include "mintd/crypto.h"
 #include "mintd/password.h"
 #include "mintd/thread.h"
 #include "password_inbox.h"
@@ -147,7 +148,7 @@ static bool init_locks(struct password_pool *pool) {
 }
 
 static bool init_seed(struct hash_seed *seed) {
-    bool ok = RAND_bytes((uint8_t *)seed, sizeof *seed) == 1;
+    bool ok = crypto_start() && RAND_bytes((uint8_t *)seed, sizeof *seed) == 1;
     if (!ok) {
         ERR_clear_error();
     }

@@ -3,6 +3,7 @@
  * Failure modes: a certificate that is not believed, and whatever else OpenSSL refuses: its alert
  * is there to be taken, and nothing more comes. */
 #include "mintd/tls_client.h"
+#include "mintd/crypto.h"
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -78,7 +79,7 @@ struct tls_client *tls_client_new(const struct tls_client_options *options, stru
         complain(error, "not enough memory");
         return NULL;
     }
-    client->context = SSL_CTX_new(TLS_client_method());
+    client->context = crypto_start() ? SSL_CTX_new(TLS_client_method()) : NULL;
     if (client->context == NULL ||
         SSL_CTX_set_min_proto_version(client->context, TLS1_2_VERSION) != 1) {
         complain(error, "OpenSSL does not do what is needed of it");
