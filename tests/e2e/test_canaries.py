@@ -15,6 +15,7 @@ from support.canaries import CHOSEN, FROM_A_FILE, Hunt, Monitor, everything_in
 from support.clients import G, basic, bearer
 from support.http import form_request, request_bytes
 from support.mintctl import REPORT, Mintctl, command_line
+from support.mintd import environment
 from support.oauth import jti, row, wait_status, wait_until
 from support.redis_server import RedisServer
 from support.timing import scaled
@@ -306,7 +307,7 @@ def test_a_token_on_the_command_line_is_gone_while_mintctl_waits(own_redis):
         own_redis.pause()
         try:
             process = subprocess.Popen([*command_line(*arguments, token), "--redis", own_redis.url],
-                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
             assert b"warning" in process.stderr.readline()
             line = read_files("/proc/%d/cmdline" % process.pid)
             assert there.find(line), line

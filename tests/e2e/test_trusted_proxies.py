@@ -10,7 +10,6 @@ from support.http import form_request
 from support.mintctl import Mintctl
 from support.mintd import Mintd, run
 from support.oauth import check_err, check_tok, make_client, row, rows, unique, wait_until
-from support.redis_server import free_port
 
 LIMIT = 3
 PEER = "127.0.0.1"
@@ -229,9 +228,9 @@ def test_a_peer_without_a_proxy_is_counted_with_its_network(redis, start_mintd, 
 @row("F-36")
 def test_a_proxy_that_a_listener_of_both_families_sees(redis, start_mintd, client):
     """The peer is ::ffff:127.0.0.1 there, and is in 127.0.0.0/8."""
-    port = free_port()
     instance = start_mintd("--failure-limit", "3", "--trusted-proxies", "127.0.0.0/8", redis=redis,
-                           listen=("[::]:%d" % port,))
+                           listen=("[::]:0",))
+    port = int(instance.find_log("listening")[0]["address"].rpartition(":")[2])
     instance.wait_for_store()
     address = fresh()
     assert address_of(instance, redis, client, *forwarded(address), address=("127.0.0.1", port)) == address
