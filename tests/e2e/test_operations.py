@@ -373,6 +373,7 @@ def test_metrics_hold_nothing_of_the_caller(mintd):
                 form_request("/token", G + b"&client_id=%s&client_secret=x" % canary.encode())]
     for raw in requests:
         mintd.exchange(raw)
+    series()  # it is an answer itself, that the next one tells of
     before = series()
     for raw in requests:
         mintd.exchange(raw.replace(canary.encode(), canary.encode()[::-1]))
@@ -560,7 +561,8 @@ def answer_of_the_end(connection):
 
 def end_with_slow_secrets(mintd, redis, *signals):
     """The end, while as many slow secrets wait as one address may have; after how many seconds they were given
-    back. After that those that are being checked are waited for, and no other."""
+    back. After that those that are being checked are waited for, and no other: two, and where each worker gives
+    back its own, two more may begin between one worker's and the next."""
     redis.cli("HSET", "mintd:client:slow", "secret:1", "$scrypt$ln=15,r=8,p=10$c2FsdHNhbHRzYWx0c2FsdA$" + "A" * 43)
     mintd.wait_for_store()
     with ThreadPoolExecutor(34) as callers:
@@ -580,7 +582,7 @@ def end_with_slow_secrets(mintd, redis, *signals):
     assert given_back and sum(status is None for status, _ in answers) <= 2, answers
     reasons = [line["reason"] for line in mintd.find_log("refused")]
     behind = reasons[reasons.index("too many secrets to check"):]
-    assert len(behind) - behind.count("too many secrets to check") <= 2, reasons
+    assert len(behind) - behind.count("too many secrets to check") <= 4, reasons
     return max(given_back) - start
 
 

@@ -98,6 +98,12 @@ class Monitor:
             if "unix:" not in origin:
                 self._seen.append(_MONITOR_ARGUMENT.findall(line[line.index("]") + 1 :]))
 
+    def requests(self):
+        """Of commands(), those that a request may have caused: not what an instance asks for itself."""
+        own = ("HELLO", "AUTH", "SELECT", "CLIENT", "PING", "ROLE", "TIME")
+        return [c for c in self.commands() if c[0].upper() not in own
+                and not c[1].startswith(("mintd:instance", "mintd:identity", "mintd:schema"))]
+
     def close(self):
         self._connection.close()
 
