@@ -52,7 +52,8 @@ static void print_man(void) {
     roff_section("SIGNALS");
     roff_text(
         "SIGTERM and SIGINT drain and end it within 10 s; a second one ends it at once. SIGHUP "
-        "reads certificate and key again.");
+        "reads certificate and key again at once; every 30 s they are read when they have "
+        "changed.");
     roff_section("EXIT STATUS");
     roff_text("0 done, 1 it could not start, 2 a setting is wrong.");
     roff_section("SEE ALSO");

@@ -229,7 +229,7 @@ const struct setting settings[] = {
      SETTING_PUBLIC},
     {"--tls-cert", "MINTD_TLS_CERT", "FILE",
      "certificate and its chain, in PEM: every TCP address of --listen speaks TLS then; read\n"
-     "again at SIGHUP (no TLS)",
+     "again when it changes and at SIGHUP (no TLS)",
      set_tls_certificate, false, SETTING_PUBLIC},
     {"--tls-key", "MINTD_TLS_KEY", "FILE", "its key, in PEM, without a passphrase", set_tls_key,
      false, SETTING_PUBLIC},

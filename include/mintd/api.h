@@ -51,7 +51,8 @@ struct api_process {
     const char *client;         /* id of --client; NULL: none */
     const struct slice *listen; /* [listen_count]: the addresses, as they were given */
     unsigned listen_count;
-    bool tls; /* those of them that are TCP speak TLS */
+    bool tls;                               /* those of them that are TCP speak TLS */
+    _Atomic long long certificate_expiry_s; /* Unix time; 0: no TLS, or not known */
     unsigned worker_count;
     struct api_rates rates;
     _Atomic unsigned notices; /* a bit an enum api_notice */

@@ -19,5 +19,7 @@ struct http_tls *http_tls_share(struct http_tls *tls);
 void http_tls_free(struct http_tls *tls); /* NULL is fine */
 /* Seconds until the certificate expires; negative where it has. */
 long long http_tls_seconds_left(const struct http_tls *tls);
+/* When it expires: Unix time. */
+long long http_tls_expiry(const struct http_tls *tls);
 
 #endif

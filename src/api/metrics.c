@@ -212,6 +212,12 @@ static void write_process(struct buffer *text, const struct api_process *process
     write_head(text, "mintd_log_lines_dropped_total", "counter",
                "Log lines dropped because the sink was slower than the log.");
     write_number(text, "mintd_log_lines_dropped_total", log_dropped());
+    long long expiry = atomic_load(&process->certificate_expiry_s);
+    if (expiry > 0) {
+        write_head(text, "mintd_tls_certificate_expiry_seconds", "gauge",
+                   "When the certificate in use expires, since the epoch.");
+        write_number(text, "mintd_tls_certificate_expiry_seconds", (uint64_t)expiry);
+    }
 }
 
 /* Absent where nobody can tell. */

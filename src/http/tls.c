@@ -232,6 +232,16 @@ long long http_tls_seconds_left(const struct http_tls *tls) {
     return days * 86400LL + seconds;
 }
 
+long long http_tls_expiry(const struct http_tls *tls) {
+    const X509 *certificate = SSL_CTX_get0_certificate(tls->context);
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    int days = 0, seconds = 0;
+    bool ok = certificate != NULL && epoch != NULL &&
+              ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(certificate)) == 1;
+    ASN1_TIME_free(epoch);
+    return ok ? days * 86400LL + seconds : 0;
+}
+
 /* ---- a session's life ---- */
 
 static bool open_ssl(struct tls_session *session) {

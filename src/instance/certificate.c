@@ -1,30 +1,77 @@
 #include "instance/certificate.h"
 #include "mintd/log.h"
+#include <string.h>
 
 #define ERROR_MAX 512u
 #define SOON_S (7 * 24 * 3600)
 
-void certificate_tell(const struct http_tls *tls) {
+void certificate_tell(const struct http_tls *tls, struct api_process *process) {
     long long left = http_tls_seconds_left(tls);
+    atomic_store(&process->certificate_expiry_s, http_tls_expiry(tls));
     log_info("certificate in use", LOG_NUMBER("expires_in_s", left));
     if (left < 0) {
-        log_warning("the certificate has expired: clients will refuse it; renew the file, then "
-                    "send SIGHUP");
+        log_warning("the certificate has expired: clients will refuse it; renew the file");
     } else if (left < SOON_S) {
-        log_warning("the certificate expires within a week: renew the file, then send SIGHUP");
+        log_warning("the certificate expires within a week: renew the file");
     }
 }
 
-struct http_tls *certificate_reload(const struct instance_options *options) {
+static bool look(struct certificate_watch *watch, uint8_t digest[CRYPTO_DIGEST_SIZE]) {
+    const struct slice files[] = {watch->options->tls_certificate, watch->options->tls_key};
+    return file_digest(watch->crypto, files, 2, digest);
+}
+
+static void use_files(struct certificate_watch *watch) {
     char storage[ERROR_MAX];
     struct buffer error = buffer_of(storage, sizeof storage);
+    const struct instance_options *options = watch->options;
     struct http_tls *tls = http_tls_new(options->tls_certificate, options->tls_key, &error);
     if (tls == NULL) {
-        log_error("the certificate is not reloaded, the old one stays in use: put the files right, "
-                  "then send SIGHUP again",
+        log_error("the certificate is not reloaded, the old one stays in use: put the files right; "
+                  "they are looked at every 30 s, or send SIGHUP again",
                   LOG_TEXT("problem", buffer_slice(&error)));
-        return NULL;
+        return;
     }
-    certificate_tell(tls);
-    return tls;
+    certificate_tell(tls, watch->process);
+    watch->on_fresh(watch->data, tls);
+}
+
+/* The look comes before the reading: files that change in between are seen at the next look. So a
+ * pair of which one half was written only is told as an error, and used once it is whole. */
+void certificate_reload(struct certificate_watch *watch) {
+    uint8_t digest[CRYPTO_DIGEST_SIZE];
+    if (look(watch, digest)) {
+        memcpy(watch->seen, digest, sizeof digest);
+    }
+    use_files(watch);
+}
+
+static void on_look(uv_timer_t *timer) {
+    struct certificate_watch *watch = timer->data;
+    uint8_t digest[CRYPTO_DIGEST_SIZE];
+    if (look(watch, digest) && memcmp(watch->seen, digest, sizeof digest) != 0) {
+        memcpy(watch->seen, digest, sizeof digest);
+        use_files(watch);
+    }
+}
+
+bool certificate_watch_init(struct certificate_watch *watch, uv_loop_t *loop) {
+    watch->timer.data = watch;
+    if (uv_timer_init(loop, &watch->timer) != 0) {
+        return false;
+    }
+    if (watch->options->tls == NULL) {
+        return true;
+    }
+    watch->crypto = crypto_new();
+    return watch->crypto != NULL && look(watch, watch->seen) &&
+           uv_timer_start(&watch->timer, on_look, watch->look_ms, watch->look_ms) == 0;
+}
+
+void certificate_watch_close(struct certificate_watch *watch) {
+    uv_close((uv_handle_t *)&watch->timer, NULL);
+}
+
+void certificate_watch_fini(struct certificate_watch *watch) {
+    crypto_free(watch->crypto);
 }

@@ -43,6 +43,7 @@ struct instance {
     uv_loop_t loop;
     uv_signal_t on_term, on_int, on_hup;
     uv_timer_t drain_delay;
+    struct certificate_watch certificate;
     uv_async_t workers_ended;
     _Atomic unsigned ended;
     bool stopping;
@@ -353,19 +354,23 @@ static void on_signal(uv_signal_t *handle, int signal_number) {
     instance->stopping = true;
 }
 
-/* Certificate and key are read and checked here, on the main thread; each worker takes the result
- * between two requests. */
+/* Certificate and key are read and checked on the main thread; each worker takes the result between
+ * two requests. */
+static void on_fresh_certificate(void *data, struct http_tls *tls) {
+    struct instance *instance = data;
+    for (unsigned i = 0; i < instance->started; i++) {
+        worker_use_tls(&instance->workers[i], http_tls_share(tls));
+    }
+    http_tls_free(tls);
+}
+
 static void on_hangup(uv_signal_t *handle, int signal_number) {
     struct instance *instance = handle->data;
     if (instance->options->tls == NULL) {
         log_info("nothing to reload", LOG_NUMBER("signal", signal_number));
         return;
     }
-    struct http_tls *tls = certificate_reload(instance->options);
-    for (unsigned i = 0; i < instance->started && tls != NULL; i++) {
-        worker_use_tls(&instance->workers[i], http_tls_share(tls));
-    }
-    http_tls_free(tls);
+    certificate_reload(&instance->certificate);
 }
 
 static void end_main_loop(struct instance *instance) {
@@ -374,6 +379,7 @@ static void end_main_loop(struct instance *instance) {
     uv_close((uv_handle_t *)&instance->on_int, NULL);
     uv_close((uv_handle_t *)&instance->on_hup, NULL);
     uv_close((uv_handle_t *)&instance->drain_delay, NULL);
+    certificate_watch_close(&instance->certificate);
     uv_close((uv_handle_t *)&instance->workers_ended, NULL);
 }
 
@@ -391,8 +397,14 @@ static bool open_main_loop(struct instance *instance) {
     instance->on_hup.data = instance;
     instance->workers_ended.data = instance;
     instance->drain_delay.data = instance;
+    instance->certificate.options = instance->options;
+    instance->certificate.process = &instance->process;
+    instance->certificate.on_fresh = on_fresh_certificate;
+    instance->certificate.data = instance;
+    instance->certificate.look_ms = CERTIFICATE_LOOK_MS;
     return uv_async_init(&instance->loop, &instance->workers_ended, on_workers_ended) == 0 &&
            uv_timer_init(&instance->loop, &instance->drain_delay) == 0 &&
+           certificate_watch_init(&instance->certificate, &instance->loop) &&
            uv_signal_init(&instance->loop, &instance->on_term) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_int) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_hup) == 0 &&
@@ -412,7 +424,7 @@ static void tell_start(struct instance *instance) {
     }
     warn_of_guessed_issuer(instance);
     if (options->tls != NULL) {
-        certificate_tell(options->tls);
+        certificate_tell(options->tls, &instance->process);
     }
     if (options->store_in_memory) {
         log_warning("the store is memory: tokens and clients are this process's alone and gone at "
@@ -465,6 +477,7 @@ static void free_instance(struct instance *instance) {
     }
     cache_group_free(instance->caches);
     http_bounds_free(instance->bounds);
+    certificate_watch_fini(&instance->certificate);
     if (instance->loop_open) {
         uv_loop_close(&instance->loop);
     }

@@ -279,6 +279,42 @@ def test_a_bad_file_keeps_the_old_certificate(start_mintd, redis, folder):
         assert name_of(c) == "kept"
 
 
+@row("F-11")
+def test_swapped_files_are_served_without_a_signal(start_mintd, redis, folder):
+    """F-11: a link to the folder of both files is swapped, as Kubernetes does it. (Files that cannot be used:
+    tests/integration/test_certificate_watch.c.)"""
+    base = os.path.join(folder, unique("mount"))
+    pairs = {}
+    for name, days in (("v1", 30), ("v2", 60)):
+        os.makedirs(os.path.join(base, name))
+        pairs[name] = made = Certificate(os.path.join(base, name), name, days=days)
+        os.rename(made.file, os.path.join(base, name, "tls.crt"))
+        os.rename(made.key, os.path.join(base, name, "tls.key"))
+        made.file, made.key = (os.path.join(base, "..data", part) for part in ("tls.crt", "tls.key"))
+
+    def swap(name):
+        os.symlink(name, os.path.join(base, "..next"))
+        os.replace(os.path.join(base, "..next"), os.path.join(base, "..data"))
+
+    everybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for name in pairs:
+        everybody.load_verify_locations(os.path.join(base, name, "tls.crt"))
+
+    def served():
+        with Connection(instance.address, tls=everybody) as c:
+            return name_of(c)
+
+    swap("v1")
+    instance = start_mintd(redis=redis, certificate=pairs["v1"])
+    instance.tls = everybody
+    instance.wait_for_store()
+    first = metric(instance, "mintd_tls_certificate_expiry_seconds")
+    assert served() == "v1" and first > time.time()
+    swap("v2")
+    wait_until(lambda: served() == "v2", 60, "the new certificate")
+    assert metric(instance, "mintd_tls_certificate_expiry_seconds") > first + 29 * 86400
+
+
 # ---- settings ----
 
 

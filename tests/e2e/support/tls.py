@@ -13,13 +13,13 @@ from .timing import scaled
 
 
 class Certificate:
-    def __init__(self, directory, name, kind="ec"):
+    def __init__(self, directory, name, kind="ec", days=30):
         self.file, self.key = (os.path.join(directory, "%s.%s.pem" % (name, kind))
                                for kind in ("cert", "key"))
         self.name = name
         key = {"ec": ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["rsa:2048"]}[kind]
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", *key, "-nodes", "-days", "30", "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+            ["openssl", "req", "-x509", "-newkey", *key, "-nodes", "-days", str(days), "-subj", "/CN=" + name, "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
              "-out", self.file, "-keyout", self.key], check=True, capture_output=True)
 
     def trusting(self, *others, maximum=None):
