@@ -1,5 +1,6 @@
 /* main.c: settings in, exit status out: 0 done, 1 it could not start, 2 a setting is wrong. */
 #include "check.h"
+#include "mintd/crypto.h"
 #include "mintd/descriptors.h"
 #include "mintd/log.h"
 #include "options.h"
@@ -70,6 +71,7 @@ int main(int argc, char **argv) {
         return 1; /* and nowhere to say so */
     }
     protect_memory();
+    crypto_watch_allocations();
     signal(SIGPIPE, SIG_IGN);
     switch (options_init(&options, argc, argv)) {
     case OPTIONS_RUN:
@@ -82,6 +84,9 @@ int main(int argc, char **argv) {
         break;
     case OPTIONS_WRONG:
         status = 2;
+        break;
+    case OPTIONS_NO_MEMORY:
+        status = 1;
         break;
     }
     options_fini(&options);

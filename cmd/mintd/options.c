@@ -16,6 +16,11 @@ static bool wrong(const char *where, const char *what) {
     return false;
 }
 
+static bool short_of_memory(struct options *options, const char *where) {
+    options->no_memory = true;
+    return wrong(where, "not enough memory");
+}
+
 static void add_note(struct options *options, const char *what, struct slice setting,
                      const char *nearest) {
     if (options->note_count == NOTES_MAX) {
@@ -64,10 +69,10 @@ static bool apply_file(struct options *options, const struct setting *setting, c
                        const char *path) {
     char *text = calloc(1, SETTING_FILE_STORAGE);
     if (text == NULL) {
-        return wrong(variable, "not enough memory");
+        return short_of_memory(options, variable);
     }
     options->owned[options->owned_count++] = text; /* options_fini() wipes and frees it */
-    const char *why = setting_file_read(path, text);
+    const char *why = setting_file_read(path, text, &options->no_memory);
     if (why != NULL) {
         char what[ERROR_MAX];
         snprintf(what, sizeof what, "cannot read %s: %s", path, why);
@@ -194,7 +199,8 @@ static bool apply_defaults(struct options *options) {
 }
 
 /* Both files or neither. What is read here is served. */
-static bool load_tls(struct instance_options *instance) {
+static bool load_tls(struct options *options) {
+    struct instance_options *instance = &options->instance;
     char storage[ERROR_MAX];
     struct buffer error = buffer_of(storage, sizeof storage - 1);
     if (slice_is_absent(instance->tls_certificate) && slice_is_absent(instance->tls_key)) {
@@ -207,11 +213,16 @@ static bool load_tls(struct instance_options *instance) {
         return wrong("--tls-key", "give the file of the certificate too, with --tls-cert");
     }
     if (!crypto_start()) {
-        return wrong("TLS", "not enough memory");
+        return short_of_memory(options, "TLS");
     }
-    instance->tls = http_tls_new(instance->tls_certificate, instance->tls_key, &error);
+    instance->tls =
+        http_tls_new(instance->tls_certificate, instance->tls_key, &error, &options->no_memory);
     storage[error.size] = '\0';
     return instance->tls != NULL || wrong("TLS", storage);
+}
+
+static enum options_result refusal(const struct options *options) {
+    return options->no_memory ? OPTIONS_NO_MEMORY : OPTIONS_WRONG;
 }
 
 enum options_result options_init(struct options *options, int argc, char **argv) {
@@ -229,18 +240,18 @@ enum options_result options_init(struct options *options, int argc, char **argv)
     options->instance.refusals_told = 20;
 
     if (!apply_arguments(options, &result, argc, argv)) {
-        return OPTIONS_WRONG;
+        return refusal(options);
     }
     if (result == OPTIONS_SHOWN) {
         return OPTIONS_SHOWN;
     }
     for (size_t i = 0; i < settings_count; i++) {
         if (options->given[i].source == FROM_DEFAULT && !apply_environment(options, &settings[i])) {
-            return OPTIONS_WRONG;
+            return refusal(options);
         }
     }
     environment_each_unknown(name_of_setting, on_unknown_variable, options);
-    return apply_defaults(options) && load_tls(&options->instance) ? result : OPTIONS_WRONG;
+    return apply_defaults(options) && load_tls(options) ? result : refusal(options);
 }
 
 void options_fini(struct options *options) {

@@ -7,9 +7,10 @@
 
 enum options_result {
     OPTIONS_RUN,
-    OPTIONS_CHECK, /* --check: all is well, do not run */
-    OPTIONS_SHOWN, /* --help or --version has been printed */
-    OPTIONS_WRONG, /* one line on standard error has said what */
+    OPTIONS_CHECK,     /* --check: all is well, do not run */
+    OPTIONS_SHOWN,     /* --help or --version has been printed */
+    OPTIONS_WRONG,     /* one line on standard error has said what */
+    OPTIONS_NO_MEMORY, /* the same; no setting is to blame */
 };
 
 #define SETTINGS_MAX 64u
@@ -40,6 +41,7 @@ struct options {
     enum log_level log_level;
     struct oauth_client_seed seed;
     bool secret_on_command_line;
+    bool no_memory;  /* why it was refused, not a setting */
     char *owned[16]; /* texts read from files; freed by options_fini() */
     unsigned owned_count;
 };

@@ -16,9 +16,11 @@ static int read_bytes(const char *path, char *bytes, size_t *size) {
     return error;
 }
 
-const char *setting_file_read(const char *path, char storage[SETTING_FILE_STORAGE]) {
+const char *setting_file_read(const char *path, char storage[SETTING_FILE_STORAGE],
+                              bool *no_memory) {
     size_t size = 0;
     int error = read_bytes(path, storage, &size);
+    *no_memory = error == ENOMEM;
     if (error != 0) {
         return strerror(error);
     }

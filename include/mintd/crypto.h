@@ -15,6 +15,12 @@ struct crypto;
  * asked before any of it is used. Costs next to nothing when repeated. False: OpenSSL must not be
  * used. */
 bool crypto_start(void);
+/* Has OpenSSL's allocations watched: it does not always say that memory was what was missing. For
+ * main(), ahead of crypto_start() and of all threads; without it none are counted. */
+void crypto_watch_allocations(void);
+/* How many have failed since, on all threads. */
+unsigned crypto_failed_allocations(void);
+unsigned crypto_failed_allocations(void);
 
 /* NULL where memory or OpenSSL's algorithms are not to be had. */
 struct crypto *crypto_new(void);

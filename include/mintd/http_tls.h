@@ -11,9 +11,10 @@
 struct http_tls;
 
 /* Reads PEM files (blocking): the certificate with its chain, and its key, not encrypted. NULL
- * where they cannot be used; error then has one line that says what is wrong and what may help. */
+ * where they cannot be used; error then has one line that says what is wrong and what may help, and
+ * no_memory (NULL: nobody asks) tells that it was memory, and the files may be right. */
 struct http_tls *http_tls_new(struct slice certificate_file, struct slice key_file,
-                              struct buffer *error);
+                              struct buffer *error, bool *no_memory);
 /* Another reference to the same; each is given back with http_tls_free(), on any thread. */
 struct http_tls *http_tls_share(struct http_tls *tls);
 void http_tls_free(struct http_tls *tls); /* NULL is fine */

@@ -8,6 +8,7 @@
  * reference counts that move with handshakes, not with requests; and a ticket is good on every
  * worker. */
 #include "http/tls.h"
+#include "mintd/crypto.h"
 #include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>
@@ -38,14 +39,42 @@ struct tls_session {
 
 /* ---- files ---- */
 
-static bool complain(struct buffer *error, const char *file, const char *what) {
-    buffer_append_format(error, "%s: %s", file, what);
+struct complaint {
+    struct buffer *error;
+    unsigned failed_before; /* allocations of OpenSSL's */
+    bool no_memory;
+};
+
+static bool complain(struct complaint *complaint, const char *file, const char *what) {
+    buffer_append_format(complaint->error, "%s: %s", file, what);
     return false;
 }
 
-static bool to_path(struct slice text, char path[PATH_SIZE], struct buffer *error) {
+static bool complain_of_memory(struct complaint *complaint, const char *file) {
+    complaint->no_memory = true;
+    return complain(complaint, file, "not enough memory");
+}
+
+/* OpenSSL's last word may be about a file, where a failed allocation was the cause; of files that
+ * it opens itself the queue tells. The queue is empty afterwards. */
+static bool memory_was_short(const struct complaint *complaint) {
+    bool was_short = crypto_failed_allocations() != complaint->failed_before;
+    for (unsigned long problem; (problem = ERR_get_error()) != 0;) {
+        was_short |= ERR_SYSTEM_ERROR(problem) && ERR_GET_REASON(problem) == ENOMEM;
+    }
+    return was_short;
+}
+
+/* what: said where memory was not short. */
+static bool complain_of_openssl(struct complaint *complaint, const char *file, const char *what) {
+    return memory_was_short(complaint) ? complain_of_memory(complaint, file)
+                                       : complain(complaint, file, what);
+}
+
+static bool to_path(struct slice text, char path[PATH_SIZE], struct complaint *complaint) {
     if (text.size == 0 || text.size >= PATH_SIZE || memchr(text.data, '\0', text.size) != NULL) {
-        buffer_append_format(error, "a file of the certificate or key has no proper name");
+        buffer_append_format(complaint->error,
+                             "a file of the certificate or key has no proper name");
         return false;
     }
     memcpy(path, text.data, text.size);
@@ -53,10 +82,11 @@ static bool to_path(struct slice text, char path[PATH_SIZE], struct buffer *erro
     return true;
 }
 
-static bool is_readable(const char *path, struct buffer *error) {
+static bool is_readable(const char *path, struct complaint *complaint) {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        return complain(error, path, strerror(errno));
+        return errno == ENOMEM ? complain_of_memory(complaint, path)
+                               : complain(complaint, path, strerror(errno));
     }
     fclose(file);
     return true;
@@ -74,27 +104,29 @@ static bool is_mismatch(unsigned long problem) {
             ERR_GET_REASON(problem) == X509_R_KEY_TYPE_MISMATCH);
 }
 
-static bool use_certificate(SSL_CTX *context, const char *path, struct buffer *error) {
+static bool use_certificate(SSL_CTX *context, const char *path, struct complaint *complaint) {
     ERR_clear_error();
     if (SSL_CTX_use_certificate_chain_file(context, path) == 1) {
         return true;
     }
     bool is_weak = ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_SSL &&
                    ERR_GET_REASON(ERR_peek_last_error()) != ERR_R_PEM_LIB;
-    return complain(error, path,
-                    is_weak ? "this certificate is not taken: its key or signature is too weak"
-                            : "no certificate in PEM: the server's certificate comes first in the "
-                              "file, then those that signed it");
+    return complain_of_openssl(
+        complaint, path,
+        is_weak ? "this certificate is not taken: its key or signature is too weak"
+                : "no certificate in PEM: the server's certificate comes first in the "
+                  "file, then those that signed it");
 }
 
-static bool use_key(SSL_CTX *context, const char *path, struct buffer *error) {
+static bool use_key(SSL_CTX *context, const char *path, struct complaint *complaint) {
     static const char mismatch[] = "this key does not belong to the certificate";
     ERR_clear_error();
     if (SSL_CTX_use_PrivateKey_file(context, path, SSL_FILETYPE_PEM) == 1) {
-        return SSL_CTX_check_private_key(context) == 1 || complain(error, path, mismatch);
+        return SSL_CTX_check_private_key(context) == 1 ||
+               complain_of_openssl(complaint, path, mismatch);
     }
-    return complain(
-        error, path,
+    return complain_of_openssl(
+        complaint, path,
         is_mismatch(ERR_peek_last_error())
             ? mismatch
             : "no private key in PEM without a passphrase (openssl pkey takes one off)");
@@ -183,29 +215,47 @@ static BIO_METHOD *new_method(void) {
 
 /* ---- what all connections share ---- */
 
-struct http_tls *http_tls_new(struct slice certificate_file, struct slice key_file,
-                              struct buffer *error) {
+static bool set_up(struct http_tls *tls, const char *certificate, const char *key,
+                   struct complaint *complaint) {
+    ERR_clear_error();
+    tls->context = SSL_CTX_new(TLS_server_method());
+    tls->method = new_method();
+    if (tls->context == NULL || tls->method == NULL || !set_rules(tls->context)) {
+        return complain_of_openssl(complaint, certificate,
+                                   "OpenSSL does not do what is needed of it");
+    }
+    return use_certificate(tls->context, certificate, complaint) &&
+           use_key(tls->context, key, complaint);
+}
+
+static struct http_tls *make_tls(struct slice certificate_file, struct slice key_file,
+                                 struct complaint *complaint) {
     char certificate[PATH_SIZE], key[PATH_SIZE];
-    if (!to_path(certificate_file, certificate, error) || !to_path(key_file, key, error) ||
-        !is_readable(certificate, error) || !is_readable(key, error)) {
+    if (!to_path(certificate_file, certificate, complaint) || !to_path(key_file, key, complaint) ||
+        !is_readable(certificate, complaint) || !is_readable(key, complaint)) {
         return NULL;
     }
     struct http_tls *tls = calloc(1, sizeof *tls);
     if (tls == NULL) {
-        complain(error, certificate, "not enough memory");
+        complain_of_memory(complaint, certificate);
         return NULL;
     }
     atomic_init(&tls->references, 1);
-    tls->context = SSL_CTX_new(TLS_server_method());
-    tls->method = new_method();
-    if (tls->context == NULL || tls->method == NULL || !set_rules(tls->context)) {
-        complain(error, certificate, "OpenSSL does not do what is needed of it");
-    } else if (use_certificate(tls->context, certificate, error) &&
-               use_key(tls->context, key, error)) {
-        return tls;
+    if (!set_up(tls, certificate, key, complaint)) {
+        http_tls_free(tls);
+        return NULL;
     }
-    http_tls_free(tls);
-    return NULL;
+    return tls;
+}
+
+struct http_tls *http_tls_new(struct slice certificate_file, struct slice key_file,
+                              struct buffer *error, bool *no_memory) {
+    struct complaint complaint = {.error = error, .failed_before = crypto_failed_allocations()};
+    struct http_tls *tls = make_tls(certificate_file, key_file, &complaint);
+    if (no_memory != NULL) {
+        *no_memory = complaint.no_memory;
+    }
+    return tls;
 }
 
 struct http_tls *http_tls_share(struct http_tls *tls) {

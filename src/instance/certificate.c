@@ -25,7 +25,7 @@ static void use_files(struct certificate_watch *watch) {
     char storage[ERROR_MAX];
     struct buffer error = buffer_of(storage, sizeof storage);
     const struct instance_options *options = watch->options;
-    struct http_tls *tls = http_tls_new(options->tls_certificate, options->tls_key, &error);
+    struct http_tls *tls = http_tls_new(options->tls_certificate, options->tls_key, &error, NULL);
     if (tls == NULL) {
         log_error("the certificate is not reloaded, the old one stays in use: put the files right; "
                   "they are looked at every 30 s, or send SIGHUP again",

@@ -53,7 +53,7 @@ static int open_world(void **state) {
     world->options.tls_certificate = slice_of_string(world->certificate);
     world->options.tls_key = slice_of_string(world->key);
     world->options.tls =
-        http_tls_new(world->options.tls_certificate, world->options.tls_key, &error);
+        http_tls_new(world->options.tls_certificate, world->options.tls_key, &error, NULL);
     assert_non_null(world->options.tls);
     test_loop_open(&world->loop);
     world->watch.options = &world->options;

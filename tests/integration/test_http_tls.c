@@ -29,7 +29,7 @@ static struct http_tls *load(const struct certificate *certificate) {
     char message[256];
     struct buffer error = buffer_of(message, sizeof message);
     struct http_tls *tls = http_tls_new(slice_of_string(certificate->file),
-                                        slice_of_string(certificate->key_file), &error);
+                                        slice_of_string(certificate->key_file), &error, NULL);
     assert_non_null(tls);
     return tls;
 }
@@ -422,7 +422,7 @@ static void test_a_new_certificate(void **state) {
 static void assert_refused(const char *certificate, const char *key, const char *expected) {
     char message[512];
     struct buffer error = buffer_of(message, sizeof message - 1);
-    assert_null(http_tls_new(slice_of_string(certificate), slice_of_string(key), &error));
+    assert_null(http_tls_new(slice_of_string(certificate), slice_of_string(key), &error, NULL));
     message[error.size] = '\0';
     if (strstr(message, expected) == NULL || strchr(message, '\n') != NULL) {
         fail_msg("\"%s\" does not say \"%s\"", message, expected);
@@ -522,7 +522,8 @@ static void test_a_context_without_memory(void **state) {
     for (; tls == NULL; n += 1 + n / 30) {
         struct buffer error = buffer_of(message, sizeof message);
         fault_fail_at(n);
-        tls = http_tls_new(slice_of_string(first.file), slice_of_string(first.key_file), &error);
+        tls = http_tls_new(slice_of_string(first.file), slice_of_string(first.key_file), &error,
+                           NULL);
         bool done = fault_count() < n;
         fault_disarm();
         assert_true(tls != NULL || error.size != 0);
