@@ -9,6 +9,7 @@ from traffic import CLIENTS, INSPECTOR, secret_of
 from wire import Lost
 
 PROXIED = 2  # the instance behind the proxy that goes silent
+FAR_S = 0.03  # so far is Redis from one instance while a secret is replaced
 LAST_TOKENS = 20  # of those that were minted while a secret was replaced: they are used behind it
 
 
@@ -22,8 +23,10 @@ def client_fields(client, generation, secret=0):
 
 
 class Changes:
-    def __init__(self, redis, traffic, history, random):
+    def __init__(self, redis, traffic, history, random, far, proxy):
+        """far: an instance without memory; proxy: what it has before Redis."""
         self.redis, self.traffic, self.history, self.random = redis, traffic, history, random
+        self.far, self.proxy = far, proxy
         self.counts = {}
 
     async def _change(self, kind, client, *command, secret=0):
@@ -65,21 +68,25 @@ class Changes:
                 await asyncio.sleep(0.005)
 
     async def _replace(self):
-        """A secret, and behind it the generation, while who knows the old one mints everywhere."""
+        """A secret, and behind it the generation, while who knows the old one mints everywhere. One instance is
+        far from Redis then: between two answers to it both changes have room, so that a mint which reads the
+        generation behind the client is caught."""
+        self.proxy.far_s = FAR_S
         client = self.random.choice(CLIENTS)
         old = self.traffic.secrets[client]
         done, tokens = asyncio.Event(), collections.deque(maxlen=LAST_TOKENS)
         instances = range(len(self.traffic.ports))
         mints = asyncio.gather(*(self._mint_until(done, client, old, instance, tokens)
-                                 for instance in (*instances, *instances)))
-        await asyncio.sleep(self.random.uniform(0.01, 0.03))
+                                 for instance in (*instances, *instances, *[self.far] * 6)))
+        await asyncio.sleep(self.random.uniform(2, 4) * FAR_S)
         await self._change("replace", client, "HSET", "mintd:client:" + client, "secret:1",
                            _stored(client, old + 1), secret=old)
         self.traffic.secrets[client] = old + 1
-        await (self._bump(client) if self.random.random() < 0.5 else self._everybody())
-        await asyncio.sleep(0.1)
+        await (self._bump(client) if self.random.random() < 0.3 else self._everybody())
+        await asyncio.sleep(4 * FAR_S)
         done.set()
         await mints
+        self.proxy.far_s = 0.0
         await asyncio.gather(*(self.traffic.use(token) for token in tokens),
                              *(self.traffic.mint(client, old, i) for i in instances))
 

@@ -91,7 +91,7 @@ class Session:
         self.machine = Machine(lambda: self._pids(server))
         self.traffic = Traffic(ports, redis, self.history, self.seed)
         await self.traffic.start()
-        await self._all(server, starter, redis, proxies[PROXIED], time.monotonic() + seconds)
+        await self._all(server, starter, redis, proxies, time.monotonic() + seconds)
         self.machine.end()
         self.traffic.close()
         redis.close()
@@ -103,13 +103,13 @@ class Session:
         for proxy in proxies.values():
             proxy.close()
 
-    async def _all(self, server, starter, redis, proxy, until):
+    async def _all(self, server, starter, redis, proxies, until):
         """An end to everything at `until`; any of them that fails ends the run."""
         loop = asyncio.get_running_loop()
         # In a thread that stays: a child of the harness dies with the thread that started it.
-        faults = Faults(server, redis, proxy, lambda f: loop.run_in_executor(starter, f), self.history,
+        faults = Faults(server, redis, proxies[PROXIED], lambda f: loop.run_in_executor(starter, f), self.history,
                         self.random)
-        self.changes = Changes(redis, self.traffic, self.history, self.random)
+        self.changes = Changes(redis, self.traffic, self.history, self.random, RESP2, proxies[RESP2])
         traffic = asyncio.create_task(self.traffic.run())
         causes = [self.changes.run(until), *([faults.run(until)] if self.with_faults else [])]
         causes = asyncio.gather(*causes, asyncio.sleep(until - time.monotonic()))

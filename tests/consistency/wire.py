@@ -101,11 +101,13 @@ class Redis:
 
 class SilentProxy:
     """Between an instance and Redis: while it is silent connections stay open and nothing passes.
-    without_hello: Redis does not know that command then. (ACL cannot take it away.)"""
+    without_hello: Redis does not know that command then. (ACL cannot take it away.) While far_s is not 0, what
+    Redis says comes so many seconds later."""
 
     def __init__(self, redis_port, *, without_hello=False):
         self._redis_port, self.flows = redis_port, asyncio.Event()
         self._without_hello = without_hello
+        self.far_s = 0.0
         self.flows.set()
         self._tasks = set()
 
@@ -120,15 +122,17 @@ class SilentProxy:
         except OSError:
             near.close()
             return
-        for reader, writer in ((near_reader, far), (far_reader, near)):
-            task = asyncio.create_task(self._pass(reader, writer))
+        for reader, writer, is_from_redis in ((near_reader, far, False), (far_reader, near, True)):
+            task = asyncio.create_task(self._pass(reader, writer, is_from_redis))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pass(self, reader, writer):
+    async def _pass(self, reader, writer, is_from_redis):
         try:
             while data := await reader.read(65536):
                 await self.flows.wait()
+                if is_from_redis and self.far_s:
+                    await asyncio.sleep(self.far_s)
                 if self._without_hello:
                     data = data.replace(b"\r\nHELLO\r\n", b"\r\nNO-HI\r\n")
                 writer.write(data)
