@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 
 from support.mintd import TOKEN, command_line, environment
-from support.process import die_with_parent
+from support.process import leashed
 from support.redis_server import free_port
 
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -18,9 +18,9 @@ class Instance:
         self.port = free_port()
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            command_line("--listen", "127.0.0.1:%d" % self.port, "--log-format", "json", *arguments),
-            env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._log,
-            preexec_fn=die_with_parent)
+            leashed(*command_line("--listen", "127.0.0.1:%d" % self.port, "--log-format", "json",
+                                  *arguments)),
+            env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._log)
         self.pid = self._process.pid
 
     def has_links(self, count):

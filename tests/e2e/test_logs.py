@@ -15,7 +15,7 @@ from support.http import Connection, form_request, request_bytes
 from support.mintd import command_line, environment
 from support.oauth import (check_err, check_tok, forged_token, jti, make_client, minted, post, row, rows,
                            sha256_phc, unique, wait_until)
-from support.process import die_with_parent
+from support.process import leashed
 from support.timing import scaled
 
 
@@ -225,10 +225,10 @@ def test_no_secret_at_any_level(redis, case):
     """Everything that a request may carry in secret, on every path; the whole output is searched."""
     level, form = case
     process = subprocess.Popen(
-        command_line("--listen", "127.0.0.1:0", "--redis", redis.url, "--workers", "1", "--log-level", level,
-                     "--log-format", form, "--listen", "unix:%s/%s.sock" % (redis.directory, unique("log"))),
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(),
-        preexec_fn=die_with_parent)
+        leashed(*command_line("--listen", "127.0.0.1:0", "--redis", redis.url, "--workers", "1", "--log-level",
+                              level, "--log-format", form, "--listen",
+                              "unix:%s/%s.sock" % (redis.directory, unique("log")))),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment())
     path = process.args[-1][len("unix:"):]
     canary, tokens = "canary-%s-secret" % unique("c"), []
     deadline = time.monotonic() + scaled(20)
@@ -313,10 +313,10 @@ def test_log_level(redis, start_mintd, case):
 @row("FORMAT")
 def test_text_lines(redis):
     """One line an event here too, with message and fields, without colour where nobody looks."""
-    process = subprocess.Popen(command_line("--listen", "127.0.0.1:0", "--redis", redis.url, "--log-format",
-                                            "text"),
+    process = subprocess.Popen(leashed(*command_line("--listen", "127.0.0.1:0", "--redis", redis.url,
+                                                     "--log-format", "text")),
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               env=environment(), preexec_fn=die_with_parent)
+                               env=environment())
     try:
         seen = b""
         while b"listening" not in seen or not seen.endswith(b"\n"):
@@ -483,11 +483,11 @@ def test_twenty_a_second_unless_said_otherwise(redis, start_mintd):
 def test_blocked_sink_never_blocks_a_request(redis):
     """Nobody reads standard error: a pipe's worth and the queue fill, requests go on."""
     path = "%s/%s.sock" % (redis.directory, unique("blocked"))
-    process = subprocess.Popen(command_line("--listen", "unix:" + path, "--redis", redis.url, "--log-level",
-                                            "debug",
-                                            "--workers", "1", "--log-format", "json"),
+    process = subprocess.Popen(leashed(*command_line("--listen", "unix:" + path, "--redis", redis.url,
+                                                     "--log-level", "debug", "--workers", "1", "--log-format",
+                                                     "json")),
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                               env=environment(), preexec_fn=die_with_parent)
+                               env=environment())
     try:
         wait_until(lambda: listens_on(path, process), 20, "it listens")
         with Connection(path) as connection:
@@ -524,10 +524,10 @@ def test_blocked_sink_never_blocks_a_request(redis):
 def test_closed_sink_ends_nothing(redis):
     """Standard error is closed on the other side (the log's reader died)."""
     path = "%s/%s.sock" % (redis.directory, unique("closed"))
-    process = subprocess.Popen(command_line("--listen", "unix:" + path, "--redis", redis.url, "--workers",
-                                            "1"),
+    process = subprocess.Popen(leashed(*command_line("--listen", "unix:" + path, "--redis", redis.url,
+                                                     "--workers", "1")),
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                               env=environment(), preexec_fn=die_with_parent)
+                               env=environment())
     try:
         process.stderr.close()
         wait_until(lambda: listens_on(path, process), 20, "it listens")

@@ -16,7 +16,7 @@ import select
 import shutil
 import subprocess
 
-from support.process import die_with_parent
+from support.process import leashed
 from support.timing import scaled
 
 # The documented switches of libraries that insist on https.
@@ -51,8 +51,8 @@ class NodeClient:
         node = shutil.which("node")
         assert node, "node is missing"
         self._process = subprocess.Popen(
-            [node, os.path.join(NODE, self.program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            preexec_fn=die_with_parent)
+            leashed(node, os.path.join(NODE, self.program)), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
 
     def _do(self, verb, **task):
         if self._process is None or self._process.poll() is not None:

@@ -22,7 +22,7 @@ import time
 import uuid
 
 from support.mintd import REPOSITORY
-from support.process import die_with_parent
+from support.process import leashed
 from support.redis_server import free_port
 from support.timing import scaled
 
@@ -110,8 +110,8 @@ class Gateway:
                        **self.environment()}
         with open(self._log_path, "wb") as log:
             self._process = subprocess.Popen(
-                [path, *self.arguments()], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                cwd=self._directory, env=environment, preexec_fn=die_with_parent)
+                leashed(path, *self.arguments()), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=self._directory, env=environment)
         deadline = time.monotonic() + scaled(30)
         while self._process.poll() is None and time.monotonic() < deadline:
             with socket.socket() as probe:

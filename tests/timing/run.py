@@ -24,7 +24,7 @@ import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from support.process import die_with_parent  # noqa: E402
+from support.process import leashed  # noqa: E402
 from support.redis_server import RedisServer, free_port  # noqa: E402
 
 MINTD, SAMPLER = os.environ["MINTD_BINARY"], os.environ["SAMPLER"]
@@ -73,9 +73,9 @@ def start_mintd(redis, pinned):
     # All as it is by default but the limit of failures, and patience where the whole machine stands
     # still; what is logged goes nowhere.
     process = subprocess.Popen(
-        [*(["taskset", "-c", "0"] if pinned else []), MINTD, "--workers", "1", "--failure-limit", "0",
-         "--redis-timeout", "10000", "--listen", "127.0.0.1:%d" % port, "--redis", redis.url], env=env, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent)
+        leashed(*(["taskset", "-c", "0"] if pinned else []), MINTD, "--workers", "1", "--failure-limit", "0",
+                "--redis-timeout", "10000", "--listen", "127.0.0.1:%d" % port, "--redis", redis.url),
+        env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     for _ in range(200):
         try:
@@ -91,8 +91,8 @@ def sample(port, samples, seed, expected, classes):
     """Whether the sampler found what was expected."""
     lines = ["%s %s" % (name, base64.b64encode(("%s:%s" % pair).encode()).decode())
              for name, pairs in classes for pair in pairs]
-    done = subprocess.run([SAMPLER, str(port), str(samples), str(seed), expected], text=True, check=False,
-                          input="\n".join(lines) + "\n", timeout=1800, preexec_fn=die_with_parent)
+    done = subprocess.run(leashed(SAMPLER, str(port), str(samples), str(seed), expected), text=True,
+                          check=False, input="\n".join(lines) + "\n", timeout=1800)
     if done.returncode not in (0, 1):
         sys.exit("timing: the sampler could not measure")
     return done.returncode == 0

@@ -26,7 +26,7 @@ import time
 
 from . import http
 from .clients import SECRETS
-from .process import die_with_parent
+from .process import leashed
 from .timing import scaled
 
 REPOSITORY = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
@@ -87,8 +87,8 @@ class Mintd:
         self._ended = False
         self._checked = 0  # lines that check_log() has seen
         self._process = subprocess.Popen(
-            [*runner, *command_line(*parts, *arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env=environment(env), preexec_fn=die_with_parent)
+            leashed(*runner, *command_line(*parts, *arguments)), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(env))
         self._readers = [threading.Thread(target=self._read_log, daemon=True),
                          threading.Thread(target=self._read_output, daemon=True)]
         for reader in self._readers:

@@ -1,11 +1,12 @@
-"""Child processes that never outlive the tests."""
-import ctypes
-import signal
+"""Child processes that never outlive the tests.
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
+    subprocess.Popen(leashed("redis-server", "--port", "0"))
+
+setpriv(1) asks for that and becomes the command, so the child's pid is the command's. A function that
+Python calls between fork and exec would make it copy this whole process for each child.
+"""
 
 
-def die_with_parent():
-    """A preexec_fn: the child is killed when the thread that started it ends (also by kill -9)."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def leashed(*command):
+    """The command, killed when the thread that started it ends (also by kill -9)."""
+    return ["setpriv", "--pdeathsig", "KILL", "--", *command]

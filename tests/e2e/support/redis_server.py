@@ -22,7 +22,7 @@ import subprocess
 import tempfile
 import threading
 
-from .process import die_with_parent
+from .process import leashed
 from .timing import scaled
 
 
@@ -153,11 +153,10 @@ class RedisServer:
         something earlier."""
         assert self._process is None, "runs already"
         self._process = subprocess.Popen(
-            [*self._runner, self._program, "--port", str(self.port), "--bind", "127.0.0.1",
-             "--unixsocket", self.socket_path, "--save", "", "--appendonly", "no",
-             "--dir", self.directory, *self._options, *options],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            preexec_fn=die_with_parent)
+            leashed(*self._runner, self._program, "--port", str(self.port), "--bind", "127.0.0.1",
+                    "--unixsocket", self.socket_path, "--save", "", "--appendonly", "no",
+                    "--dir", self.directory, *self._options, *options),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         output = []
         for line in self._process.stdout:
             output.append(line)

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 
-from .process import die_with_parent
+from .process import leashed
 
 _BODY = b"grant_type=client_credentials"
 
@@ -37,8 +37,8 @@ class Strangers:
 
     def __enter__(self):
         self._process = subprocess.Popen(
-            self._command, cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))), text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=die_with_parent)
+            leashed(*self._command), cwd=os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
+            text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdout.readline() == "ready\n"
         return self
 
