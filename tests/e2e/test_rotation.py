@@ -66,8 +66,13 @@ def test_overlap_under_load(pair, redis, name, case):
     for instance in pair:
         check_tok(post(instance, "/token", G, basic(name, OLD)), "/token")
     old = [Load(instance, name, OLD) for instance in pair]
+
+    def settled(load):
+        """Written by hand: known to every instance within moments."""
+        return [s for asked, _, s in list(load.seen) if asked > added + scaled(0.1)]
+
     try:
-        time.sleep(0.1)
+        wait_until(lambda: all(len(load.seen) > 100 for load in old), 20)
         redis.cli("HSET", key, "secret:2", case(NEW))
         added = time.time()
         new = [Load(instance, name, NEW) for instance in pair]
@@ -77,8 +82,10 @@ def test_overlap_under_load(pair, redis, name, case):
             redis.cli("HSET", key, "secret:1:expires", until)
             # A refusal costs a slow hash here: it takes its time.
             wait_until(lambda: all(load.seen[-1][0] >= until + 1 for load in old), 20)
+            wait_until(lambda: all(len(settled(load)) > 200 for load in new), 20)
         finally:
-            with_new = [load.stop() for load in new]
+            for load in new:
+                load.stop()
     finally:
         with_old = [load.stop() for load in old]
     for seen in with_old:
@@ -88,10 +95,9 @@ def test_overlap_under_load(pair, redis, name, case):
         assert len(after) >= 1 and set(after) == {401}, {s: after.count(s) for s in after}
         statuses = [s for _, _, s in seen]
         assert statuses == sorted(statuses), "refused, and let in again"
-    for seen in with_new:
-        # Written by hand: known to every instance within moments.
-        settled = [s for asked, _, s in seen if asked > added + scaled(0.1)]
-        assert len(settled) > 100 and set(settled) == {200}, {s: settled.count(s) for s in settled}
+    for load in new:
+        statuses = settled(load)
+        assert len(statuses) > 100 and set(statuses) == {200}, {s: statuses.count(s) for s in statuses}
     for instance in pair:
         mark = instance.mark()
         check_err(post(instance, "/token", G, basic(name, OLD)), 401, "invalid_client")
