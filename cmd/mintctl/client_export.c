@@ -57,7 +57,9 @@ static cJSON *secret_json(struct slice stored, uint64_t expires) {
         json_add_number(object, "expires", expires);
         return object;
     }
-    return cJSON_DetachItemFromObjectCaseSensitive(object, "stored");
+    cJSON *text = cJSON_DetachItemFromObjectCaseSensitive(object, "stored");
+    cJSON_Delete(object);
+    return text;
 }
 
 static void add_secrets(cJSON *object, const struct client_record *record) {

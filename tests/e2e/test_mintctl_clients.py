@@ -9,7 +9,7 @@ import pytest
 from support.clients import G, basic, bearer
 from support.inquiry import check_active, introspect
 from support.mintctl import Mintctl
-from support.mintd import run
+from support.mintd import ASAN_OPTIONS, run
 from support.oauth import (check_err, check_tok, check_welcome, checksum, forged_token, make_client, minted, post,
                            row, rows, unique, use, wait_refused, wait_until)
 from support.timing import scaled
@@ -759,6 +759,13 @@ def test_export_and_apply_are_one_round(own_redis, own_mintd, tmp_path):
         assert sorted(v for k, v in restored.items() if k not in own) == \
             sorted(v for k, v in before[one].items() if k not in own) or one == "ended", one
     check_tok(try_mint(own_mintd, "full", new), "/token", "read")
+
+
+@row("N-07")
+def test_export_keeps_no_memory_of_what_it_printed(own_redis):
+    """It goes through any number of clients."""
+    ctl = Mintctl(own_redis, env={"ASAN_OPTIONS": ASAN_OPTIONS})
+    assert json.loads(exported(ctl).out)["clients"]
 
 
 @row("N-07")
