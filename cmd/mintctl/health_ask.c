@@ -198,6 +198,17 @@ static bool start_tls(struct asking *a) {
     return true;
 }
 
+/* As it is where that is visible text, JSON for instance: scripts may read it. Else escaped. */
+static void copy_body(struct slice text, char *words, size_t size) {
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < ' ' || text.data[i] > '~') {
+            visible(text, words, size);
+            return;
+        }
+    }
+    snprintf(words, size, "%.*s", (int)text.size, text.data);
+}
+
 static bool judge(const struct asking *a) {
     char words[RESPONSE_MAX];
     const char *body = strstr(a->response, "\r\n\r\n");
@@ -206,7 +217,7 @@ static bool judge(const struct asking *a) {
     while (text.size > 0 && text.data[text.size - 1] == '\n') {
         text.size--;
     }
-    visible(text, words, sizeof words);
+    copy_body(text, words, sizeof words);
     if (ready) {
         puts(words);
     } else {

@@ -1,4 +1,5 @@
 """mintctl health: plain, TLS, unix sockets; by URL, or as mintd's own environment says (F-02, F-07)."""
+import json
 import socket
 import threading
 import time
@@ -16,6 +17,12 @@ NOTHING = Mintctl()
 
 def beside(**variables):
     return Mintctl(env={k: v for k, v in variables.items()})
+
+
+def test_the_body_is_printed_as_it_came(pair):
+    assert json.loads(NOTHING("health", pair.a.url).out)["status"] == "ready"
+    refusal = NOTHING("health", pair.a.url + "/nothing-here", status=1).err
+    assert json.loads(refusal[refusal.index("{"):])["error"] == "not_found"
 
 
 @row("F-07")
