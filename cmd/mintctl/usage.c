@@ -62,7 +62,7 @@ static const struct usage_option client_apply[] = {
 
 static const struct usage_option token_mint[] = {
     {"--scope", "LIST", "scopes, separated by spaces (those the client gets by default)", false},
-    {"--audience", "URI", "an audience; repeatable (the client's, where it has one alone)", true},
+    {"--audience", "URI", "an audience; repeatable (the client's, where it has exactly one)", true},
     {"--ttl", "TIME", "its life, 900 or 15m, cut to what the client may have (the client's)",
      false},
     END,
@@ -141,10 +141,10 @@ const struct usage usages[] = {
      "{\"stored\": \"$sha256$...\", \"expires\": 1700000000}). A secret in clear is refused. What "
      "an "
      "entry\n"
-     "leaves out gets its default, but disabled and the secrets stay as they are. The whole file "
-     "is\n"
-     "checked first: a wrong one changes nothing. Applied twice, it changes nothing the second "
-     "time.\n"
+     "leaves out gets its default, but disabled, grants and the secrets stay as they are. The "
+     "whole\n"
+     "file is checked first: a wrong one changes nothing. Applied twice, it changes nothing the\n"
+     "second time.\n"
      "--prune refuses to remove more than half of the clients unless --max-removals allows it.\n",
      client_apply, true},
     {"client export", "", 0, 0, "all clients as a file for client apply",
@@ -175,7 +175,8 @@ const struct usage usages[] = {
      acl, true},
     {"doctor", "", 0, 0, "what in Redis would lose or leak tokens",
      "Looks at eviction, memory, persistence, replicas, rights, passwords, TLS, version, clock,\n"
-     "layout and listeners. Exit status 0: no problem found, 1: at least one.\n",
+     "layout, identity, clients and what instances tell. Exit status 0: no problem found, 1: at\n"
+     "least one.\n",
      doctor, true},
     {"status", "", 0, 0, "instances, Redis, number of clients",
      "An instance is seen until 20 s after its last heartbeat; it beats every 5 s.\n", json_alone,

@@ -1,8 +1,10 @@
 /* worker.h: one event loop on a thread of its own, with its listeners, its link to the store and
  * its endpoints.
  *
- * Workers share nothing but the counters in struct api_process, the password pool, the group of
- * caches (which tells each of what another has deleted), and the wish to drain. */
+ * Workers share nothing but struct api_process (counters, and what an instance tells of itself),
+ * the time of Redis (clock_shared_ms()), the password pool, the group of caches (which tells each
+ * of what another has deleted), the bounds on connections, the TLS context, and the request to
+ * drain. */
 #ifndef MINTD_INSTANCE_WORKER_H
 #define MINTD_INSTANCE_WORKER_H
 
