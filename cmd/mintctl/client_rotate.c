@@ -93,8 +93,9 @@ static enum status rotate(struct redis *redis, struct slice id, struct rotation 
         return status;
     }
     status = secret_print(rotation->secret, id);
-    say("%.*s: secret %u is accepted from now on, the others until %s", (int)id.size, id.data,
-        rotation->number, time_text(rotation->now + rotation->grace, text));
+    say("%.*s: secret %u is accepted from now on, the others %s%s", (int)id.size, id.data,
+        rotation->number, rotation->grace == 0 ? "are refused" : "until ",
+        rotation->grace == 0 ? "" : time_text(rotation->now + rotation->grace, text));
     redis_settle(redis);
     return status;
 }

@@ -434,6 +434,13 @@ def test_wrong_grace(ctl, case):
     ctl("client", "rotate", "svc-a", "--grace", case, status=2)
 
 
+@row("N-34")
+def test_rotate_without_grace_says_that_the_others_are_refused(ctl, name):
+    ctl.secret("client", "add", name)
+    assert "2 is accepted from now on, the others are refused\n" in ctl.run("client", "rotate", name, "--grace", "0").err
+    assert "3 is accepted from now on, the others until 20" in ctl.run("client", "rotate", name, "--grace", "1h").err
+
+
 @row("CTL")
 def test_rotations_at_the_same_moment(pair, redis, ctl, name):
     """Three at once: each secret that was printed is accepted."""
