@@ -246,7 +246,7 @@ const struct setting settings[] = {
      "how long Redis may take to answer; a plain number is milliseconds (250ms)", set_redis_timeout,
      false, SETTING_PUBLIC},
     {"--cache-size", "MINTD_CACHE_SIZE", "SIZE",
-     "memory for answers of Redis, 64m for instance; 0: each request asks Redis (32m)",
+     "memory for copies of what Redis holds, 64m for instance; 0: each request asks Redis (32m)",
      set_cache_size, false, SETTING_PUBLIC},
     {"--workers", "MINTD_WORKERS", "N", "event loops, each on a thread (one a core)", set_workers,
      false, SETTING_PUBLIC},

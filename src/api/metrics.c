@@ -64,13 +64,13 @@ static void write_labelled(struct buffer *text, const char *name, const char *la
     X(store.cache.joined, "mintd_cache_joined_total", "counter",                                   \
       "Look-ups that waited for another one of the same key.")                                     \
     X(store.cache.invalidated, "mintd_cache_invalidated_total", "counter",                         \
-      "Answers forgotten because the store said that they had changed.")                           \
+      "Copies forgotten because the store said that they had changed.")                            \
     X(store.cache.emptied, "mintd_cache_emptied_total", "counter",                                 \
       "Times that all was forgotten: a link was lost, or all keys were gone.")                     \
     X(store.cache.evicted, "mintd_cache_evicted_total", "counter",                                 \
-      "Answers forgotten for want of room: --cache-size.")                                         \
-    X(store.cache.entries, "mintd_cache_entries", "gauge", "Answers in memory.")                   \
-    X(store.cache.bytes, "mintd_cache_bytes", "gauge", "Memory of answers.")
+      "Copies forgotten for want of room: --cache-size.")                                          \
+    X(store.cache.entries, "mintd_cache_entries", "gauge", "Copies in memory.")                    \
+    X(store.cache.bytes, "mintd_cache_bytes", "gauge", "Memory of copies.")
 
 static void write_numbers(struct buffer *text, const struct api_process *process) {
 #define X(field, name, type, help)                                                                 \
