@@ -14,6 +14,9 @@ A tour of support/
     fragments.py     one request in every way that TCP may cut it
     prometheus.py    a strict reader of /metrics
 
+Marks
+    lengthy      a test of about ten seconds or more: these start first
+
 Fixtures
     redis        one Redis for the whole run, with the clients installed; leave it running, unpaused,
                  and with its clients as they were
@@ -48,6 +51,11 @@ ISSUER = "https://mintd.example"
 def pytest_sessionstart(session):
     if not os.access(binary(), os.X_OK) and not session.config.option.collectonly:
         pytest.exit("no mintd at %s: build it, or set MINTD_BINARY" % binary(), returncode=2)
+
+
+def pytest_collection_modifyitems(items):
+    """The long ones first, each to another worker; the rest fills what they leave."""
+    items.sort(key=lambda item: item.get_closest_marker("lengthy") is None)
 
 
 def refuses_slowly(instance):

@@ -10,6 +10,8 @@ import glob
 import subprocess
 import urllib.parse
 
+import pytest
+
 from support import http
 from support.canaries import CHOSEN, FROM_A_FILE, Hunt, Monitor, everything_in
 from support.clients import G, basic, bearer
@@ -278,6 +280,7 @@ def collect(scene, token):
     return places
 
 
+@pytest.mark.lengthy
 @row("G-18")
 def test_nothing_leaks(tmp_path, start_mintd):
     with RedisServer("--appendonly", "yes", "--appendfsync", "always", "--save", "3600 1",

@@ -392,6 +392,7 @@ def test_good_again_when_the_minute_is_over(guesser, redis, start_mintd):
     check_limited(guesser.ask(instance, "wrong"))
 
 
+@pytest.mark.lengthy
 @row("T-35")
 def test_a_whole_minute(limited, guesser):
     for instance in limited:

@@ -369,6 +369,7 @@ def test_too_slow_redis(proxied, proxy, case):
     check_service_is_back(proxied, within=3)
 
 
+@pytest.mark.lengthy
 @row("G-11-crossed")
 def test_late_replies_reach_nobody(proxied, proxy, own_redis):
     """Replies that come after their deadline, while many clients use many tokens: no answer ever
@@ -449,6 +450,7 @@ def test_redis_killed_between_setex_and_its_reply(proxied, proxy, own_redis):
     check_service_is_away(proxied, forged_token())
 
 
+@pytest.mark.lengthy
 @rows("FAULT-cut", client="client", token="token", generation="generation", setex="SETEX")
 def test_link_cut_at_every_byte_of_a_reply(fleet, own_redis, case):
     """Half an answer is no answer."""
@@ -486,6 +488,7 @@ def test_link_cut_at_every_byte_of_a_reply(fleet, own_redis, case):
         assert instance.exchange(raw).status == 200
 
 
+@pytest.mark.lengthy
 @row("FAULT-cut-hello")
 def test_link_cut_at_every_byte_of_the_greeting(fleet):
     """Connecting again after each; in the end it does."""

@@ -109,6 +109,7 @@ def test_a_user_who_may_not_list_it(own_redis, start_mintd):
     assert len(instance.find_log(lambda line: "SADD and SREM" in line["message"])) == 1
 
 
+@pytest.mark.lengthy
 @row("N-05")
 def test_two_of_one_name_are_told(one, start_mintd, own_redis):
     other = start_mintd(redis=own_redis, name="one")

@@ -196,6 +196,7 @@ def answered(mintd, name, complete, first):
 HEAD_10 = 10.0
 
 
+@pytest.mark.lengthy
 @row("H-50")
 def test_slow_requests(mintd):
     """Heads and bodies that do not end within 10 s, however they come, get 408 and close; all
@@ -244,6 +245,7 @@ def test_slow_requests(mintd):
     assert not problems, "\n".join(problems)
 
 
+@pytest.mark.lengthy
 @row("H-50")
 def test_slow_reader(mintd):
     """A peer that does not read its answers is let go 10 s after the last progress."""

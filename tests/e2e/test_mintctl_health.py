@@ -92,6 +92,7 @@ def test_tls_of_the_instance_beside(secure, certificate, folder):
     beside(MINTD_LISTEN=listen)("health", "--insecure", status=2)
 
 
+@pytest.mark.lengthy
 @row("F-02")
 def test_every_wait_ends():
     """Nobody answers; or a byte now and then."""

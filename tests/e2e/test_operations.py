@@ -514,6 +514,7 @@ def test_sigterm_waits_for_requests_under_way(start_mintd, own_redis):
     mintd.check_end(mintd.wait(timeout=10))
 
 
+@pytest.mark.lengthy
 @row("O-05")
 def test_sigterm_with_connections_that_hang(own_mintd):
     """Idle, half a head, half a body, unread answers: gone within 10 s."""

@@ -490,6 +490,7 @@ def test_last_use_of_each_secret_is_written(pair, redis):
     redis.cli("DEL", "mintd:client:" + name)
 
 
+@pytest.mark.lengthy
 @row("USED")
 def test_last_use_of_a_client_that_is_gone_is_not_kept(pair, redis):
     """Removed, or the secret rotated away, between the use and its being written down: nothing of it

@@ -207,6 +207,7 @@ def minted_across_exchange(instance, redis):
     return [json.loads(body)["access_token"] for status, body in answers if status == 200]
 
 
+@pytest.mark.lengthy
 @rows("L5", without_memory=["--cache-size", "0"], with_memory=[])
 def test_secret_exchanged_while_it_is_checked(start_mintd, own_redis, case):
     """A secret that leaked is replaced and all tokens are revoked, while mints with it wait for the slow

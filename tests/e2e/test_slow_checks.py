@@ -66,6 +66,7 @@ def is_sanitized():
         return b"__asan_init" in program.read()
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("connections, pause", [pytest.param(8, 0, id="B-3-without-a-pause"),
                                                 pytest.param(150, 1, id="B-3-many-connections")])
 def test_strangers_keep_no_client_out(mintd, own_redis, connections, pause):

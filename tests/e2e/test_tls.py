@@ -136,6 +136,7 @@ def test_a_hello_at_a_plain_port(mintd):
     mintd.check_health()
 
 
+@pytest.mark.lengthy
 @row("TLS-stall")
 def test_a_handshake_that_stalls_is_closed_at_its_deadline(secure):
     started = time.monotonic()

@@ -6,6 +6,8 @@ import subprocess
 import threading
 import time
 
+import pytest
+
 from support.expect import row
 from support.http import request_bytes
 from support.timing import scaled
@@ -68,6 +70,7 @@ def wait_until_at_rest(mintd):
         time.sleep(0.5)
 
 
+@pytest.mark.lengthy
 @row("B-2")
 def test_unread_answers(start_mintd, redis, tmp_path):
     """300 connections that never read, and each other way not to take one's answers: under 100 KB of kernel
@@ -103,6 +106,7 @@ def test_unread_answers(start_mintd, redis, tmp_path):
         client.socket.close()
 
 
+@pytest.mark.lengthy
 @row("B-2")
 def test_a_reader_that_takes_its_time(start_mintd, redis):
     """Who takes 32 KiB in ten seconds stays, however long it takes for all."""
