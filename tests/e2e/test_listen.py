@@ -127,6 +127,7 @@ def test_the_issuer_that_is_guessed(start_mintd, redis, listen, issuer, warns):
     with Connection(("127.0.0.1", port)) as connection:
         connection.send(b"GET %s HTTP/1.1\r\nHost: h\r\n\r\n" % METADATA.encode())
         assert json.loads(connection.read_response().body)["issuer"] == issuer % port
+    instance.stop()  # the log is whole
     told = [line for line in instance.log if "--issuer" in line["message"]]
     assert bool(told) == warns, told
     if warns:
@@ -136,7 +137,8 @@ def test_the_issuer_that_is_guessed(start_mintd, redis, listen, issuer, warns):
 @row("N-20")
 def test_an_issuer_that_was_given_is_no_guess(start_mintd, redis):
     instance = start_mintd("--issuer", "https://id.example", redis=redis, listen=("0.0.0.0:0",))
-    wait_until(lambda: instance.find_log("started"), 5, "it starts")
+    instance.wait_for_log("started")
+    instance.stop()  # the log is whole
     assert not [line for line in instance.log if "--issuer" in line["message"]]
 
 

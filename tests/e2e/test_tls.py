@@ -96,6 +96,7 @@ def test_issuer_warning_and_heartbeat(own_redis, start_mintd, certificate):
     assert metadata["issuer"] == "https://localhost:%d" % port
     assert exchange(local, request_bytes("GET", "/readyz"), tls=instance.tls).status == 200
     assert json.loads(own_redis.cli("GET", "mintd:instance:secure"))["tls"] is True
+    instance.wait_for_log(lambda line: "--issuer" in line["message"])
     warnings = [line["message"] for line in instance.log if line["level"] == "warning"]
     assert len(warnings) == 1 and "--issuer" in warnings[0], warnings
     found = json.loads(Mintctl(own_redis)("doctor", "--json", status=1).out)["findings"]
