@@ -20,7 +20,6 @@ bool crypto_start(void);
 void crypto_watch_allocations(void);
 /* How many have failed since, on all threads. */
 unsigned crypto_failed_allocations(void);
-unsigned crypto_failed_allocations(void);
 
 /* NULL where memory or OpenSSL's algorithms are not to be had. */
 struct crypto *crypto_new(void);
