@@ -260,6 +260,8 @@ struct oauth_slow_check {
     struct password_job job;
 };
 
+#define OAUTH_PREMISE_STORAGE (8 + OAUTH_CLIENT_ID_MAX)
+
 struct oauth_authentication {
     struct flow flow;
     struct oauth_credentials credentials; /* the request; wiped by whoever asked, in the end */
@@ -285,7 +287,7 @@ struct oauth_authentication {
     struct oauth_slow_check check;
     unsigned pair;        /* of a stored and an offered secret: the next one to check slowly */
     unsigned slow_checks; /* made so far */
-    uint64_t changes;     /* store_changes() when the client was read */
+    struct store_copy client_copy;
     bool client_known, client_is_readable, matched;
     bool awaits_generation;
     bool rests_on_memory; /* the client was read from there */
@@ -303,6 +305,10 @@ bool oauth_authentication_may_be_old(const struct oauth_authentication *a);
 /* The same authentication as of now, with the same credentials: it has a result of its own, and
  * cannot be old. */
 enum progress oauth_authentication_confirm(struct oauth_authentication *a);
+/* What one that ended with NONE rests on: the client, and the generation where it was wanted. How
+ * many premises that are; their keys lie in `storage`, of OAUTH_PREMISE_STORAGE bytes. */
+unsigned oauth_authentication_premises(const struct oauth_authentication *a, char *storage,
+                                       struct store_premise premises[STORE_PREMISES_MAX]);
 
 /* ---- tokens ---- */
 
@@ -377,7 +383,7 @@ struct oauth_verification {
     bool is_fetched;   /* the record was not in memory */
     bool is_confirmed; /* what memory says of the client is as of now */
     struct oauth *oauth;
-    struct store_operation operation;      /* the record, or a fence */
+    struct store_operation operation;      /* the record, or a confirmation */
     struct oauth_side_read client;         /* the token's, or who it is guessed to be */
     struct oauth_side_read generation;     /* the global one of now */
     struct oauth_side_read *awaited;       /* NULL: neither */

@@ -22,6 +22,7 @@
 #define STORE_KEY_MAX 512u            /* bytes, without the prefix */
 #define STORE_VALUE_MAX (64u * 1024u) /* a longer value read back is UNKNOWN (PROTOCOL) */
 #define STORE_FIELDS_MAX 64u          /* of a hash; the same */
+#define STORE_PREMISES_MAX 2u         /* of one decision */
 
 enum store_answer { STORE_UNKNOWN, STORE_FOUND, STORE_ABSENT };
 
@@ -59,6 +60,17 @@ struct store_field {
     struct slice name, value;
 };
 
+/* A copy in memory. number 0: none. */
+struct store_copy {
+    uint64_t key_hash, number;
+};
+
+/* What a decision rests on: a key, and the copy of it that a read gave. */
+struct store_premise {
+    struct slice key;
+    struct store_copy copy;
+};
+
 struct store_operation {
     void (*on_done)(struct store_operation *operation); /* set by the caller */
     /* By when there must be an answer, in clock_monotonic_ns(). Set to 0 for the store's timeout
@@ -79,8 +91,13 @@ struct store_operation {
                          store_remove_member: members removed; store_count */
     bool from_memory; /* a read: answered from a copy, which the store keeps coherent (below), or by
                          what another read had asked before */
+    /* a read: the copy that the answer came from, or is kept as; none where it was asked for by
+     * this read, and is not kept */
+    struct store_copy copy;
+    bool holds; /* store_set_on_premises, store_confirm, when FOUND: each premise */
 
     /* The store's own. */
+    struct store_copy rests_on[STORE_PREMISES_MAX];
     struct store_operation *next, *previous;
     struct store_operation *next_waiting; /* for the same read */
     uint64_t started_ns;
@@ -118,6 +135,7 @@ struct store;
 struct store_verbs {
     enum progress (*get)(struct store *, struct slice key, struct store_operation *);
     enum progress (*set)(struct store *, struct slice key, struct slice value, unsigned ttl_s,
+                         const struct store_premise *premises, unsigned count,
                          struct store_operation *);
     enum progress (*delete)(struct store *, struct slice key, struct store_operation *);
     enum progress (*read_hash)(struct store *, struct slice key,
@@ -134,8 +152,8 @@ struct store_verbs {
                                    struct store_operation *);
     enum progress (*count)(struct store *, struct slice key, unsigned ttl_s,
                            struct store_operation *);
-    enum progress (*fence)(struct store *, struct store_operation *);
-    uint64_t (*changes)(const struct store *);
+    enum progress (*confirm)(struct store *, const struct store_premise *premises, unsigned count,
+                             struct store_operation *);
     void (*flush)(struct store *);
     void (*close)(struct store *, void (*on_closed)(void *), void *context);
     void (*free)(struct store *);
@@ -155,7 +173,16 @@ static inline enum progress store_get(struct store *store, struct slice key,
 /* Writes a text that is gone after ttl_s seconds (SETEX); ttl_s is 1 at least. */
 static inline enum progress store_set(struct store *store, struct slice key, struct slice value,
                                       unsigned ttl_s, struct store_operation *operation) {
-    return store->verbs->set(store, key, value, ttl_s, operation);
+    return store->verbs->set(store, key, value, ttl_s, NULL, 0, operation);
+}
+/* The same of a text that rests on `count` premises, STORE_PREMISES_MAX at most: it is written
+ * whether or not they hold, and `holds` tells, as that of store_confirm() does. */
+static inline enum progress store_set_on_premises(struct store *store, struct slice key,
+                                                  struct slice value, unsigned ttl_s,
+                                                  const struct store_premise *premises,
+                                                  unsigned count,
+                                                  struct store_operation *operation) {
+    return store->verbs->set(store, key, value, ttl_s, premises, count, operation);
 }
 /* Removes a key (DEL). FOUND also where there was none; `number` tells. */
 static inline enum progress store_delete(struct store *store, struct slice key,
@@ -222,18 +249,16 @@ static inline enum progress store_count(struct store *store, struct slice key, u
  * A store may answer reads from copies of what it read before. It is told of each change, mostly
  * within a millisecond and in any case within 2 s, and forgets the copy. What store_delete() ends
  * is forgotten by all stores of this process before it is FOUND. Who must not rest on a copy that
- * may have changed a moment ago has two means: */
+ * may have changed a moment ago names it as a premise. */
 
-/* FOUND: every change that was made before this call has been heard of. DONE where nothing is
- * remembered. */
-static inline enum progress store_fence(struct store *store, struct store_operation *operation) {
-    return store->verbs->fence(store, operation);
-}
-/* How many changes have been heard of. Where a read was answered from memory, and later another
- * verb (not a read from memory) was answered, and this number is still the same: then the copy was
- * right all the while in between. */
-static inline uint64_t store_changes(const struct store *store) {
-    return store->verbs->changes(store);
+/* FOUND: every change of the premises' keys that was made before this call has been heard of, and
+ * `holds` tells whether each premise's copy was still in memory then: so each of them was right
+ * from before the call until now, and there is one moment at which all of them were. A premise
+ * without a copy (it was read by its own question, and is not kept) holds, but says less: it was
+ * right when it was read. DONE where nothing is remembered. */
+static inline enum progress store_confirm(struct store *store, const struct store_premise *premises,
+                                          unsigned count, struct store_operation *operation) {
+    return store->verbs->confirm(store, premises, count, operation);
 }
 
 /* Before the loop blocks, once a turn: sends the commands that have gathered in one write; or,

@@ -8,8 +8,8 @@
  * the same steps: an unknown client is judged like a known one, by a record that nothing matches;
  * as many fast secrets are compared as a client can have; where slow secrets are in use at all, a
  * slow one is compared; and a refusal that rests on memory, in which some clients are and some are
- * not, waits for a fence: one question to Redis, whoever it is. The fence also tells whether the
- * client has changed a moment ago: then it is judged again. */
+ * not, is confirmed: one question to Redis, whoever it is. The answer also tells whether the client
+ * has changed a moment ago: then it is judged again. */
 #include "oauth/oauth_internal.h"
 #include "oauth/slow_check.h"
 
@@ -202,24 +202,38 @@ static enum progress count_failure(struct oauth_authentication *a) {
 
 static enum progress begin(struct flow *flow);
 
-static enum progress take_fence(struct flow *flow) {
+static enum progress take_confirmation(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
     if (a->read.answer == STORE_UNKNOWN) {
         a->trouble = a->read.trouble;
         return end(a, OAUTH_REFUSED_STORE_UNKNOWN);
     }
     a->is_confirmed = true;
-    if (store_changes(a->oauth->options.store) == a->changes) {
+    if (a->read.holds) {
         return a->refusal == OAUTH_REFUSED_NONE ? end(a, a->refusal) : count_failure(a);
     }
     flow->step = begin;
     return PROGRESS_DONE;
 }
 
-static enum progress ask_fence(struct flow *flow) {
+static struct store_premise client_premise(const struct oauth_authentication *a, char *storage) {
+    return (struct store_premise){oauth_client_key(oauth_credentials_id(&a->credentials), storage),
+                                  a->client_copy};
+}
+
+unsigned oauth_authentication_premises(const struct oauth_authentication *a, char *storage,
+                                       struct store_premise premises[STORE_PREMISES_MAX]) {
+    premises[0] = client_premise(a, storage);
+    premises[1] = (struct store_premise){S(OAUTH_KEY_GENERATION), a->generation.operation.copy};
+    return a->wants_generation ? 2 : 1;
+}
+
+static enum progress confirm(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
-    flow->step = take_fence;
-    return store_fence(a->oauth->options.store, &a->read);
+    char storage[OAUTH_KEY_STORAGE];
+    const struct store_premise premise = client_premise(a, storage);
+    flow->step = take_confirmation;
+    return store_confirm(a->oauth->options.store, &premise, 1, &a->read);
 }
 
 static enum progress conclude(struct flow *flow) {
@@ -235,7 +249,7 @@ static enum progress conclude(struct flow *flow) {
         return end(a, OAUTH_REFUSED_NONE);
     }
     if (oauth_authentication_may_be_old(a)) {
-        flow->step = ask_fence;
+        flow->step = confirm;
         return PROGRESS_DONE;
     }
     return count_failure(a);
@@ -325,6 +339,7 @@ static enum progress judge_client(struct flow *flow) {
 static enum progress take_client(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
     a->rests_on_memory = a->read.from_memory;
+    a->client_copy = a->read.copy;
     a->client_known = a->read.answer == STORE_FOUND;
     a->client_is_readable =
         oauth_client_read(a->client_known ? &a->read : decoy_record(), &a->client);
@@ -355,7 +370,6 @@ static enum progress begin(struct flow *flow) {
     a->client_known = false;
     a->matched = false;
     a->slow_checks = 0;
-    a->changes = store_changes(a->oauth->options.store);
     flow->step = read_client;
     return PROGRESS_DONE;
 }
@@ -404,6 +418,6 @@ bool oauth_authentication_may_be_old(const struct oauth_authentication *a) {
 }
 
 enum progress oauth_authentication_confirm(struct oauth_authentication *a) {
-    a->flow.step = ask_fence;
+    a->flow.step = confirm;
     return flow_start(&a->flow);
 }

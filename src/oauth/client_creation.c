@@ -161,7 +161,7 @@ static enum progress read_hash(struct flow *flow) {
 
 /* ---- making it ---- */
 
-/* What is remembered of it may be older than what was in the way: hence the fence. */
+/* What is remembered of it may be older than what was in the way: hence the confirmation. */
 static enum progress take_making(struct flow *flow) {
     struct oauth_client_creation *c = container_of(flow, struct oauth_client_creation, flow);
     if (c->operation.answer == STORE_UNKNOWN) {
@@ -172,8 +172,10 @@ static enum progress take_making(struct flow *flow) {
         flow->step = list_client;
         return PROGRESS_DONE;
     }
+    char storage[OAUTH_KEY_STORAGE];
+    const struct store_premise premise = {.key = key_of(c, storage)};
     flow->step = read_hash;
-    return store_fence(c->oauth->options.store, &c->operation);
+    return store_confirm(c->oauth->options.store, &premise, 1, &c->operation);
 }
 
 /* Random, so that a client removed and made again does not revive its old tokens. */

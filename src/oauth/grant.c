@@ -4,7 +4,7 @@
  * Happy path: read the global generation and the client, check the secret, decide, SETEX. The
  * generation is read ahead of the client: where the client changes and then the generation, while
  * the secret is checked, the token is of the old generation, and dead. Both may come from memory:
- * where anything has changed by the time that the token is acknowledged, all is decided again. A
+ * where either has changed by the time that the token is acknowledged, all is decided again. A
  * token on other terms than would be granted now is replaced; one that would not be granted, or of
  * which nobody can tell, is not given out.
  * Failure modes: what is wrong with the request counts only once the client is known, so that a
@@ -47,7 +47,7 @@ static enum progress take_acknowledgement(struct flow *flow) {
     if (g->operation.answer != STORE_FOUND) {
         return end_unknown(g, g->operation.trouble);
     }
-    if (store_changes(g->oauth->options.store) == g->authentication.changes) {
+    if (g->operation.holds) {
         return end_minted(g);
     }
     flow->step = authenticate;
@@ -69,6 +69,8 @@ static enum progress store_token(struct flow *flow) {
     const struct oauth_client *client = &g->authentication.client;
     uint64_t now_ms = options->wall_ms();
     char json_storage[RECORD_MAX], key_storage[OAUTH_KEY_STORAGE];
+    char premise_storage[OAUTH_PREMISE_STORAGE];
+    struct store_premise premises[STORE_PREMISES_MAX];
     struct buffer json = buffer_of(json_storage, sizeof json_storage);
 
     if (!token_text_make(options->crypto, S("mtd_"), g->token.text) ||
@@ -96,8 +98,9 @@ static enum progress store_token(struct flow *flow) {
     g->token_global_generation = g->global_generation;
     g->rounds++;
     flow->step = take_acknowledgement;
-    return store_set(options->store, oauth_token_key(g->token.jti, key_storage),
-                     buffer_slice(&json), g->ttl_s, &g->operation);
+    unsigned count = oauth_authentication_premises(&g->authentication, premise_storage, premises);
+    return store_set_on_premises(options->store, oauth_token_key(g->token.jti, key_storage),
+                                 buffer_slice(&json), g->ttl_s, premises, count, &g->operation);
 }
 
 /* Whether the token that is stored is what would be granted now. */

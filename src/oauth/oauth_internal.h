@@ -30,7 +30,7 @@ struct oauth {
 /* Keys, without the store's prefix. */
 #define OAUTH_KEY_GENERATION "generation"
 #define OAUTH_KEY_CLIENTS "clients"
-#define OAUTH_KEY_STORAGE (8 + OAUTH_CLIENT_ID_MAX)
+#define OAUTH_KEY_STORAGE OAUTH_PREMISE_STORAGE
 
 /* "client:<id>" into storage of OAUTH_KEY_STORAGE bytes. */
 struct slice oauth_client_key(struct slice id, char *storage);

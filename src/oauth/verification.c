@@ -4,8 +4,8 @@
  * the record has not expired, the client is there and enabled, and both generations are those the
  * token was minted in. Failure modes: what has not our form is refused without asking the store;
  * what the store does not answer is unknown, never a no; and a client or a generation that memory
- * says no about is asked for again behind a fence, since a token may have been minted a moment
- * after it changed. (A token that is absent in memory needs no such care: none comes to life
+ * says no about is asked for again behind a confirmation, since a token may have been minted a
+ * moment after it changed. (A token that is absent in memory needs no such care: none comes to life
  * again.)
  *
  * Where the record has to be fetched, the global generation is fetched along with it, and so is its
@@ -117,7 +117,7 @@ static enum progress end_unknown(struct oauth_verification *v, enum store_troubl
 
 static enum progress get_client(struct flow *flow);
 
-static enum progress take_fence(struct flow *flow) {
+static enum progress take_confirmation(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
     if (v->operation.answer == STORE_UNKNOWN) {
         return end_unknown(v, v->operation.trouble);
@@ -129,11 +129,23 @@ static enum progress take_fence(struct flow *flow) {
     return PROGRESS_DONE;
 }
 
-static enum progress ask_fence(struct flow *flow) {
-    struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
-    flow->step = take_fence;
+static enum progress confirm(struct oauth_verification *v, const struct store_premise *premise) {
+    v->flow.step = take_confirmation;
     v->operation.deadline_ns = v->deadline_ns;
-    return store_fence(v->oauth->options.store, &v->operation);
+    return store_confirm(v->oauth->options.store, premise, 1, &v->operation);
+}
+
+static enum progress confirm_client(struct flow *flow) {
+    struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
+    char storage[OAUTH_KEY_STORAGE];
+    return confirm(v, &(struct store_premise){oauth_client_key(v->client_id, storage),
+                                              v->client.operation.copy});
+}
+
+static enum progress confirm_generation(struct flow *flow) {
+    struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
+    return confirm(v,
+                   &(struct store_premise){S(OAUTH_KEY_GENERATION), v->generation.operation.copy});
 }
 
 /* The client or a generation speaks against the token. */
@@ -142,7 +154,7 @@ static enum progress refuse(struct oauth_verification *v, enum oauth_refusal ref
     if (!read->operation.from_memory || v->is_confirmed) {
         return end(v, refusal);
     }
-    v->flow.step = ask_fence;
+    v->flow.step = read == &v->client ? confirm_client : confirm_generation;
     return await(v, &v->generation);
 }
 

@@ -16,6 +16,7 @@ struct entry {
     uint64_t hash;
     uint64_t filled_ms;
     uint32_t epoch;
+    uint32_t stamp; /* of all that were put, in turn */
     uint32_t bytes;
     uint32_t value_size; /* of a text */
     uint16_t key_size;
@@ -39,6 +40,7 @@ struct cache {
     struct cache_metrics *metrics;
     struct queue found, absent;
     uint32_t epoch;
+    uint32_t stamp; /* the last one that was given; never 0 or UINT32_MAX */
     size_t entries;
     size_t bucket_mask;
     struct entry *buckets[];
@@ -94,7 +96,12 @@ static struct entry *entry_new(enum cache_kind kind, struct slice key,
     return entry;
 }
 
+static struct store_copy copy_of(const struct entry *entry) {
+    return (struct store_copy){entry->hash, (uint64_t)entry->epoch << 32 | entry->stamp};
+}
+
 static void hand_out(struct entry *entry, struct store_operation *operation) {
+    operation->copy = copy_of(entry);
     operation->answer = entry->is_absent ? STORE_ABSENT : STORE_FOUND;
     if (!entry->is_absent && entry->kind == CACHE_HASH) {
         operation->fields = entry->fields;
@@ -240,14 +247,20 @@ bool cache_find(struct cache *cache, enum cache_kind kind, struct slice key, uin
     return true;
 }
 
+static uint32_t next_stamp(struct cache *cache) {
+    cache->stamp = cache->stamp >= UINT32_MAX - 1 ? 1 : cache->stamp + 1;
+    return cache->stamp;
+}
+
 void cache_put(struct cache *cache, enum cache_kind kind, struct slice key, uint64_t now_ms,
-               const struct store_operation *answer) {
+               struct store_operation *answer) {
     uint64_t hash = hash_bytes(key, &cache->seed);
     size_t size = size_of_entry(key, answer);
     struct entry **place = find_place(cache, key, hash);
     if (*place != NULL) {
         remove_at(cache, place);
     }
+    answer->copy = (struct store_copy){0, 0};
     struct queue *queue = answer->answer == STORE_ABSENT ? &cache->absent : &cache->found;
     struct entry *entry =
         size <= queue->bytes_max / LARGEST_PART ? entry_new(kind, key, answer, size) : NULL;
@@ -255,6 +268,8 @@ void cache_put(struct cache *cache, enum cache_kind kind, struct slice key, uint
         entry->hash = hash;
         entry->filled_ms = now_ms;
         entry->epoch = cache->epoch;
+        entry->stamp = next_stamp(cache);
+        answer->copy = copy_of(entry);
         reclaim(cache, queue, now_ms, RECLAIM_STEPS);
         while (queue->bytes + entry->bytes > queue->bytes_max) {
             evict_one(cache, queue);
@@ -266,6 +281,15 @@ void cache_put(struct cache *cache, enum cache_kind kind, struct slice key, uint
         cache->entries++;
     }
     tell_sizes(cache);
+}
+
+bool cache_holds(const struct cache *cache, const struct store_copy *copy) {
+    const struct entry *entry = cache->buckets[copy->key_hash & cache->bucket_mask];
+    uint32_t epoch = (uint32_t)(copy->number >> 32), stamp = (uint32_t)copy->number;
+    while (entry != NULL && (entry->hash != copy->key_hash || entry->stamp != stamp)) {
+        entry = entry->next;
+    }
+    return entry != NULL && entry->epoch == epoch && epoch == cache->epoch;
 }
 
 bool cache_drop(struct cache *cache, struct slice key) {

@@ -127,9 +127,11 @@ static bool put_text(struct memory_table *table, struct slice key, struct slice 
 }
 
 static enum progress memory_set(struct store *base, struct slice key, struct slice value,
-                                unsigned ttl_s, struct store_operation *operation) {
+                                unsigned ttl_s, const struct store_premise *premises,
+                                unsigned count, struct store_operation *operation) {
     struct memory_store *store = memory_store_of(base);
-    bool fits = ttl_s != 0 && value.size <= STORE_VALUE_MAX;
+    bool fits = ttl_s != 0 && value.size <= STORE_VALUE_MAX && count <= STORE_PREMISES_MAX;
+    (void)premises; /* it gives no copies */
     struct memory_table *table = begin(store, key, fits, operation);
     if (table == NULL) {
         return PROGRESS_DONE;
@@ -137,6 +139,7 @@ static enum progress memory_set(struct store *base, struct slice key, struct sli
     if (!put_text(table, key, value, table->now_ms() + (uint64_t)ttl_s * 1000)) {
         return unknown(store, operation, STORE_TROUBLE_OOM);
     }
+    operation->holds = true;
     return found(store, operation, 0);
 }
 
@@ -361,17 +364,15 @@ static enum store_trouble memory_trouble(const struct store *base) {
 }
 
 /* It keeps no copies: nothing is to be heard of. */
-static enum progress memory_fence(struct store *base, struct store_operation *operation) {
+static enum progress memory_confirm(struct store *base, const struct store_premise *premises,
+                                    unsigned count, struct store_operation *operation) {
     struct memory_store *store = memory_store_of(base);
+    (void)premises, (void)count;
     store_operation_reset(operation);
+    operation->holds = true;
     store_operation_set(operation, store->metrics, store->closed ? STORE_UNKNOWN : STORE_FOUND,
                         memory_trouble(base));
     return PROGRESS_DONE;
-}
-
-static uint64_t memory_changes(const struct store *base) {
-    (void)base;
-    return 0;
 }
 
 /* ---- the store ---- */
@@ -410,8 +411,7 @@ struct store *memory_store_new(struct memory_data *data, struct store_metrics *m
         .add_member = memory_add_member,
         .remove_member = memory_remove_member,
         .count = memory_count,
-        .fence = memory_fence,
-        .changes = memory_changes,
+        .confirm = memory_confirm,
         .flush = memory_flush,
         .close = memory_close,
         .free = memory_free,

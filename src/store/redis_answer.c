@@ -79,7 +79,7 @@ static enum store_answer answer(enum redis_verb verb, const struct reply *reply,
         return answer_exec(reply, CREATE_HASH_REPLIES, CREATE_HASH_RESULT, operation);
     case REDIS_COUNT:
         return answer_exec(reply, COUNT_REPLIES, COUNT_RESULT, operation);
-    case REDIS_FENCE:
+    case REDIS_CONFIRM:
         return slice_equal(reply->text, S("PONG")) ? STORE_FOUND : STORE_UNKNOWN;
     case REDIS_SET_FIELD:
         return answer_set_field(reply, operation);

@@ -17,7 +17,7 @@ enum redis_verb {
     REDIS_COUNT,
     REDIS_SET_FIELD,
     REDIS_REMOVE_FIELD,
-    REDIS_FENCE,
+    REDIS_CONFIRM,
     REDIS_CALL, /* any command: redis_call.h takes its reply */
     REDIS_VERB_COUNT
 };

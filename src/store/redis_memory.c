@@ -31,11 +31,26 @@ bool memory_is_trusted(const struct redis_store *store) {
            identity_is_right(&store->identity) && memory_is_recent(link_heard_ms(store->link));
 }
 
+void memory_rest_on(struct store_operation *operation, const struct store_premise *premises,
+                    unsigned count) {
+    for (unsigned i = 0; i < STORE_PREMISES_MAX; i++) {
+        operation->rests_on[i] = i < count ? premises[i].copy : (struct store_copy){0, 0};
+    }
+}
+
+void memory_judge_premises(const struct redis_store *store, struct store_operation *operation) {
+    operation->holds = true;
+    for (unsigned i = 0; i < STORE_PREMISES_MAX; i++) {
+        const struct store_copy *copy = &operation->rests_on[i];
+        operation->holds =
+            operation->holds && (copy->number == 0 || cache_holds(store->memory.cache, copy));
+    }
+}
+
 /* ---- forgetting ---- */
 
 static void forget(struct redis_store *store, struct slice key) {
     struct redis_memory *memory = &store->memory;
-    memory->changes++;
     flights_spoil(&memory->flights, key);
     if (cache_drop(memory->cache, key)) {
         counter_add(&store->metrics->cache.invalidated, 1);
@@ -43,7 +58,6 @@ static void forget(struct redis_store *store, struct slice key) {
 }
 
 void memory_forget_all(struct redis_store *store) {
-    store->memory.changes++;
     flights_spoil_all(&store->memory.flights);
     if (store->memory.cache != NULL) {
         cache_empty(store->memory.cache);

@@ -15,6 +15,10 @@
 #include "mintd/clock.h"
 #include "store/store_answer.h"
 
+/* Of what was asked for before its read began, and is not kept: nobody hears of its changes, and it
+ * may be older than the read. It is the copy that has gone already. */
+#define COPY_GONE UINT64_MAX
+
 static enum cache_kind kind_of(enum redis_verb verb) {
     return verb == REDIS_GET ? CACHE_TEXT : CACHE_HASH;
 }
@@ -45,6 +49,10 @@ static void hand_out(struct redis_store *store, struct store_operation *operatio
     operation->value = answer->value;
     operation->fields = answer->fields;
     operation->field_count = answer->field_count;
+    operation->copy = answer->copy;
+    if (answer->copy.number == 0 && operation->from_memory) {
+        operation->copy.number = COPY_GONE;
+    }
     redis_finish(store, operation, answer->answer, answer->trouble);
 }
 
@@ -172,14 +180,15 @@ enum progress redis_verb_read_hash(struct store *base, struct slice key,
     return read_key(redis_store_of(base), REDIS_READ_HASH, key, after, operation);
 }
 
-/* What Redis had to tell stands in front of its answer. */
-enum progress redis_verb_fence(struct store *base, struct store_operation *operation) {
+enum progress redis_verb_confirm(struct store *base, const struct store_premise *premises,
+                                 unsigned count, struct store_operation *operation) {
     struct redis_store *store = redis_store_of(base);
-    struct output *out = redis_verb_begin(store, S(""), true, operation);
+    struct output *out = redis_verb_begin(store, S(""), count <= STORE_PREMISES_MAX, operation);
     if (out == NULL) {
         return PROGRESS_DONE;
     }
+    memory_rest_on(operation, premises, count);
     output_command(out, 1);
     output_argument(out, S("PING"));
-    return redis_verb_end(store, REDIS_FENCE, 1, operation);
+    return redis_verb_end(store, REDIS_CONFIRM, 1, operation);
 }

@@ -92,6 +92,9 @@ static void on_reply(void *context, const struct link_result *result) {
     } else if (!redis_answer(operation->kind, result->reply, &store->fields, operation)) {
         link_fail(store->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
     }
+    if (operation->kind == REDIS_SET || operation->kind == REDIS_CONFIRM) {
+        memory_judge_premises(store, operation);
+    }
     end_with_answer(store, operation);
 }
 
@@ -174,10 +177,6 @@ static enum store_trouble redis_trouble(const struct store *base) {
     return !store->schema_is_ours                 ? STORE_TROUBLE_SCHEMA
            : !identity_is_right(&store->identity) ? STORE_TROUBLE_IDENTITY
                                                   : STORE_TROUBLE_NONE;
-}
-
-static uint64_t redis_changes(const struct store *base) {
-    return ((const struct redis_store *)base)->memory.changes;
 }
 
 /* ---- the news of the link, the schema and the identity ---- */
@@ -333,8 +332,7 @@ static const struct store_verbs verbs = {
     .add_member = redis_verb_add_member,
     .remove_member = redis_verb_remove_member,
     .count = redis_verb_count,
-    .fence = redis_verb_fence,
-    .changes = redis_changes,
+    .confirm = redis_verb_confirm,
     .flush = redis_flush,
     .close = redis_close,
     .free = redis_free,

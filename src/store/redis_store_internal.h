@@ -32,7 +32,6 @@ struct redis_memory {
     struct cache *cache;      /* NULL: nothing is remembered */
     bool is_tracked;          /* Redis has said that it will tell */
     const char *refusal_told; /* the line that was logged of that it will not; NULL: none */
-    uint64_t changes;
     struct flights flights;
     struct cache_member *member; /* NULL: no other worker */
     void (*wake)(void *context);
@@ -98,7 +97,8 @@ void redis_leave_if_no_master(struct redis_store *store, enum store_trouble trou
 /* ---- redis_writes.c ---- */
 
 enum progress redis_verb_set(struct store *base, struct slice key, struct slice value,
-                             unsigned ttl_s, struct store_operation *operation);
+                             unsigned ttl_s, const struct store_premise *premises, unsigned count,
+                             struct store_operation *operation);
 enum progress redis_verb_delete(struct store *base, struct slice key,
                                 struct store_operation *operation);
 enum progress redis_verb_create_hash(struct store *base, struct slice key,
@@ -122,7 +122,8 @@ enum progress redis_verb_get(struct store *base, struct slice key,
 enum progress redis_verb_read_hash(struct store *base, struct slice key,
                                    const struct store_operation *after,
                                    struct store_operation *operation);
-enum progress redis_verb_fence(struct store *base, struct store_operation *operation);
+enum progress redis_verb_confirm(struct store *base, const struct store_premise *premises,
+                                 unsigned count, struct store_operation *operation);
 
 /* ---- redis_memory.c ---- */
 
@@ -143,6 +144,12 @@ void memory_forget_all(struct redis_store *store);
 bool memory_is_recent(uint64_t asked_ms);
 /* Whether copies are good now: Redis tells of changes, and was heard of lately. */
 bool memory_is_trusted(const struct redis_store *store);
+/* Of what the operation rests on. STORE_PREMISES_MAX at most. */
+void memory_rest_on(struct store_operation *operation, const struct store_premise *premises,
+                    unsigned count);
+/* Sets `holds`, where a command that was sent after memory_rest_on() is answered: what Redis had to
+ * tell stands in front of its answer. */
+void memory_judge_premises(const struct redis_store *store, struct store_operation *operation);
 /* A key is about to be deleted, by the next command: forgotten here already, since no read that is
  * sent behind that command finds it. Makes ready what tells the other workers afterwards (the
  * operation's waits_for, to be dropped or sent). False: no memory. */

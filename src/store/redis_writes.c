@@ -5,13 +5,15 @@
 #include "store/store_answer.h"
 
 enum progress redis_verb_set(struct store *base, struct slice key, struct slice value,
-                             unsigned ttl_s, struct store_operation *operation) {
+                             unsigned ttl_s, const struct store_premise *premises, unsigned count,
+                             struct store_operation *operation) {
     struct redis_store *store = redis_store_of(base);
-    bool fits = ttl_s != 0 && value.size <= STORE_VALUE_MAX;
+    bool fits = ttl_s != 0 && value.size <= STORE_VALUE_MAX && count <= STORE_PREMISES_MAX;
     struct output *out = redis_verb_begin(store, key, fits, operation);
     if (out == NULL) {
         return PROGRESS_DONE;
     }
+    memory_rest_on(operation, premises, count);
     output_command(out, 4);
     output_argument(out, S("SETEX"));
     output_joined(out, store->prefix, key);

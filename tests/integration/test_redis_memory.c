@@ -89,6 +89,12 @@ static void fence(struct world *world) {
     assert_int_equal(store_call_wait(world->call), STORE_FOUND);
 }
 
+static bool holds(struct world *world, const struct store_premise *premise) {
+    store_call_confirm(world->call, premise, 1);
+    assert_int_equal(store_call_wait(world->call), STORE_FOUND);
+    return world->call->operation.holds;
+}
+
 static bool is_hit(const struct store_call *call) {
     assert_int_equal(call->operation.from_memory, call->progress == PROGRESS_DONE);
     return call->operation.from_memory;
@@ -193,10 +199,10 @@ static void assert_seen(struct world *world, const struct change *change, const 
     fence(world);
     read(world, "k", first);
     assert_true(read(world, "k", first));
-    uint64_t changes = store_changes(world->store);
+    const struct store_premise premise = {S("k"), world->call->operation.copy};
+    assert_true(holds(world, &premise));
     run_commands(world, change->change, 3);
-    fence(world);
-    assert_true(store_changes(world->store) > changes);
+    assert_false(holds(world, &premise));
     assert_false(read(world, "k", change->then));
     assert_true(read(world, "k", change->then));
     test_redis_command(&world->redis, "FLUSHALL");
@@ -298,22 +304,44 @@ static void test_wrong_type_is_not_remembered(void **state) {
     assert_false(get(world, "k", NULL));
 }
 
-struct since {
-    struct store *store;
-    uint64_t changes;
-};
+/* Who rests on two copies is told whether either has changed, and of nothing else. */
+static void test_a_write_tells_of_its_premises(void **state) {
+    static const char *const changes[] = {"SET mintd:k new", "DEL mintd:none", "SET mintd:none x",
+                                          "SET mintd:other new"};
+    static const bool hold[] = {false, true, false, true};
+    struct world *world = *state;
+    for (unsigned i = 0; i < sizeof hold / sizeof hold[0]; i++) {
+        struct store_premise premises[2];
+        test_redis_command(&world->redis, "FLUSHALL");
+        test_redis_command(&world->redis, "SET mintd:k old");
+        test_redis_command(&world->redis, "SET mintd:other old");
+        fence(world);
+        get(world, "other", "old");
+        get(world, "k", "old"); /* one that is kept as it is read */
+        premises[0] = (struct store_premise){S("k"), world->call->operation.copy};
+        get(world, "none", NULL);
+        assert_true(get(world, "none", NULL)); /* and one from memory */
+        premises[1] = (struct store_premise){S("none"), world->call->operation.copy};
+        store_call_set_on_premises(world->call, S("t"), S("v"), 60, premises, 2);
+        assert_int_equal(store_call_wait(world->call), STORE_FOUND);
+        assert_true(world->call->operation.holds);
+        test_redis_command(&world->redis, changes[i]);
+        store_call_set_on_premises(world->call, S("t"), S("v"), 60, premises, 2);
+        assert_int_equal(store_call_wait(world->call), STORE_FOUND);
+        assert_int_equal(world->call->operation.holds, hold[i]);
+    }
+}
 
-static bool has_changed(void *context) {
-    const struct since *since = context;
-    return store_changes(since->store) != since->changes;
+static bool is_empty(void *context) {
+    const struct world *world = context;
+    return counter_read(&cache_of(world)->entries) == 0;
 }
 
 static void test_end_of_a_key_is_heard_of(void **state) {
     struct world *world = *state;
     test_redis_command(&world->redis, "SET mintd:k old PX 300");
     get(world, "k", "old");
-    struct since since = {world->store, store_changes(world->store)};
-    assert_true(test_loop_run_until(&world->loop, has_changed, &since, 10000));
+    assert_true(test_loop_run_until(&world->loop, is_empty, world, 10000));
     assert_false(get(world, "k", NULL));
 }
 
@@ -322,11 +350,10 @@ static void test_eviction_by_redis_is_heard_of(void **state) {
     test_redis_command(&world->redis, "SET mintd:k old");
     get(world, "k", "old");
     assert_true(get(world, "k", "old"));
-    struct since since = {world->store, store_changes(world->store)};
     test_redis_command(&world->redis, "CONFIG SET maxmemory-policy allkeys-random");
     test_redis_command(&world->redis, "CONFIG SET maxmemory 1");
     test_redis_command(&world->redis, "PING");
-    assert_true(test_loop_run_until(&world->loop, has_changed, &since, 10000));
+    assert_true(test_loop_run_until(&world->loop, is_empty, world, 10000));
     test_redis_command(&world->redis, "CONFIG SET maxmemory 0");
     fence(world);
     assert_false(get(world, "k", NULL));
@@ -646,6 +673,7 @@ int main(void) {
         TEST(test_changes_of_a_text),
         TEST(test_changes_of_what_is_not_there),
         TEST(test_changes_of_a_hash),
+        TEST(test_a_write_tells_of_its_premises),
         TEST(test_what_is_forgotten_is_swept),
         TEST(test_wrong_type_is_not_remembered),
         TEST(test_end_of_a_key_is_heard_of),

@@ -3,6 +3,7 @@
 #include "mintd/clock.h"
 #include "mintd/log.h"
 #include "mintd/redis_store.h"
+#include "store/redis_store_internal.h"
 #include "support/caught_log.h"
 #include "support/fake_redis.h"
 #include "support/fault.h"
@@ -277,9 +278,10 @@ static void test_change_overtakes_a_read(void **state) {
     struct world *world = *state;
     struct worker *worker = world->worker;
     unsigned before = ask_in_vain(world);
-    uint64_t changes = store_changes(worker->store);
+    const struct flights *flights = &redis_store_of(worker->store)->memory.flights;
+    assert_non_null(flights_find(flights, REDIS_GET, S("k")));
     fake_redis_say(&world->fake, S(PUSH_K));
-    while (store_changes(worker->store) == changes) {
+    while (flights_find(flights, REDIS_GET, S("k")) != NULL) {
         test_loop_run_for(&world->loop, 1);
     }
     store_call_get(worker->calls[1], S("k")); /* does not join what may be old */
@@ -292,6 +294,31 @@ static void test_change_overtakes_a_read(void **state) {
     assert_memory_equal(worker->calls[1]->value.data, "new", 3);
     assert_true(is_remembered(worker, "k"));
     assert_memory_equal(worker->calls[CALLS - 1]->value.data, "new", 3);
+}
+
+static bool holds(struct worker *worker, const struct store_call *read) {
+    const struct store_premise premise = {S("k"), read->operation.copy};
+    store_call_confirm(worker->calls[CALLS - 1], &premise, 1);
+    assert_int_equal(store_call_wait(worker->calls[CALLS - 1]), STORE_FOUND);
+    return worker->calls[CALLS - 1]->operation.holds;
+}
+
+/* What is not kept tells nobody of its changes: whoever asked for it himself had it right at that
+ * moment; whoever joined later may have something older than his question. */
+static void test_an_answer_that_is_not_kept(void **state) {
+    struct world *world = *state;
+    struct worker *worker = world->worker;
+    unsigned before = ask_in_vain(world);
+    store_call_get(worker->calls[1], S("k"));
+    assert_int_equal(counter_read(&worker->metrics.cache.joined), 1);
+    fake_redis_say(&world->fake, S(PUSH_K "$3\r\nold\r\n"));
+    assert_int_equal(store_call_wait(worker->calls[0]), STORE_FOUND);
+    assert_int_equal(store_call_wait(worker->calls[1]), STORE_FOUND);
+    assert_int_equal(world->fake.commands, before + 1);
+    world->fake.script = usual;
+    assert_true(holds(worker, worker->calls[0]));
+    assert_false(holds(worker, worker->calls[1]));
+    assert_false(is_remembered(worker, "k"));
 }
 
 static void test_crowd_asks_once(void **state) {
@@ -769,6 +796,7 @@ int main(void) {
         TEST(test_what_a_push_may_say),
         TEST(test_push_that_is_too_big),
         TEST(test_change_overtakes_a_read),
+        TEST(test_an_answer_that_is_not_kept),
         TEST(test_crowd_asks_once),
         TEST(test_each_has_its_own_deadline),
         TEST(test_reply_that_nobody_waits_for),

@@ -122,9 +122,22 @@ void store_call_count(struct store_call *call, struct slice key, unsigned ttl_s)
     end(call, store_count(call->store, key, ttl_s, &call->operation));
 }
 
-void store_call_fence(struct store_call *call) {
+void store_call_set_on_premises(struct store_call *call, struct slice key, struct slice value,
+                                unsigned ttl_s, const struct store_premise *premises,
+                                unsigned count) {
     begin(call);
-    end(call, store_fence(call->store, &call->operation));
+    end(call,
+        store_set_on_premises(call->store, key, value, ttl_s, premises, count, &call->operation));
+}
+
+void store_call_confirm(struct store_call *call, const struct store_premise *premises,
+                        unsigned count) {
+    begin(call);
+    end(call, store_confirm(call->store, premises, count, &call->operation));
+}
+
+void store_call_fence(struct store_call *call) {
+    store_call_confirm(call, NULL, 0);
 }
 
 bool store_call_has_ended(const struct store_call *call) {

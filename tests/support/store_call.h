@@ -42,6 +42,12 @@ void store_call_set_field(struct store_call *call, struct slice key, struct slic
                           struct store_field field);
 void store_call_remove_field(struct store_call *call, struct slice key, struct slice name);
 void store_call_count(struct store_call *call, struct slice key, unsigned ttl_s);
+void store_call_set_on_premises(struct store_call *call, struct slice key, struct slice value,
+                                unsigned ttl_s, const struct store_premise *premises,
+                                unsigned count);
+void store_call_confirm(struct store_call *call, const struct store_premise *premises,
+                        unsigned count);
+/* Without a premise: what Redis had to tell before has been heard of. */
 void store_call_fence(struct store_call *call);
 
 bool store_call_has_ended(const struct store_call *call);

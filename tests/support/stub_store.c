@@ -226,15 +226,30 @@ static void count_up(struct stub_store *stub, const struct stub_request *request
     operation->number = (int64_t)number;
 }
 
+static struct store_copy copy_of_now(const struct stub_store *stub) {
+    return (struct store_copy){1, stub->changes + 1};
+}
+
+static bool premises_hold(const struct stub_store *stub, const struct stub_request *request) {
+    bool hold = true;
+    for (unsigned i = 0; i < request->premise_count; i++) {
+        hold = hold && (request->rests_on[i].number == 0 ||
+                        request->rests_on[i].number == copy_of_now(stub).number);
+    }
+    return hold;
+}
+
 static void perform(struct stub_store *stub, const struct stub_request *request,
                     struct store_operation *operation) {
     operation->answer = STORE_FOUND;
+    operation->holds = premises_hold(stub, request);
     switch (request->verb) {
     case STUB_GET:
     case STUB_READ_HASH:
         read_entry(stub, request, operation);
+        operation->copy = copy_of_now(stub);
         break;
-    case STUB_FENCE:
+    case STUB_CONFIRM:
         break;
     case STUB_SET:
         stub_store_put(stub, request->key, slice_of(request->value, request->value_size));
@@ -275,6 +290,8 @@ static void clear_result(struct store_operation *operation) {
     operation->field_count = 0;
     operation->number = 0;
     operation->from_memory = false;
+    operation->copy = (struct store_copy){0, 0};
+    operation->holds = false;
 }
 
 static void answer(struct stub_store *stub, unsigned index, struct store_operation *operation) {
@@ -294,7 +311,7 @@ static enum progress take(struct stub_store *stub, enum stub_verb verb, struct s
                           struct slice value, struct store_operation *operation) {
     take_back(stub);
     assert_true(stub->request_count < STUB_OPERATIONS_MAX);
-    assert_in_range(key.size, verb == STUB_FENCE ? 0 : 1, STORE_KEY_MAX);
+    assert_in_range(key.size, verb == STUB_CONFIRM ? 0 : 1, STORE_KEY_MAX);
     assert_non_null(operation->on_done);
     unsigned index = stub->request_count++;
     struct stub_request *request = &stub->requests[index];
@@ -350,9 +367,20 @@ static enum progress get(struct store *store, struct slice key, struct store_ope
     return take_and_answer(stub_of(store), STUB_GET, key, SLICE_ABSENT, operation);
 }
 
+static void keep_premises(struct stub_request *request, const struct store_premise *premises,
+                          unsigned count) {
+    assert_true(count <= STORE_PREMISES_MAX);
+    request->premise_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        request->rests_on[i] = premises[i].copy;
+    }
+}
+
 static enum progress set(struct store *store, struct slice key, struct slice value, unsigned ttl_s,
+                         const struct store_premise *premises, unsigned count,
                          struct store_operation *operation) {
     struct stub_store *stub = stub_of(store);
+    keep_premises(&stub->requests[stub->request_count], premises, count);
     assert_true(ttl_s != 0);
     assert_true(value.size <= STORE_VALUE_MAX);
     stub->requests[stub->request_count].ttl_s = ttl_s;
@@ -421,12 +449,12 @@ static enum progress count(struct store *store, struct slice key, unsigned ttl_s
     return take_and_answer(stub, STUB_COUNT, key, SLICE_ABSENT, operation);
 }
 
-static enum progress fence(struct store *store, struct store_operation *operation) {
-    return take_and_answer(stub_of(store), STUB_FENCE, S(""), SLICE_ABSENT, operation);
-}
-
-static uint64_t changes(const struct store *store) {
-    return ((const struct stub_store *)store)->changes;
+static enum progress confirm(struct store *store, const struct store_premise *premises,
+                             unsigned count, struct store_operation *operation) {
+    struct stub_store *stub = stub_of(store);
+    keep_premises(&stub->requests[stub->request_count], premises, count);
+    return take_and_answer(stub, STUB_CONFIRM, count == 0 ? S("") : premises[0].key, SLICE_ABSENT,
+                           operation);
 }
 
 static void ignore(struct store *store) {
@@ -458,8 +486,7 @@ void stub_store_init(struct stub_store *stub) {
         .add_member = add_member,
         .remove_member = remove_member,
         .count = count,
-        .fence = fence,
-        .changes = changes,
+        .confirm = confirm,
         .flush = ignore,
         .close = refuse_close,
         .free = ignore,

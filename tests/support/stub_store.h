@@ -26,7 +26,7 @@ enum stub_verb {
     STUB_ADD_MEMBER,
     STUB_REMOVE_MEMBER,
     STUB_COUNT,
-    STUB_FENCE,
+    STUB_CONFIRM,
 };
 
 /* What a verb was asked. Texts end with a NUL and are the stub's. */
@@ -37,8 +37,10 @@ struct stub_request {
                     beside; REMOVE_FIELD: its name; else NULL */
     size_t value_size;
     unsigned ttl_s;
-    const struct store_operation *after; /* READ_HASH */
-    struct store_field *fields;          /* CREATE_HASH, SET_FIELD */
+    const struct store_operation *after;            /* READ_HASH */
+    struct store_copy rests_on[STORE_PREMISES_MAX]; /* SET, CONFIRM; key: of the first premise */
+    unsigned premise_count;
+    struct store_field *fields; /* CREATE_HASH, SET_FIELD */
     size_t field_count;
     /* the stub's own */
     struct store_operation *operation; /* while it waits */
@@ -58,7 +60,7 @@ struct stub_store {
     unsigned request_count;
     unsigned pending;
     bool answers_from_memory; /* what reads that are answered at once say; set by the test */
-    uint64_t changes;         /* what store_changes() gives; set by the test */
+    uint64_t changes;         /* set by the test: copies that were given before one do not hold */
     /* its own */
     struct stub_plan plans[STUB_OPERATIONS_MAX];
     struct stub_entry *entries;

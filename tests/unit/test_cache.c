@@ -49,8 +49,8 @@ static void put_text_at(struct world *world, struct slice key, struct slice valu
     assert_non_null(storage);
     memcpy(storage, key.data, key.size);
     memcpy(storage + key.size, value.data, value.size);
-    const struct store_operation answer = {.answer = STORE_FOUND,
-                                           .value = slice_of(storage + key.size, value.size)};
+    struct store_operation answer = {.answer = STORE_FOUND,
+                                     .value = slice_of(storage + key.size, value.size)};
     cache_put(world->cache, CACHE_TEXT, slice_of(storage, key.size), now, &answer);
     free(storage);
 }
@@ -60,7 +60,7 @@ static void put_text(struct world *world, const char *key, const char *value) {
 }
 
 static void put_absent(struct world *world, enum cache_kind kind, const char *key) {
-    const struct store_operation answer = {.answer = STORE_ABSENT};
+    struct store_operation answer = {.answer = STORE_ABSENT};
     cache_put(world->cache, kind, slice_of_string(key), NOW, &answer);
 }
 
@@ -109,7 +109,7 @@ static void hash_is_found(void **state) {
             fields[i] = (struct store_field){slice_of_string(names[i]), S("a value")};
         }
         fields[count - 1].value = S("");
-        const struct store_operation answer = {
+        struct store_operation answer = {
             .answer = STORE_FOUND, .fields = fields, .field_count = count};
         cache_put(world->cache, CACHE_HASH, S("client:svc-a"), NOW, &answer);
         memset(names, 'x', sizeof names);
@@ -144,7 +144,7 @@ static void absence_is_an_answer(void **state) {
 static void last_put_counts(void **state) {
     struct world *world = *state;
     const struct store_field field = {SLICE("f"), SLICE("v")};
-    const struct store_operation hash = {.answer = STORE_FOUND, .fields = &field, .field_count = 1};
+    struct store_operation hash = {.answer = STORE_FOUND, .fields = &field, .field_count = 1};
     put_text(world, "k", "one");
     put_text(world, "k", "two");
     assert_text(world, "k", "two");
@@ -439,7 +439,7 @@ static void without_memory_there_is_no_cache(void **state) {
 static void without_memory_nothing_is_kept(void **state) {
     struct world *world = *state;
     put_text(world, "k", "old");
-    const struct store_operation answer = {.answer = STORE_FOUND, .value = S("new")};
+    struct store_operation answer = {.answer = STORE_FOUND, .value = S("new")};
     fault_fail_at(1);
     cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
     fault_disarm();
@@ -550,6 +550,64 @@ static void nothing_wrong_is_ever_found(void **state) {
     assert_int_equal(bytes(world), 0);
 }
 
+/* ---- copies ---- */
+
+static struct store_copy copy_of(struct world *world, const char *key) {
+    struct store_operation found;
+    assert_true(find_at(world, CACHE_TEXT, key, NOW, &found));
+    return found.copy;
+}
+
+static void a_copy_holds_until_it_is_gone(void **state) {
+    struct world *world = *state;
+    put_text(world, "k", "v");
+    put_text(world, "other", "v");
+    struct store_copy copy = copy_of(world, "k"), other = copy_of(world, "other");
+    assert_true(cache_holds(world->cache, &copy));
+    cache_drop(world->cache, S("k"));
+    assert_false(cache_holds(world->cache, &copy));
+    assert_true(cache_holds(world->cache, &other));
+    cache_empty(world->cache);
+    assert_false(cache_holds(world->cache, &other));
+}
+
+/* The same text once more is another copy: in between it may have been another. */
+static void a_copy_is_not_the_next_one(void **state) {
+    struct world *world = *state;
+    struct store_operation answer = {.answer = STORE_FOUND, .value = S("v")};
+    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
+    struct store_copy first = answer.copy;
+    assert_true(cache_holds(world->cache, &first));
+    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
+    assert_true(cache_holds(world->cache, &answer.copy));
+    assert_false(cache_holds(world->cache, &first));
+    cache_empty(world->cache);
+    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
+    assert_true(cache_holds(world->cache, &answer.copy));
+}
+
+static void a_copy_that_was_evicted_does_not_hold(void **state) {
+    struct world *world = *state;
+    struct store_operation answer = {.answer = STORE_FOUND, .value = S("v")};
+    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
+    struct store_copy copy = answer.copy;
+    for (unsigned i = 0; cache_holds(world->cache, &copy); i++) {
+        assert_in_range(i, 0, 100000);
+        put_text(world, numbered("key", i), "v");
+    }
+    assert_true(counter_read(&world->metrics.evicted) > 0);
+    assert_false(has(world, CACHE_TEXT, "k"));
+}
+
+static void what_is_not_kept_is_no_copy(void **state) {
+    struct world *world = *state;
+    static char large[CACHE_BYTES_MIN];
+    struct store_operation answer = {.answer = STORE_FOUND, .value = slice_of(large, sizeof large)};
+    answer.copy.number = 7;
+    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
+    assert_int_equal(answer.copy.number, 0);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -576,6 +634,10 @@ int main(void) {
         cmocka_unit_test(without_memory_there_is_no_cache),
         TEST(without_memory_nothing_is_kept),
         TEST(nothing_wrong_is_ever_found),
+        TEST(a_copy_holds_until_it_is_gone),
+        TEST(a_copy_is_not_the_next_one),
+        TEST(a_copy_that_was_evicted_does_not_hold),
+        TEST(what_is_not_kept_is_no_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -543,7 +543,7 @@ static void every_refusal_from_memory_takes_one_fence(void **state) {
         assert_refused(f, refusals[i].pair, refusals[i].refusal);
         assert_int_equal(f->store.request_count, FENCE);
         assert_int_equal(f->store.requests[0].verb, STUB_READ_HASH);
-        assert_int_equal(f->store.requests[1].verb, STUB_FENCE);
+        assert_int_equal(f->store.requests[1].verb, STUB_CONFIRM);
     }
     stub_store_rewind(&f->store);
     assert_good(f, "svc-a:s3cret-A_1.x~", 1);

@@ -573,7 +573,7 @@ static void decided_again_the_generation_is_first_too(void **state) {
     prepare(&grant, SVC_A);
     grant.scope = S("admin");
     assert_int_equal(oauth_grant_start(f->oauth, &grant), PROGRESS_PENDING);
-    assert_int_equal(last_request(f)->verb, STUB_FENCE);
+    assert_int_equal(last_request(f)->verb, STUB_CONFIRM);
     fixture_put_field(f, "svc-a", "scope", "admin");
     stub_store_put(&f->store, "generation", S("4"));
     f->store.changes++;
@@ -814,7 +814,7 @@ static void what_was_just_allowed_is_granted(void **state) {
     prepare(&grant, SVC_A);
     grant.scope = S("admin");
     assert_int_equal(oauth_grant_start(f->oauth, &grant), PROGRESS_PENDING);
-    assert_int_equal(last_request(f)->verb, STUB_FENCE);
+    assert_int_equal(last_request(f)->verb, STUB_CONFIRM);
     fixture_put_field(f, "svc-a", "scope", "admin");
     f->store.changes++;
     fixture_finish(f, &grant.flow, PROGRESS_PENDING);
@@ -828,7 +828,7 @@ static void confirmed_no_is_a_no(void **state) {
     f->store.answers_from_memory = true;
     assert_int_equal(mint_with_scope(f, "admin"), OAUTH_REFUSED_SCOPE_NOT_ALLOWED);
     assert_int_equal(f->store.request_count, READ_CLIENT + 1);
-    assert_int_equal(last_request(f)->verb, STUB_FENCE);
+    assert_int_equal(last_request(f)->verb, STUB_CONFIRM);
     stub_store_rewind(&f->store);
     stub_store_fail(&f->store, READ_CLIENT + 1, STORE_TROUBLE_TIMEOUT);
     assert_int_equal(mint_with_scope(f, "admin"), OAUTH_REFUSED_STORE_UNKNOWN);

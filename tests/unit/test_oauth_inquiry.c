@@ -95,7 +95,7 @@ static void right_from_memory_is_confirmed(void **state) {
     stub_store_rewind(&f->store);
     assert_active(f, "svc-b:other", false);
     assert_int_equal(f->store.request_count, OPERATIONS + 1);
-    assert_int_equal(f->store.requests[OPERATIONS].verb, STUB_FENCE);
+    assert_int_equal(f->store.requests[OPERATIONS].verb, STUB_CONFIRM);
     stub_store_rewind(&f->store);
     stub_store_fail(&f->store, OPERATIONS + 1, STORE_TROUBLE_TIMEOUT);
     assert_int_equal(ask(f, "svc-b:other"), OAUTH_REFUSED_STORE_UNKNOWN);

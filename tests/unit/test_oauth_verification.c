@@ -284,7 +284,7 @@ static void generation_beside_the_record_is_confirmed(void **state) {
     assert_int_equal(f->store.request_count, 2);
     assert_true(stub_store_answer_next(&f->store));
     assert_int_equal(f->store.request_count, 4);
-    assert_int_equal(f->store.requests[3].verb, STUB_FENCE);
+    assert_int_equal(f->store.requests[3].verb, STUB_CONFIRM);
     stub_store_put(&f->store, "generation", S("3"));
     fixture_finish(f, &v.flow, progress);
     assert_int_equal(v.refusal, OAUTH_REFUSED_NONE);
@@ -346,7 +346,7 @@ static void known_client_from_memory_is_confirmed(void **state) {
     enum progress progress = start(f, slice_of(token.text, sizeof token.text));
     assert_int_equal(f->store.request_count, OPERATIONS);
     assert_true(stub_store_answer_next(&f->store));
-    assert_int_equal(f->store.requests[3].verb, STUB_FENCE);
+    assert_int_equal(f->store.requests[3].verb, STUB_CONFIRM);
     put_all_right(f);
     fixture_finish(f, &v.flow, progress);
     assert_int_equal(v.refusal, OAUTH_REFUSED_NONE);
@@ -625,7 +625,7 @@ static void record_names_the_client(void **state) {
 static unsigned fences(const struct oauth_fixture *f) {
     unsigned count = 0;
     for (unsigned i = 0; i < f->store.request_count; i++) {
-        count += f->store.requests[i].verb == STUB_FENCE;
+        count += f->store.requests[i].verb == STUB_CONFIRM;
     }
     return count;
 }
@@ -639,7 +639,7 @@ static void no_from_memory_is_confirmed(void **state) {
         objections[i].raise(f);
         stub_store_rewind(&f->store);
         assert_int_equal(verify(f), objections[i].refusal);
-        assert_int_equal(f->store.requests[objections[i].fence - 1].verb, STUB_FENCE);
+        assert_int_equal(f->store.requests[objections[i].fence - 1].verb, STUB_CONFIRM);
         assert_string_equal(f->store.requests[objections[i].fence].key, "client:svc-a");
         assert_int_equal(fences(f), 1);
         assert_int_equal(f->store.request_count, 2 * objections[i].fence - 2);

@@ -32,16 +32,14 @@ static enum progress read_hash(struct store *store, struct slice key,
 }
 
 static enum progress set(struct store *store, struct slice key, struct slice value, unsigned ttl_s,
+                         const struct store_premise *premises, unsigned count,
                          struct store_operation *operation) {
     (void)store;
-    MICRO_REQUIRE(key.size != 0 && value.size != 0 && ttl_s == 3600);
+    MICRO_REQUIRE(key.size != 0 && value.size != 0 && ttl_s == 3600 && count == 2);
     operation->answer = STORE_FOUND;
+    operation->holds =
+        cache_holds(cache, &premises[0].copy) && cache_holds(cache, &premises[1].copy);
     return PROGRESS_DONE;
-}
-
-static uint64_t changes(const struct store *store) {
-    (void)store;
-    return 0;
 }
 
 static uint64_t wall_ms(void) {
@@ -49,8 +47,7 @@ static uint64_t wall_ms(void) {
 }
 
 static void prepare(void) {
-    static const struct store_verbs verbs = {
-        .get = get, .read_hash = read_hash, .set = set, .changes = changes};
+    static const struct store_verbs verbs = {.get = get, .read_hash = read_hash, .set = set};
     static struct store store = {.verbs = &verbs};
     static struct oauth_metrics metrics;
     static struct cache_metrics cache_metrics;
@@ -70,10 +67,10 @@ static void prepare(void) {
     oauth = oauth_new(&options);
     MICRO_REQUIRE(cache != NULL && crypto != NULL && oauth != NULL);
     MICRO_REQUIRE(token_id_of(crypto, S(MICRO_TOKEN), key + 6));
-    const struct store_operation record = {.answer = STORE_FOUND, .value = S(MICRO_RECORD)};
-    const struct store_operation client = {
+    struct store_operation record = {.answer = STORE_FOUND, .value = S(MICRO_RECORD)};
+    struct store_operation client = {
         .answer = STORE_FOUND, .fields = micro_client_fields, .field_count = MICRO_CLIENT_FIELDS};
-    const struct store_operation no_generation = {.answer = STORE_ABSENT};
+    struct store_operation no_generation = {.answer = STORE_ABSENT};
     cache_put(cache, CACHE_TEXT, slice_of_string(key), MICRO_NOW_MS, &record);
     cache_put(cache, CACHE_HASH, S("client:" MICRO_CLIENT), MICRO_NOW_MS, &client);
     cache_put(cache, CACHE_TEXT, S("generation"), MICRO_NOW_MS, &no_generation);

@@ -38,7 +38,7 @@ static void make_keys(unsigned count) {
 }
 
 static void put(unsigned index) {
-    const struct store_operation answer = {.answer = STORE_FOUND, .value = VALUE};
+    struct store_operation answer = {.answer = STORE_FOUND, .value = VALUE};
     cache_put(cache, CACHE_TEXT, key_at(index), MICRO_NOW_MS, &answer);
 }
 
