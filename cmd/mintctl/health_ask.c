@@ -14,12 +14,16 @@
 
 #define TIMEOUT_MS 3000u
 #define RESPONSE_MAX 4096u
+#define RECORDS_MAX 4096u
 
 struct asking {
     const struct health_target *target;
     int fd;
     uint64_t until_ns;
-    struct tls_client *tls; /* NULL: plain */
+    struct tls_context *context;
+    struct tls_session *tls; /* NULL: plain */
+    struct block_pool blocks;
+    char records[RECORDS_MAX]; /* as they came; the session takes them from here */
     char response[RESPONSE_MAX];
     size_t size;
 };
@@ -104,34 +108,36 @@ static size_t receive_bytes(struct asking *a, char *data, size_t size) {
 }
 
 static bool send_records(struct asking *a) {
-    char records[4096];
-    size_t size;
-    while ((size = tls_client_take(a->tls, records, sizeof records)) != 0) {
-        if (!send_bytes(a, records, size)) {
-            return false;
-        }
-    }
-    return true;
+    struct block *records = tls_take_output(a->tls);
+    bool sent = records == NULL || send_bytes(a, records->data, records->size);
+    block_give(&a->blocks, records);
+    return sent;
 }
 
 static bool feed_records(struct asking *a) {
-    char records[4096];
-    size_t size = receive_bytes(a, records, sizeof records);
-    return size != 0 && tls_client_feed(a->tls, records, size);
+    size_t size = receive_bytes(a, a->records, sizeof a->records);
+    tls_feed(a->tls, a->records, size);
+    return size != 0;
+}
+
+static void say_problem(const struct asking *a) {
+    const char *doubt = tls_client_doubt(a->tls);
+    say("TLS: %s%s", doubt == NULL ? "" : "its certificate is not believed: ",
+        doubt == NULL ? tls_problem(a->tls) : doubt);
 }
 
 static bool shake_hands(struct asking *a) {
-    enum tls_client_step step;
+    enum tls_step step;
     do {
-        step = tls_client_shake(a->tls);
-        if (!send_records(a) && step != TLS_CLIENT_FAILED) {
+        step = tls_handshake(a->tls);
+        if (!send_records(a) && step != TLS_FAILED) {
             return false;
         }
-    } while (step == TLS_CLIENT_MORE && feed_records(a));
-    if (step == TLS_CLIENT_FAILED) {
-        say("TLS: %s", tls_client_problem(a->tls));
+    } while (step == TLS_MORE && feed_records(a));
+    if (step == TLS_FAILED) {
+        say_problem(a);
     }
-    return step == TLS_CLIENT_DONE;
+    return step == TLS_DONE;
 }
 
 /* ---- the question ---- */
@@ -146,18 +152,18 @@ static bool send_request(struct asking *a) {
     if (a->tls == NULL) {
         return send_bytes(a, text, (size_t)size);
     }
-    return tls_client_write(a->tls, text, (size_t)size) && send_records(a);
+    return tls_write(a->tls, text, (size_t)size) && send_records(a);
 }
 
 static size_t receive_some(struct asking *a, char *data, size_t size) {
-    enum tls_client_step step = TLS_CLIENT_MORE;
+    enum tls_step step = TLS_MORE;
     size_t count = 0;
     if (a->tls == NULL) {
         return receive_bytes(a, data, size);
     }
     do {
-        step = tls_client_read(a->tls, data, size, &count);
-    } while (step == TLS_CLIENT_MORE && feed_records(a));
+        step = tls_read(a->tls, data, size, &count);
+    } while (step == TLS_MORE && feed_records(a));
     return count;
 }
 
@@ -179,19 +185,29 @@ static void compare_certificates(const struct asking *a) {
     }
 }
 
-static bool start_tls(struct asking *a) {
-    const struct tls_client_options options = {.host = a->target->host,
-                                               .ca_file = a->target->ca_file,
+static bool open_tls(struct asking *a) {
+    const struct tls_client_options options = {.ca_file = a->target->ca_file,
                                                .believes_all = a->target->believes_all};
     char storage[512];
     struct buffer error = buffer_of(storage, sizeof storage - 1);
-    a->tls = tls_client_new(&options, &error);
-    if (a->tls == NULL) {
-        storage[error.size] = '\0';
-        say("TLS: %s", storage);
+    a->context = tls_client_context_new(&options, &error);
+    a->tls = a->context == NULL ? NULL : tls_session_new(a->context, &a->blocks);
+    storage[error.size] = '\0';
+    if (a->tls == NULL || !tls_client_expect(a->tls, a->target->host)) {
+        say("TLS: %s", error.size == 0 ? "not enough memory" : storage);
         return false;
     }
-    if (!shake_hands(a)) {
+    return true;
+}
+
+static void close_tls(struct asking *a) {
+    tls_session_free(a->tls);
+    tls_context_free(a->context);
+    block_pool_fini(&a->blocks);
+}
+
+static bool start_tls(struct asking *a) {
+    if (!open_tls(a) || !shake_hands(a)) {
         return false;
     }
     compare_certificates(a);
@@ -240,7 +256,7 @@ bool health_ask(const struct health_target *target, bool *answered) {
     } else if (!target->is_tls || a.tls != NULL) {
         say("%s: no answer", target->host);
     }
-    tls_client_free(a.tls);
+    close_tls(&a);
     close(a.fd);
     return ready;
 }

@@ -259,6 +259,6 @@ void options_fini(struct options *options) {
         crypto_wipe(options->owned[i], SETTING_FILE_STORAGE);
         free(options->owned[i]);
     }
-    http_tls_free(options->instance.tls);
+    tls_context_free(options->instance.tls);
     crypto_wipe(options, sizeof *options);
 }

@@ -108,7 +108,7 @@ struct http_server *http_server_new(struct uv_loop_s *loop,
 int http_server_add_listener(struct http_server *server, int fd);
 /* From now on what is accepted over TCP speaks TLS; what is open goes on as it is. Takes over the
  * reference. False without memory, the first time alone. */
-bool http_server_use_tls(struct http_server *server, struct http_tls *tls);
+bool http_server_use_tls(struct http_server *server, struct tls_context *tls);
 /* Goes on with the requests that wait behind answered ones, and writes all answers of this turn:
  * one write a connection. (What was answered on the spot has left at the end of its read.) To be
  * called before the loop blocks (uv_prepare), ahead of the store's flush. */

@@ -19,7 +19,7 @@ struct instance_options {
     bool
         listens_by_default; /* nobody chose them: one that this machine does not have is left out */
     struct slice metrics_listen;           /* absent: /metrics is on the main listeners */
-    struct http_tls *tls;                  /* for TCP in `listen`; NULL: plain */
+    struct tls_context *tls;               /* for TCP in `listen`; NULL: plain */
     struct slice tls_certificate, tls_key; /* the files it was made of: read again when changed */
     bool store_in_memory;                  /* else Redis: */
     struct redis_url redis;

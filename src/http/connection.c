@@ -5,9 +5,9 @@
  * the client, else connection_close(). If the endpoint has not responded by then, the connection
  * outlives its socket until it does. */
 #include "http/connection.h"
-#include "http/tls.h"
 #include "mintd/flow.h"
 #include "mintd/log.h"
+#include "mintd/tls.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>

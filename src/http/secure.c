@@ -8,8 +8,8 @@
  * Failure modes: what OpenSSL refuses ends as a refused request does: its alert is the last answer,
  * and what follows is thrown away. */
 #include "http/connection.h"
-#include "http/tls.h"
 #include "mintd/log.h"
+#include "mintd/tls.h"
 #include <sys/socket.h>
 
 #define PROTOCOL_MAX (64u * 1024u) /* of records that are no answers and wait to be sent */

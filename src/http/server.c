@@ -88,15 +88,15 @@ int http_server_add_listener(struct http_server *server, int fd) {
     return listener_open(server, fd);
 }
 
-bool http_server_use_tls(struct http_server *server, struct http_tls *tls) {
+bool http_server_use_tls(struct http_server *server, struct tls_context *tls) {
     if (server->plain_buffer == NULL) {
         server->plain_buffer = calloc(1, READ_SIZE);
     }
     if (server->plain_buffer == NULL) {
-        http_tls_free(tls);
+        tls_context_free(tls);
         return false;
     }
-    http_tls_free(server->tls);
+    tls_context_free(server->tls);
     server->tls = tls;
     return true;
 }
@@ -110,7 +110,7 @@ void http_server_free(struct http_server *server) {
     }
     exchange_free_all(server);
     block_pool_fini(&server->blocks);
-    http_tls_free(server->tls);
+    tls_context_free(server->tls);
     free(server->plain_buffer);
     free(server->read_buffer);
     free(server);

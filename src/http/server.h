@@ -2,10 +2,10 @@
 #ifndef MINTD_HTTP_SERVER_INTERNAL_H
 #define MINTD_HTTP_SERVER_INTERNAL_H
 
-#include "http/block.h"
 #include "http/bounds.h"
 #include "http/deadlines.h"
 #include "http/response.h"
+#include "mintd/block.h"
 #include "mintd/http_server.h"
 #include <uv.h>
 
@@ -34,9 +34,9 @@ struct http_server {
     struct http_exchange *exchanges; /* those that nobody uses */
     unsigned exchange_count;
     struct block_pool blocks;
-    char *read_buffer;    /* READ_SIZE; holds nothing between two callbacks */
-    struct http_tls *tls; /* of TCP connections accepted from now on; NULL: plain */
-    char *plain_buffer;   /* the same for what TLS records hold; NULL without TLS */
+    char *read_buffer;       /* READ_SIZE; holds nothing between two callbacks */
+    struct tls_context *tls; /* of TCP connections accepted from now on; NULL: plain */
+    char *plain_buffer;      /* the same for what TLS records hold; NULL without TLS */
 
     char date[RESPONSE_DATE_SIZE];
     uint64_t date_second;

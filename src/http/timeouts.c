@@ -1,6 +1,6 @@
 /* What ends a connection that its client does not end: deadlines that pass, and the drain. */
 #include "http/connection.h"
-#include "http/tls.h"
+#include "mintd/tls.h"
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 

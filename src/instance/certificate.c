@@ -5,7 +5,7 @@
 #define ERROR_MAX 512u
 #define SOON_S (7 * 24 * 3600)
 
-void certificate_tell(const struct http_tls *tls, struct api_process *process) {
+void certificate_tell(const struct tls_context *tls, struct api_process *process) {
     long long left = http_tls_seconds_left(tls);
     atomic_store(&process->certificate_expiry_s, http_tls_expiry(tls));
     log_info("certificate in use", LOG_NUMBER("expires_in_s", left));
@@ -25,7 +25,8 @@ static void use_files(struct certificate_watch *watch) {
     char storage[ERROR_MAX];
     struct buffer error = buffer_of(storage, sizeof storage);
     const struct instance_options *options = watch->options;
-    struct http_tls *tls = http_tls_new(options->tls_certificate, options->tls_key, &error, NULL);
+    struct tls_context *tls =
+        http_tls_new(options->tls_certificate, options->tls_key, &error, NULL);
     if (tls == NULL) {
         log_error("the certificate is not reloaded, the old one stays in use: put the files right; "
                   "they are looked at every 30 s, or send SIGHUP again",

@@ -16,7 +16,7 @@ struct certificate_watch {
     const struct instance_options *options;
     struct api_process *process;
     /* Takes a certificate into use; tls is its own from then on. */
-    void (*on_fresh)(void *data, struct http_tls *tls);
+    void (*on_fresh)(void *data, struct tls_context *tls);
     void *data;
     unsigned look_ms; /* from one look to the next: CERTIFICATE_LOOK_MS */
     struct crypto *crypto;
@@ -25,7 +25,7 @@ struct certificate_watch {
 };
 
 /* Logs how long it lasts; the metric has it from then on. */
-void certificate_tell(const struct http_tls *tls, struct api_process *process);
+void certificate_tell(const struct tls_context *tls, struct api_process *process);
 /* All but what it holds for itself (crypto, seen, timer) is set. False: no memory. Without TLS it
  * never looks. */
 bool certificate_watch_init(struct certificate_watch *watch, uv_loop_t *loop);

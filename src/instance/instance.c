@@ -356,12 +356,12 @@ static void on_signal(uv_signal_t *handle, int signal_number) {
 
 /* Certificate and key are read and checked on the main thread; each worker takes the result between
  * two requests. */
-static void on_fresh_certificate(void *data, struct http_tls *tls) {
+static void on_fresh_certificate(void *data, struct tls_context *tls) {
     struct instance *instance = data;
     for (unsigned i = 0; i < instance->started; i++) {
-        worker_use_tls(&instance->workers[i], http_tls_share(tls));
+        worker_use_tls(&instance->workers[i], tls_context_share(tls));
     }
-    http_tls_free(tls);
+    tls_context_free(tls);
 }
 
 static void on_hangup(uv_signal_t *handle, int signal_number) {

@@ -327,7 +327,7 @@ static void on_turn_end(uv_prepare_t *prepare) {
 }
 
 static void take_next_tls(struct worker *worker) {
-    struct http_tls *tls = atomic_exchange(&worker->next_tls, NULL);
+    struct tls_context *tls = atomic_exchange(&worker->next_tls, NULL);
     if (tls != NULL) {
         http_server_use_tls(worker->servers[0], tls); /* not the first: it cannot fail */
     }
@@ -475,7 +475,7 @@ static void close_listeners(const int *fds, unsigned count) {
 
 /* A server, its endpoints and its listeners; the listeners are taken over in any case. */
 static bool open_server(struct worker *worker, enum api_paths paths, unsigned metrics_index,
-                        struct http_tls *tls, const int *listeners, unsigned listener_count) {
+                        struct tls_context *tls, const int *listeners, unsigned listener_count) {
     bool is_main = paths != API_METRICS_ONLY;
     const struct instance_options *instance = worker->options.instance;
     struct api *api = api_new(&(struct api_options){
@@ -505,7 +505,7 @@ static bool open_server(struct worker *worker, enum api_paths paths, unsigned me
     }
     worker->apis[worker->server_count] = api;
     worker->servers[worker->server_count++] = server;
-    if (tls != NULL && !http_server_use_tls(server, http_tls_share(tls))) {
+    if (tls != NULL && !http_server_use_tls(server, tls_context_share(tls))) {
         close_listeners(listeners, listener_count);
         return false;
     }
@@ -573,8 +573,8 @@ void worker_drain(struct worker *worker, bool now) {
     uv_async_send(&worker->wake);
 }
 
-void worker_use_tls(struct worker *worker, struct http_tls *tls) {
-    http_tls_free(atomic_exchange(&worker->next_tls, tls));
+void worker_use_tls(struct worker *worker, struct tls_context *tls) {
+    tls_context_free(atomic_exchange(&worker->next_tls, tls));
     uv_async_send(&worker->wake);
 }
 
@@ -606,7 +606,7 @@ void worker_free(struct worker *worker) {
         http_server_free(worker->servers[i]);
         api_free(worker->apis[i]);
     }
-    http_tls_free(atomic_exchange(&worker->next_tls, NULL));
+    tls_context_free(atomic_exchange(&worker->next_tls, NULL));
     oauth_free(worker->oauth);
     crypto_free(worker->crypto);
     if (worker->store != NULL) {

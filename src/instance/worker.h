@@ -26,8 +26,8 @@ struct worker_options {
     const struct instance_options *instance;
     struct api_process *process;
     struct slice issuer;
-    struct slice resource; /* /secret, as api_write_resource() names it */
-    struct http_tls *tls;  /* of the main server; NULL: plain */
+    struct slice resource;   /* /secret, as api_write_resource() names it */
+    struct tls_context *tls; /* of the main server; NULL: plain */
     struct password_pool *pool;
     struct memory_data *memory; /* NULL: Redis */
     struct cache_group *caches; /* of all workers; NULL: there is one alone */
@@ -49,8 +49,8 @@ struct worker {
     uv_prepare_t prepare;
     uv_timer_t tick;
     uv_async_t wake;
-    _Atomic int wish;                    /* enum worker_wish */
-    _Atomic(struct http_tls *) next_tls; /* given and not taken yet; NULL: none */
+    _Atomic int wish;                       /* enum worker_wish */
+    _Atomic(struct tls_context *) next_tls; /* given and not taken yet; NULL: none */
     struct store *store;
     struct crypto *crypto;
     struct password_inbox *inbox;
@@ -85,7 +85,7 @@ void worker_announce_drain(struct worker *worker);
 void worker_drain(struct worker *worker, bool now);
 /* From any thread, for a worker that was opened with TLS: new connections use this. Takes over the
  * reference. */
-void worker_use_tls(struct worker *worker, struct http_tls *tls);
+void worker_use_tls(struct worker *worker, struct tls_context *tls);
 /* Waits for the thread to end; a worker that was never started is ended on this thread. */
 void worker_end(struct worker *worker);
 /* After worker_end(), and after the password pool is gone. */

@@ -22,10 +22,10 @@ struct world {
     unsigned fresh, awaited;
 };
 
-static void on_fresh(void *data, struct http_tls *tls) {
+static void on_fresh(void *data, struct tls_context *tls) {
     struct world *world = data;
     world->fresh++;
-    http_tls_free(tls);
+    tls_context_free(tls);
 }
 
 /* As Kubernetes does it: another folder behind the same link. */
@@ -73,7 +73,7 @@ static int close_world(void **state) {
     certificate_watch_close(&world->watch);
     test_loop_close(&world->loop);
     certificate_watch_fini(&world->watch);
-    http_tls_free(world->options.tls);
+    tls_context_free(world->options.tls);
     certificate_remove(&world->pairs[0]);
     certificate_remove(&world->pairs[1]);
     unlink(world->link);

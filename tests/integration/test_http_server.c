@@ -590,8 +590,8 @@ static int start_tls(void **state) {
     char message[256];
     struct buffer error = buffer_of(message, sizeof message);
     certificate_make(&certificate, "test");
-    struct http_tls *tls = http_tls_new(slice_of_string(certificate.file),
-                                        slice_of_string(certificate.key_file), &error, NULL);
+    struct tls_context *tls = http_tls_new(slice_of_string(certificate.file),
+                                           slice_of_string(certificate.key_file), &error, NULL);
     assert_non_null(tls);
     http_fixture_use_tls(tls);
     client_tls_start(certificate.file);

@@ -2,8 +2,8 @@
  * said; what is bounded; a new certificate. That requests and answers are the same as without is
  * shown by test_http_server.c, run over TLS. */
 #include "http/connection.h"
-#include "http/tls.h"
 #include "mintd/flow.h"
+#include "mintd/tls.h"
 #include "support/certificate.h"
 #include "support/client_tls.h"
 #include "support/fault.h"
@@ -25,11 +25,11 @@
 
 static struct certificate first, second;
 
-static struct http_tls *load(const struct certificate *certificate) {
+static struct tls_context *load(const struct certificate *certificate) {
     char message[256];
     struct buffer error = buffer_of(message, sizeof message);
-    struct http_tls *tls = http_tls_new(slice_of_string(certificate->file),
-                                        slice_of_string(certificate->key_file), &error, NULL);
+    struct tls_context *tls = http_tls_new(slice_of_string(certificate->file),
+                                           slice_of_string(certificate->key_file), &error, NULL);
     assert_non_null(tls);
     return tls;
 }
@@ -515,7 +515,7 @@ static void test_each_allocation_may_fail(void **state) {
 
 static void test_a_context_without_memory(void **state) {
     (void)state;
-    struct http_tls *tls = NULL;
+    struct tls_context *tls = NULL;
     char message[256];
     unsigned n = 1;
     /* There are thousands of them, most of OpenSSL's tables: of the later ones a sample. */
@@ -528,12 +528,12 @@ static void test_a_context_without_memory(void **state) {
         fault_disarm();
         assert_true(tls != NULL || error.size != 0);
         if (tls != NULL && !done) { /* this one could be done without */
-            http_tls_free(tls);
+            tls_context_free(tls);
             tls = NULL;
         }
         assert_true(n < 50000);
     }
-    http_tls_free(tls);
+    tls_context_free(tls);
     assert_true(n > 100);
 }
 

@@ -124,7 +124,7 @@ static void on_tick(uv_timer_t *timer) {
     }
 }
 
-static struct http_tls *tls;
+static struct tls_context *tls;
 static struct http_fixture *fixtures;
 
 static struct slice port_of(struct slice address) {
@@ -144,8 +144,8 @@ static void wait_with_loop(struct slice address, bool (*is_so)(void *client),
     assert_true(test_loop_run_until(&f->loop, is_so, client, FIXTURE_WAIT_MS));
 }
 
-void http_fixture_use_tls(struct http_tls *reference) {
-    http_tls_free(tls);
+void http_fixture_use_tls(struct tls_context *reference) {
+    tls_context_free(tls);
     tls = reference;
     client_tls_wait = wait_with_loop;
 }
@@ -184,7 +184,7 @@ void http_fixture_open(struct http_fixture *f, const char *listen,
     }
     f->server = http_server_new(&f->loop.loop, &f->options);
     assert_non_null(f->server);
-    assert_true(tls == NULL || http_server_use_tls(f->server, http_tls_share(tls)));
+    assert_true(tls == NULL || http_server_use_tls(f->server, tls_context_share(tls)));
 
     char message[256];
     struct buffer error = buffer_of(message, sizeof message);

@@ -36,7 +36,7 @@ struct http_fixture {
 };
 
 /* Servers that are opened from now on speak TLS, with this reference; NULL: no more. */
-void http_fixture_use_tls(struct http_tls *tls);
+void http_fixture_use_tls(struct tls_context *tls);
 /* options: deadlines and max_connections (0: 100); NULL takes the defaults. */
 void http_fixture_open(struct http_fixture *f, const char *listen,
                        const struct http_server_options *options);

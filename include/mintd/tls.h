@@ -1,27 +1,46 @@
-/* tls.h: one client's TLS: records in, plaintext out, and back. It knows no sockets.
+/* tls.h: one connection's TLS, of either side: records in, plaintext out, and back. It knows no
+ * sockets: whoever has one carries the records, whether it blocks or not.
  *
  *      tls_feed(records)  ->  tls_handshake(), tls_read()  ->  plaintext
  *      plaintext  ->  tls_write(), tls_end()  ->  tls_take_output()  ->  records
  *
  * Each of the calls in the middle may leave records in the output: answers of the handshake,
- * alerts, key updates. OpenSSL lies behind it. */
-#ifndef MINTD_HTTP_TLS_INTERNAL_H
-#define MINTD_HTTP_TLS_INTERNAL_H
+ * alerts, key updates. OpenSSL lies behind it. A session belongs to one thread; a context is only
+ * read once its rules are set, and may be shared by all. */
+#ifndef MINTD_TLS_H
+#define MINTD_TLS_H
 
-#include "http/block.h"
-#include "mintd/http_tls.h"
+#include "mintd/block.h"
+#include "mintd/slice.h"
 
+struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
+struct tls_context;
 struct tls_session;
+
+enum tls_side { TLS_SERVER, TLS_CLIENT };
+
+/* ---- what sessions share: certificates and rules ---- */
+
+/* TLS 1.2 and 1.3; the other rules are OpenSSL's, until the owner sets its own. NULL where there is
+ * no memory, or OpenSSL refuses; its queue of errors tells which. */
+struct tls_context *tls_context_new(enum tls_side side);
+/* Another reference to the same; each is given back with tls_context_free(), on any thread. */
+struct tls_context *tls_context_share(struct tls_context *context);
+void tls_context_free(struct tls_context *context); /* NULL is fine */
+/* To set rules, before the first session. */
+struct ssl_ctx_st *tls_context_openssl(const struct tls_context *context);
+
+/* ---- a session ---- */
 
 enum tls_step {
     TLS_DONE,  /* the handshake is over; or plaintext has been read */
     TLS_MORE,  /* all that was fed is taken, and more is needed */
-    TLS_ENDED, /* the client has said that nothing follows (close_notify) */
+    TLS_ENDED, /* the other side has said that nothing follows (close_notify) */
     TLS_FAILED /* see tls_problem(); nothing can be read or written any more */
 };
 
-/* NULL without memory. It holds a reference to tls until tls_session_free(). */
-struct tls_session *tls_session_new(struct http_tls *tls, struct block_pool *blocks);
+/* NULL without memory. It holds a reference to the context until tls_session_free(). */
+struct tls_session *tls_session_new(struct tls_context *context, struct block_pool *blocks);
 void tls_session_free(struct tls_session *session); /* NULL is fine */
 
 /* The bytes stay the caller's, and stay where they are until TLS_MORE, or until the next

@@ -1,4 +1,4 @@
-#include "http/block.h"
+#include "mintd/block.h"
 #include <stdlib.h>
 #include <string.h>
 

@@ -6,8 +6,8 @@
  * A request that is cut in two and answers on their way out lie in blocks; an idle connection has
  * none. What a block held is wiped when it comes back. Blocks of the common size are kept: as many
  * as a busy moment needed, and bit by bit fewer afterwards; all others go back to the heap. */
-#ifndef MINTD_HTTP_BLOCK_H
-#define MINTD_HTTP_BLOCK_H
+#ifndef MINTD_BLOCK_H
+#define MINTD_BLOCK_H
 
 #include <stdbool.h>
 #include <stddef.h>

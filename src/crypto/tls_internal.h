@@ -1,0 +1,19 @@
+/* tls_internal.h: a session's inside, for tls.c (both sides) and tls_client.c (what only a client
+ * asks). */
+#ifndef MINTD_TLS_INTERNAL_H
+#define MINTD_TLS_INTERNAL_H
+
+#include "mintd/tls.h"
+#include <openssl/ssl.h>
+
+struct tls_session {
+    struct tls_context *context;
+    SSL *ssl;
+    struct block_pool *blocks;
+    struct slice input; /* fed, and not taken yet */
+    struct block *output;
+    bool failed;
+    unsigned long problem;
+};
+
+#endif
