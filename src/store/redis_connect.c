@@ -1,124 +1,61 @@
-/* An attempt to connect: a name to addresses, an address or a path to a socket. */
-#include "mintd/localhost.h"
+/* An attempt to connect: what the stream tells, as states of the link. */
 #include "store/redis_link_internal.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-
-#define KEEPALIVE_S 1u
-
-static void tune_tcp(struct redis_link *link) {
-    uv_os_fd_t fd;
-    unsigned timeout_ms = LINK_SILENCE_MS;
-    uv_tcp_nodelay(&link->socket.tcp, 1);
-    uv_tcp_keepalive(&link->socket.tcp, 1, KEEPALIVE_S);
-    if (uv_fileno(&link->socket.handle, &fd) == 0) {
-        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
-    }
+static void on_resolving(void *context) {
+    link_set_state(context, LINK_RESOLVING, "an attempt");
 }
 
-static void on_connect(uv_connect_t *connect, int status) {
-    struct redis_link *link = connect->data;
-    if (link->state != LINK_CONNECTING) {
-        return; /* given up meanwhile */
+static bool on_connecting(void *context) {
+    struct redis_link *link = context;
+    link_set_state(link, LINK_CONNECTING, "an attempt");
+    if (!traffic_reset(link)) {
+        link_fail(link, STORE_TROUBLE_DISCONNECTED, "out of memory");
+        return false;
     }
-    if (status == 0 && !link->url.is_unix) {
-        tune_tcp(link);
-    }
-    if (status == 0) {
-        status = traffic_start(link);
-    }
-    if (status != 0) {
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, uv_strerror(status));
-        return;
-    }
+    return true;
+}
+
+static void on_connected(void *context) {
+    struct redis_link *link = context;
     link_set_state(link, LINK_GREETING, "connected");
     greeting_start(link);
 }
 
-/* CONNECTING; `address` is not looked at for a unix socket. */
-static void link_connect(struct redis_link *link, const struct sockaddr *address) {
-    link_set_state(link, LINK_CONNECTING, "an attempt");
-    if (!traffic_reset(link)) {
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, "out of memory");
-        return;
-    }
-    int status = link->url.is_unix ? uv_pipe_init(link->loop, &link->socket.pipe, 0)
-                                   : uv_tcp_init(link->loop, &link->socket.tcp);
-    if (status == 0) {
-        link->socket_open = true;
-        link->socket.handle.data = link->connect.data = link;
-        if (link->url.is_unix) {
-            uv_pipe_connect(&link->connect, &link->socket.pipe, link->url.host, on_connect);
-        } else {
-            status = uv_tcp_connect(&link->connect, &link->socket.tcp, address, on_connect);
-        }
-    }
-    if (status != 0) {
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, uv_strerror(status));
-    }
-}
-
-static const struct sockaddr *pick_address(struct addrinfo *list, unsigned turn) {
-    unsigned count = 0;
-    for (struct addrinfo *one = list; one != NULL; one = one->ai_next) {
-        count++;
-    }
-    struct addrinfo *one = list;
-    for (turn %= count; turn != 0; turn--) {
-        one = one->ai_next;
-    }
-    return one->ai_addr;
-}
-
-static void on_resolved(uv_getaddrinfo_t *resolver, int status, struct addrinfo *list) {
-    struct redis_link *link = resolver->data;
-    link->resolving = false;
-    if (link->state != LINK_RESOLVING) { /* too late */
-        link_maybe_closed(link);
-    } else if (status != 0 || list == NULL) {
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, uv_strerror(status));
+static void on_end(void *context, const char *reason) {
+    struct redis_link *link = context;
+    if (link->state == LINK_GREETING) {
+        greeting_hung_up(link, reason);
     } else {
-        link_connect(link, pick_address(list, link->address_turn));
+        link_fail(link, STORE_TROUBLE_DISCONNECTED, reason);
     }
-    uv_freeaddrinfo(list);
 }
 
-static void link_resolve(struct redis_link *link) {
-    char port[8];
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    snprintf(port, sizeof port, "%u", link->url.port);
-    link_set_state(link, LINK_RESOLVING, "an attempt");
-    link->resolver.data = link;
-    int status =
-        uv_getaddrinfo(link->loop, &link->resolver, on_resolved, link->url.host, port, &hints);
-    if (status != 0) {
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, uv_strerror(status));
-        return;
-    }
-    link->resolving = true;
+static void on_bytes(void *context, struct slice bytes) {
+    traffic_take(context, bytes);
 }
+
+static void on_written(void *context, bool written) {
+    traffic_written(context, written);
+}
+
+static void on_idle(void *context, bool had_socket) {
+    link_take_idle(context, had_socket);
+}
+
+const struct stream_events link_stream_events = {
+    .on_resolving = on_resolving,
+    .on_connecting = on_connecting,
+    .on_connected = on_connected,
+    .on_bytes = on_bytes,
+    .on_end = on_end,
+    .on_written = on_written,
+    .on_idle = on_idle,
+};
 
 void link_attempt(struct redis_link *link) {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address;
-    const struct redis_url *url = &link->url;
-    if (link->resolving) { /* the resolver still works for an attempt that was given up */
+    if (!stream_is_idle(&link->stream)) { /* the resolver still works for one that was given up */
         link_retry_later(link);
         return;
     }
-    if (url->is_unix || uv_ip4_addr(url->host, (int)url->port, &address.v4) == 0 ||
-        uv_ip6_addr(url->host, (int)url->port, &address.v6) == 0) {
-        link_connect(link, &address.any);
-    } else if (host_is_localhost(url->host)) {
-        const union localhost_address one =
-            localhost_address(link->address_turn % LOCALHOST_ADDRESSES, url->port);
-        link_connect(link, &one.any);
-    } else {
-        link_resolve(link);
-    }
+    stream_open(&link->stream, &link->url, link->address_turn);
 }

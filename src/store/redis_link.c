@@ -114,6 +114,7 @@ struct redis_link *link_new(uv_loop_t *loop, const struct link_options *options)
     link->backoff_ms = LINK_BACKOFF_FIRST_MS;
     set_name(link, options->name);
     set_address(link);
+    stream_init(&link->stream, loop, &link_stream_events, link);
     uv_timer_init(loop, &link->timer); /* none can fail */
     uv_timer_init(loop, &link->heart);
     uv_idle_init(loop, &link->sleepless);
@@ -135,10 +136,9 @@ void link_free(struct redis_link *link) {
     free(link);
 }
 
-/* The reasons to live: the socket, the other handles, the resolver at work. */
-void link_maybe_closed(struct redis_link *link) {
-    if (link->state == LINK_CLOSED && !link->socket_open && link->handles == 0 &&
-        !link->resolving) {
+/* The reasons to live: the stream and the other handles. */
+static void maybe_closed(struct redis_link *link) {
+    if (link->state == LINK_CLOSED && stream_is_idle(&link->stream) && link->handles == 0) {
         link->on_closed(link->on_closed_context);
     }
 }
@@ -146,10 +146,8 @@ void link_maybe_closed(struct redis_link *link) {
 static void on_handle_closed(uv_handle_t *handle) {
     struct redis_link *link = handle->data;
     link->handles--;
-    link_maybe_closed(link);
+    maybe_closed(link);
 }
-
-static void on_socket_closed(uv_handle_t *handle);
 
 void link_close(struct redis_link *link, void (*on_closed)(void *), void *context) {
     bool spoke = link->state == LINK_GREETING || link->state == LINK_UP;
@@ -160,15 +158,10 @@ void link_close(struct redis_link *link, void (*on_closed)(void *), void *contex
     if (spoke) {
         link->events.on_down(link->context);
     }
-    if (link->resolving) {
-        uv_cancel((uv_req_t *)&link->resolver);
-    }
+    stream_close(&link->stream);
     uv_close((uv_handle_t *)&link->timer, on_handle_closed);
     uv_close((uv_handle_t *)&link->heart, on_handle_closed);
     uv_close((uv_handle_t *)&link->sleepless, on_handle_closed);
-    if (link->socket_open && !uv_is_closing(&link->socket.handle)) {
-        uv_close(&link->socket.handle, on_socket_closed);
-    }
 }
 
 /* ---- loss and return ---- */
@@ -188,14 +181,14 @@ void link_retry_later(struct redis_link *link) {
     }
 }
 
-static void on_socket_closed(uv_handle_t *handle) {
-    struct redis_link *link = handle->data;
-    link->socket_open = false;
-    traffic_end(link);
-    if (link->state == LINK_DOWN) {
-        link_retry_later(link);
+void link_take_idle(struct redis_link *link, bool had_socket) {
+    if (had_socket) {
+        traffic_end(link);
+        if (link->state == LINK_DOWN) {
+            link_retry_later(link);
+        }
     }
-    link_maybe_closed(link);
+    maybe_closed(link);
 }
 
 /* Once when it is lost, once whenever the reason changes; not for each attempt. */
@@ -231,9 +224,9 @@ static void go_down(struct redis_link *link, enum store_trouble trouble, const c
     if (before == LINK_UP || before == LINK_GREETING) {
         link->events.on_down(link->context);
     }
-    if (link->socket_open) {
-        uv_close(&link->socket.handle, on_socket_closed);
-    } else {
+    bool had_socket = link->stream.is_open;
+    stream_close(&link->stream);
+    if (!had_socket) {
         link_retry_later(link);
     }
 }

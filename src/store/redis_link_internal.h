@@ -1,13 +1,13 @@
-/* redis_link_internal.h: the link's inside, for redis_link.c (life), redis_connect.c (attempts),
- * redis_traffic.c (bytes and order), redis_greeting.c (the first words), redis_role.c (is it the
- * master) and redis_heart.c (is it there still, and the master still). */
+/* redis_link_internal.h: the link's inside, for redis_link.c (life), redis_connect.c (the stream's
+ * events), redis_traffic.c (bytes and order), redis_greeting.c (the first words), redis_role.c (is
+ * it the master) and redis_heart.c (is it there still, and the master still). */
 #ifndef MINTD_REDIS_LINK_INTERNAL_H
 #define MINTD_REDIS_LINK_INTERNAL_H
 
 #include "store/redis_link.h"
+#include "store/redis_stream.h"
 #include <uv.h>
 
-#define LINK_INPUT_SIZE (32u * 1024u)
 #define LINK_REASON_MAX 160u
 #define LINK_VERSION_MAX 32u /* what is longer is cut */
 /* Slots beyond pending_max, for what the link itself asks: one greeting or question for the role at
@@ -55,21 +55,10 @@ struct redis_link {
 
     /* life */
     uv_loop_t *loop;
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_pipe_t pipe;
-        uv_tcp_t tcp;
-    } socket;
-    uv_os_fd_t fd;    /* of the socket, once it is connected */
-    bool socket_open; /* from its init until its close callback */
-    uv_timer_t timer; /* DOWN: back-off; RESOLVING to GREETING: the attempt's deadline */
-    uv_timer_t heart; /* UP: counts silence, asks for the role */
-    unsigned handles; /* of the timers and `sleepless`, not closed yet */
-    uv_getaddrinfo_t resolver;
-    bool resolving;
+    uv_timer_t timer;      /* DOWN: back-off; RESOLVING to GREETING: the attempt's deadline */
+    uv_timer_t heart;      /* UP: counts silence, asks for the role */
+    unsigned handles;      /* of the timers and `sleepless`, not closed yet */
     unsigned address_turn; /* which of a name's addresses is next; moves on when one fails */
-    uv_connect_t connect;
     unsigned backoff_ms;
     unsigned silent_ticks;
     uint64_t heard_ms; /* loop time: when the newest command was given that was answered */
@@ -90,17 +79,15 @@ struct redis_link {
     /* traffic */
     struct reply_reader *reader;
     struct output output;  /* gathers until link_flush() sends it */
-    struct output sending; /* the socket's, while write_open */
-    uv_write_t write;
-    bool write_open;
-    bool deaf;            /* takes no more bytes; what it said before is still being read */
-    size_t command_start; /* in output: of the command under way */
+    struct output sending; /* the socket's, while stream.is_writing */
+    bool deaf;             /* takes no more bytes; what it said before is still being read */
+    size_t command_start;  /* in output: of the command under way */
     struct link_slot *slots;
     unsigned slot_mask, oldest, newest; /* counters; slot i lies in slots[i & slot_mask] */
     unsigned pending_max;
     uint64_t gathering_since_ns; /* 0: nothing gathers */
     uv_idle_t sleepless;         /* active while commands gather */
-    char input[LINK_INPUT_SIZE];
+    struct redis_stream stream;
 };
 
 /* redis_link.c */
@@ -110,9 +97,11 @@ void link_set_state(struct redis_link *link, enum link_state state, const char *
 void link_retry_later(struct redis_link *link); /* DOWN, without a socket */
 /* GREETING: ends this connection, which was only to learn something, and says nothing of it. */
 void link_try_anew(struct redis_link *link, const char *reason);
-void link_maybe_closed(struct redis_link *link);
+/* The stream is idle again: its socket is closed, or the resolver has come to its end. */
+void link_take_idle(struct redis_link *link, bool had_socket);
 
 /* redis_connect.c */
+extern const struct stream_events link_stream_events;
 /* DOWN, without a socket, the attempt's timer running: leads to GREETING or to link_fail(). */
 void link_attempt(struct redis_link *link);
 
@@ -121,8 +110,8 @@ bool traffic_init(struct redis_link *link, unsigned pending_max);
 void traffic_fini(struct redis_link *link);
 /* For a new connection; false: no memory. */
 bool traffic_reset(struct redis_link *link);
-/* From the socket; 0 or a libuv error. */
-int traffic_start(struct redis_link *link);
+void traffic_take(struct redis_link *link, struct slice input);
+void traffic_written(struct redis_link *link, bool written);
 /* The socket is closed: answers everything that waits. */
 void traffic_end(struct redis_link *link);
 

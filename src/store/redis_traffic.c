@@ -6,9 +6,7 @@
 #include "mintd/clock.h"
 #include "store/redis_error.h"
 #include "store/redis_stranger.h"
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #define REPLY_NODES_MAX 1024u /* a set of 512 numbers comes as one reply, also to SSCAN */
 #define REPLY_TEXT_MAX (256u * 1024u)
@@ -108,11 +106,9 @@ static void on_deaf(struct redis_link *link) {
     output_clear(&link->output);
 }
 
-static void on_written(uv_write_t *write, int status) {
-    struct redis_link *link = write->data;
-    link->write_open = false;
+void traffic_written(struct redis_link *link, bool written) {
     output_clear(&link->sending);
-    if (status != 0) {
+    if (!written) {
         on_deaf(link);
     }
 }
@@ -122,11 +118,7 @@ static void hand_over(struct redis_link *link, size_t sent) {
     struct output empty = link->sending;
     link->sending = link->output;
     link->output = empty;
-    uv_buf_t rest = uv_buf_init(link->sending.data + sent, (unsigned)(link->sending.size - sent));
-    link->write.data = link;
-    if (uv_write(&link->write, &link->socket.stream, &rest, 1, on_written) == 0) {
-        link->write_open = true;
-    } else {
+    if (!stream_write(&link->stream, link->sending.data + sent, link->sending.size - sent)) {
         output_clear(&link->sending);
         on_deaf(link);
     }
@@ -161,24 +153,22 @@ bool link_flush(struct redis_link *link, bool more_may_come) {
     if (link->deaf) {
         output_clear(&link->output);
     }
-    if (link->output.size == 0 || link->write_open || !speaks(link)) {
+    if (link->output.size == 0 || link->stream.is_writing || !speaks(link)) {
         stop_gathering(link);
-        return !link->write_open;
+        return !link->stream.is_writing;
     }
     if (more_may_come && may_gather(link)) {
         gather(link);
         return false;
     }
     stop_gathering(link);
-    /* Not uv_try_write(): write() takes the way through the kernel's files, which costs more. */
-    ssize_t sent =
-        send(link->fd, link->output.data, link->output.size, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+    ssize_t sent = stream_send(&link->stream, link->output.data, link->output.size);
+    if (sent < 0) {
         on_deaf(link);
     } else if (sent == (ssize_t)link->output.size) {
         output_clear(&link->output);
     } else {
-        hand_over(link, sent < 0 ? 0 : (size_t)sent);
+        hand_over(link, (size_t)sent);
     }
     return true;
 }
@@ -234,7 +224,7 @@ static void dispatch(struct redis_link *link, const struct reply *reply, bool to
     }
 }
 
-static void on_input(struct redis_link *link, struct slice input) {
+void traffic_take(struct redis_link *link, struct slice input) {
     if (link->greeting_waits == GREETING_WAITS_FOR_HELLO) { /* half an answer is one */
         link->greeting_waits = GREETING_WAITS;
     }
@@ -253,34 +243,6 @@ static void on_input(struct redis_link *link, struct slice input) {
         }
         dispatch(link, reply, progress == REPLY_TOO_BIG);
     }
-}
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *room) {
-    struct redis_link *link = handle->data;
-    (void)suggested;
-    *room = uv_buf_init(link->input, sizeof link->input);
-}
-
-static void on_end(struct redis_link *link, const char *reason) {
-    if (link->state == LINK_GREETING) {
-        greeting_hung_up(link, reason);
-    } else {
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, reason);
-    }
-}
-
-static void on_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *room) {
-    struct redis_link *link = stream->data;
-    if (size > 0) {
-        on_input(link, slice_of(room->base, (size_t)size));
-    } else if (size < 0) {
-        on_end(link, size == UV_EOF ? "it closed the connection" : uv_strerror((int)size));
-    }
-}
-
-int traffic_start(struct redis_link *link) {
-    int error = uv_fileno(&link->socket.handle, &link->fd);
-    return error != 0 ? error : uv_read_start(&link->socket.stream, on_alloc, on_read);
 }
 
 void traffic_end(struct redis_link *link) {
