@@ -2,7 +2,8 @@
 
 # Real servers, scripted servers, and calls that are waited for.
 add_library(mintd_test_store STATIC
-  support/loop.c support/redis.c support/fake_redis.c support/store_call.c support/caught_log.c)
+  support/loop.c support/redis.c support/fake_redis.c support/fake_world.c support/store_call.c
+  support/caught_log.c)
 target_include_directories(mintd_test_store PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(mintd_test_store
   PUBLIC mintd_store PkgConfig::UV PkgConfig::HIREDIS PkgConfig::CMOCKA PRIVATE mintd_flags)
@@ -18,6 +19,7 @@ mintd_test(integration store_contract mintd_test_store mintd_store)
 mintd_test(integration redis_replies mintd_test_store mintd_store)
 mintd_test(integration redis_role mintd_test_store mintd_store)
 mintd_test(integration redis_greeting mintd_test_store mintd_store)
+mintd_test(integration redis_identity mintd_test_store mintd_store)
 mintd_test(integration redis_call mintd_test_store mintd_store)
 mintd_test(integration redis_memory mintd_test_store mintd_store)
 mintd_test(integration redis_memory_replies mintd_test_store mintd_store mintd_test_fault)

@@ -1,81 +1,31 @@
 /* A greeting that goes another way: HELLO is refused, in any words or none at all (F-16), or who
  * answers is no Redis. */
 #include "mintd/log.h"
-#include "mintd/redis_store.h"
 #include "support/caught_log.h"
-#include "support/fake_redis.h"
-#include "support/store_call.h"
+#include "support/fake_world.h"
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
 static const char going_on[] = "going on in RESP2";
 
-struct world {
-    struct test_loop loop;
-    struct store_crew crew;
-    struct fake_redis fake;
-    struct store_metrics metrics;
-    struct store *store;
-    struct store_call *call;
-};
-
-static int open_world(void **state) {
-    struct world *world = calloc(1, sizeof *world);
-    assert_non_null(world);
-    test_loop_open(&world->loop);
-    store_crew_open(&world->crew, &world->loop);
-    fake_redis_open(&world->fake, &world->loop.loop);
-    *state = world;
-    return 0;
+static void start(struct fake_world *world) {
+    struct redis_store_options options = fake_world_options(world);
+    snprintf(options.url.user, sizeof options.url.user, "svc");
+    snprintf(options.url.password, sizeof options.url.password, "hunter2-secret");
+    options.cache_size = 65536;
+    fake_world_start(world, &options);
 }
 
-static void start(struct world *world) {
-    struct redis_store_options options = {
-        .url = {.is_unix = true, .user = "svc", .password = "hunter2-secret"},
-        .prefix = S("mintd:"),
-        .name = S("test"),
-        .timeout_ms = 600,
-        .metrics = &world->metrics,
-        .cache_size = 65536,
-        .cache_seed = {{5, 6}},
-    };
-    snprintf(options.url.host, sizeof options.url.host, "%s", world->fake.path);
-    world->store = store_crew_add(&world->crew, redis_store_new(&world->loop.loop, &options));
-    world->call = store_call_new(&world->loop, world->store);
-}
-
-static int close_world(void **state) {
-    struct world *world = *state;
-    store_crew_close(&world->crew);
-    fake_redis_close(&world->fake);
-    test_loop_close(&world->loop);
-    store_call_free(world->call);
-    free(world);
-    return 0;
-}
-
-static struct world *fresh_world(void **state) {
-    close_world(state);
-    open_world(state);
-    return *state;
-}
-
-static void wait_until_up(struct world *world) {
-    assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_NONE, 5000));
-}
-
-static bool has_memory(const struct world *world) {
+static bool has_memory(const struct fake_world *world) {
     return counter_read(&world->metrics.cache.on) == 1;
 }
 
-static void lose_the_link(struct world *world) {
+static void lose_the_link(struct fake_world *world) {
     fake_redis_drop(&world->fake);
     assert_true(test_loop_run_until(&world->loop, store_is_away, world->store, 5000));
 }
@@ -95,17 +45,17 @@ static void test_F_16_any_words_lead_to_resp2(void **state) {
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         const struct fake_line script[] = {
             {"HELLO", words[i]}, {"GET", SLICE("$1\r\nv\r\n")}, {NULL, SLICE("")}};
-        struct world *world = fresh_world(state);
+        struct fake_world *world = fake_world_fresh(state);
         world->fake.script = script;
         caught_log_start(LOG_DEBUG);
         start(world);
-        wait_until_up(world);
+        fake_world_wait_until_up(world);
         store_call_get(world->call, S("k"));
         assert_int_equal(store_call_wait(world->call), STORE_FOUND);
         assert_int_equal(world->fake.accepted, 1);
         assert_false(has_memory(world));
         lose_the_link(world);
-        wait_until_up(world);
+        fake_world_wait_until_up(world);
         const char *log = caught_log_end();
         assert_int_equal(caught_log_count(log, going_on), 1); /* said once */
         assert_null(strstr(log, "hunter2"));
@@ -126,7 +76,7 @@ static void test_what_is_wrong_otherwise_stays_wrong(void **state) {
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         const struct fake_line script[] = {{"HELLO", table[i].words}, {NULL, SLICE("")}};
-        struct world *world = fresh_world(state);
+        struct fake_world *world = fake_world_fresh(state);
         world->fake.script = script;
         start(world);
         test_loop_run_for(&world->loop, 300);
@@ -138,18 +88,18 @@ static void test_what_is_wrong_otherwise_stays_wrong(void **state) {
 /* It answers PING, and hangs up at HELLO, each time: it is done without, also after a loss. */
 static void test_F_16_hangs_up_at_hello(void **state) {
     static const char why[] = "maybe a proxy without HELLO";
-    struct world *world = *state;
+    struct fake_world *world = *state;
     world->fake.drop_command = "HELLO";
     caught_log_start(LOG_INFO);
     start(world);
-    wait_until_up(world);
+    fake_world_wait_until_up(world);
     assert_int_equal(world->fake.accepted, 3);
     assert_false(has_memory(world));
     test_loop_run_for(&world->loop, 2000);
     assert_int_equal(world->fake.questions, 0); /* nor is it asked for the role so */
     assert_int_equal(world->fake.accepted, 3);
     lose_the_link(world);
-    wait_until_up(world);
+    fake_world_wait_until_up(world);
     assert_int_equal(world->fake.accepted, 5);
     const char *log = caught_log_end();
     assert_int_equal(caught_log_count(log, going_on), 1);
@@ -157,7 +107,7 @@ static void test_F_16_hangs_up_at_hello(void **state) {
 
     world->fake.drop_command = NULL; /* it has learned it */
     lose_the_link(world);
-    wait_until_up(world);
+    fake_world_wait_until_up(world);
     test_loop_run_for(&world->loop, 50);
     assert_true(has_memory(world));
 }
@@ -166,7 +116,7 @@ static void test_F_16_hangs_up_at_hello(void **state) {
  * HELLO, however long it takes, and memory is there with the first connection that works. */
 static void test_hangs_up_at_anything(void **state) {
     static const char why[] = "closes the connection before it says anything";
-    struct world *world = *state;
+    struct fake_world *world = *state;
     world->fake.drop_at_once = true;
     caught_log_start(LOG_INFO);
     start(world);
@@ -174,7 +124,7 @@ static void test_hangs_up_at_anything(void **state) {
     assert_true(world->fake.accepted >= 3);
     assert_string_not_equal(redis_store_reason(world->store), "");
     world->fake.drop_at_once = false;
-    wait_until_up(world);
+    fake_world_wait_until_up(world);
     test_loop_run_for(&world->loop, 50);
     assert_true(has_memory(world));
     const char *log = caught_log_end();
@@ -184,7 +134,7 @@ static void test_hangs_up_at_anything(void **state) {
 
 /* Once only, as it was about to be asked: nothing is said, nothing is lost. */
 static void test_hangs_up_once(void **state) {
-    struct world *world = *state;
+    struct fake_world *world = *state;
     world->fake.drop_command = "HELLO";
     start(world);
     while (world->fake.accepted == 0 || world->fake.connections != NULL) {
@@ -192,7 +142,7 @@ static void test_hangs_up_once(void **state) {
     }
     world->fake.drop_command = NULL;
     assert_string_equal(redis_store_reason(world->store), "");
-    wait_until_up(world);
+    fake_world_wait_until_up(world);
     test_loop_run_for(&world->loop, 50);
     assert_true(has_memory(world));
     assert_int_equal(world->fake.accepted, 2);
@@ -216,7 +166,7 @@ static void test_who_is_no_redis_is_named(void **state) {
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         const struct fake_line script[] = {{"HELLO", table[i].words}, {NULL, SLICE("")}};
-        struct world *world = fresh_world(state);
+        struct fake_world *world = fake_world_fresh(state);
         world->fake.script = script;
         start(world);
         assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_PROTOCOL, 5000));
@@ -224,20 +174,7 @@ static void test_who_is_no_redis_is_named(void **state) {
     }
 }
 
-static int start_log(void **state) {
-    (void)state;
-    signal(SIGPIPE, SIG_IGN);
-    log_start(LOG_FORMAT_TEXT, LOG_ERROR + 1);
-    return 0;
-}
-
-static int stop_log(void **state) {
-    (void)state;
-    log_stop();
-    return 0;
-}
-
-#define TEST(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, fake_world_open, fake_world_close)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -248,5 +185,5 @@ int main(void) {
         TEST(test_hangs_up_once),
         TEST(test_who_is_no_redis_is_named),
     };
-    return cmocka_run_group_tests(tests, start_log, stop_log);
+    return cmocka_run_group_tests(tests, fake_world_start_log, fake_world_stop_log);
 }

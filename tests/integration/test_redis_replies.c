@@ -3,12 +3,9 @@
  */
 #include "mintd/clock.h"
 #include "mintd/log.h"
-#include "mintd/redis_store.h"
 #include "support/caught_log.h"
-#include "support/fake_redis.h"
-#include "support/store_call.h"
+#include "support/fake_world.h"
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,59 +16,16 @@
 
 #define TIMEOUT_MS 600u
 
-struct world {
-    struct test_loop loop;
-    struct store_crew crew;
-    struct fake_redis fake;
-    struct store_metrics metrics;
-    struct store *store;
-    struct store_call *call;
-    unsigned wanted_commands;
-};
-
-static int open_world(void **state) {
-    struct world *world = calloc(1, sizeof *world);
-    assert_non_null(world);
-    test_loop_open(&world->loop);
-    store_crew_open(&world->crew, &world->loop);
-    fake_redis_open(&world->fake, &world->loop.loop);
-    *state = world;
-    return 0;
+static void start(struct fake_world *world) {
+    struct redis_store_options options = fake_world_options(world);
+    snprintf(options.url.user, sizeof options.url.user, "svc");
+    snprintf(options.url.password, sizeof options.url.password, "hunter2-secret");
+    fake_world_start(world, &options);
 }
 
-static void start(struct world *world) {
-    struct redis_store_options options = {
-        .url = {.is_unix = true, .user = "svc", .password = "hunter2-secret"},
-        .prefix = S("mintd:"),
-        .name = S("test"),
-        .timeout_ms = TIMEOUT_MS,
-        .metrics = &world->metrics,
-    };
-    snprintf(options.url.host, sizeof options.url.host, "%s", world->fake.path);
-    world->store = store_crew_add(&world->crew, redis_store_new(&world->loop.loop, &options));
-    world->call = store_call_new(&world->loop, world->store);
-}
-
-static void start_and_wait(struct world *world) {
+static void start_and_wait(struct fake_world *world) {
     start(world);
-    assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_NONE, 5000));
-}
-
-static int close_world(void **state) {
-    struct world *world = *state;
-    store_crew_close(&world->crew);
-    fake_redis_close(&world->fake);
-    test_loop_close(&world->loop);
-    store_call_free(world->call);
-    free(world);
-    return 0;
-}
-
-/* A new store and a new server: after the first loss of a link the next attempt comes soon. */
-static struct world *fresh_world(void **state) {
-    close_world(state);
-    open_world(state);
-    return *state;
+    fake_world_wait_until_up(world);
 }
 
 static void assert_value(struct store_call *call, struct slice value) {
@@ -91,20 +45,10 @@ static void ignore_end(struct store_operation *operation) {
 
 /* ---- reads of one key ---- */
 
-static bool has_commands(void *context) {
-    const struct world *world = context;
-    return world->fake.commands >= world->wanted_commands;
-}
-
-static void wait_for_commands(struct world *world, unsigned count) {
-    world->wanted_commands = count;
-    assert_true(test_loop_run_until(&world->loop, has_commands, world, 5000));
-}
-
 /* Nothing is remembered: those of one turn share a command, which is sent after the last of them;
  * who comes later is not answered by what was asked before. */
 static void test_reads_of_a_turn_share_a_command(void **state) {
-    struct world *world = *state;
+    struct fake_world *world = *state;
     static const struct fake_line silent[] = {{"GET", SLICE("")}, {NULL, SLICE("")}};
     start_and_wait(world);
     unsigned before = world->fake.commands;
@@ -113,9 +57,9 @@ static void test_reads_of_a_turn_share_a_command(void **state) {
     world->fake.script = silent;
     store_call_get(world->call, S("k"));
     store_call_get(second, S("k"));
-    wait_for_commands(world, before + 1);
+    fake_world_wait_for_commands(world, before + 1);
     store_call_get(third, S("k"));
-    wait_for_commands(world, before + 2);
+    fake_world_wait_for_commands(world, before + 2);
     fake_redis_say(&world->fake, S("$3\r\nold\r\n$3\r\nnew\r\n"));
     assert_value(world->call, S("old"));
     assert_value(second, S("old"));
@@ -129,7 +73,7 @@ static void test_reads_of_a_turn_share_a_command(void **state) {
 /* One that has to come after another read does not share a command that leaves ahead of that one,
  * and does share one that leaves behind it. */
 static void test_read_after_another_is_asked_after_it(void **state) {
-    struct world *world = *state;
+    struct fake_world *world = *state;
     static const struct fake_line silent[] = {
         {"GET", SLICE("")}, {"HGETALL", SLICE("")}, {NULL, SLICE("")}};
     struct store_call *early, *text, *late, *with_late;
@@ -144,7 +88,7 @@ static void test_read_after_another_is_asked_after_it(void **state) {
     store_call_get(text, S("g"));
     store_call_read_hash_after(late, S("h"), text);
     store_call_read_hash_after(with_late, S("h"), text);
-    wait_for_commands(world, before + 3);
+    fake_world_wait_for_commands(world, before + 3);
     fake_redis_say(&world->fake, S("*2\r\n$1\r\nf\r\n$3\r\nold\r\n$1\r\n7\r\n"
                                    "*2\r\n$1\r\nf\r\n$3\r\nnew\r\n"));
     assert_value(text, S("7"));
@@ -171,7 +115,7 @@ static void get_a_key(struct store *store, struct store_operation *operation) {
 }
 
 /* One operation a turn, until the server has got a command more; returns the number of turns. */
-static unsigned ask_each_turn(struct world *world,
+static unsigned ask_each_turn(struct fake_world *world,
                               void (*ask)(struct store *, struct store_operation *)) {
     static struct store_operation operations[TURNS_MAX];
     unsigned before = world->fake.commands, turns = 0;
@@ -191,7 +135,7 @@ static unsigned ask_each_turn(struct world *world,
 
 /* For a millisecond, while each turn brings another one. */
 static void test_commands_gather_while_the_loop_is_busy(void **state) {
-    struct world *world = *state;
+    struct fake_world *world = *state;
     start_and_wait(world);
     uint64_t begun_ns = clock_monotonic_ns();
     assert_true(ask_each_turn(world, set_a_key) > 5);
@@ -201,7 +145,7 @@ static void test_commands_gather_while_the_loop_is_busy(void **state) {
 /* And those who want the same wait for the same answer. */
 static void test_reads_gather_while_the_loop_is_busy(void **state) {
     static const struct fake_line nothing[] = {{"GET", SLICE("$-1\r\n")}, {NULL, SLICE("")}};
-    struct world *world = *state;
+    struct fake_world *world = *state;
     start_and_wait(world);
     world->fake.script = nothing;
     unsigned before = world->fake.commands;
@@ -214,7 +158,7 @@ static void test_reads_gather_while_the_loop_is_busy(void **state) {
 /* It waits for one look at the sockets. */
 static void test_a_lone_command_leaves_at_once(void **state) {
     static const struct fake_line nothing[] = {{"GET", SLICE("$-1\r\n")}, {NULL, SLICE("")}};
-    struct world *world = *state;
+    struct fake_world *world = *state;
     start_and_wait(world);
     world->fake.script = nothing;
     unsigned before = world->fake.commands;
@@ -236,7 +180,7 @@ static const struct fake_line good[] = {
     {NULL, SLICE("")},
 };
 
-static void assert_all_is_well(struct world *world) {
+static void assert_all_is_well(struct fake_world *world) {
     struct store_call *call = world->call;
     const struct store_field field = {S("f"), S("v")};
     store_call_get(call, S("k"));
@@ -256,7 +200,7 @@ static void assert_all_is_well(struct world *world) {
 }
 
 static void test_replies_byte_by_byte(void **state) {
-    struct world *world = *state;
+    struct fake_world *world = *state;
     world->fake.bytewise = true;
     world->fake.script = good;
     start_and_wait(world);
@@ -272,7 +216,7 @@ static void test_replies_of_resp2(void **state) {
         {"HGETALL", SLICE("*4\r\n$1\r\na\r\n$0\r\n\r\n$1\r\nb\r\n$3\r\nxyz\r\n")},
         {NULL, SLICE("")},
     };
-    struct world *world = *state;
+    struct fake_world *world = *state;
     world->fake.script = script;
     start_and_wait(world);
     store_call_get(world->call, S("k"));
@@ -288,7 +232,7 @@ static void test_pushes_between_replies(void **state) {
         {"GET", SLICE(">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n$1\r\nv\r\n>1\r\n+message\r\n")},
         {NULL, SLICE("")},
     };
-    struct world *world = *state;
+    struct fake_world *world = *state;
     world->fake.script = script;
     world->fake.first_words = S(">2\r\n$10\r\ninvalidate\r\n_\r\n");
     start_and_wait(world);
@@ -325,7 +269,7 @@ static void test_nonsense_drops_the_link(void **state) {
     };
     for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++) {
         const struct fake_line script[] = {{"GET", replies[i]}, {NULL, SLICE("")}};
-        struct world *world = fresh_world(state);
+        struct fake_world *world = fake_world_fresh(state);
         world->fake.script = script;
         start_and_wait(world);
         store_call_get(world->call, S("k"));
@@ -351,7 +295,7 @@ static void test_giant_text_is_bounded(void **state) {
         {"GET", SLICE("$9000000000\r\nbegin")},
         {NULL, SLICE("")},
     };
-    struct world *world = *state;
+    struct fake_world *world = *state;
     static char filler[256 * 1024];
     memset(filler, 'x', sizeof filler);
     world->fake.script = script;
@@ -367,7 +311,7 @@ static void test_giant_text_is_bounded(void **state) {
 
 /* Replies as they should be, but over the bounds: UNKNOWN, and the connection stays. */
 static void test_too_big_to_hand_out(void **state) {
-    struct world *world = *state;
+    struct fake_world *world = *state;
     static char value[STORE_VALUE_MAX + 64];
     static char big[900 * 1024];
     static char hash[4096];
@@ -435,7 +379,7 @@ static void test_errors_by_their_first_word(void **state) {
         {SLICE("-\r\n"), STORE_TROUBLE_PROTOCOL, true},
         {SLICE("-READONLYish\r\n"), STORE_TROUBLE_PROTOCOL, true},
     };
-    struct world *world = *state;
+    struct fake_world *world = *state;
     start_and_wait(world);
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         const struct fake_line script[] = {{"SETEX", errors[i].reply}, {NULL, SLICE("")}};
@@ -454,7 +398,7 @@ static void test_errors_by_their_first_word(void **state) {
 static void test_readonly_again_and_again_backs_off(void **state) {
     static const struct fake_line script[] = {{"SETEX", SLICE("-READONLY no\r\n")},
                                               {NULL, SLICE("")}};
-    struct world *world = *state;
+    struct fake_world *world = *state;
     world->fake.script = script;
     start_and_wait(world);
     uint64_t end_ns = clock_monotonic_ns() + 2000000000u;
@@ -479,7 +423,7 @@ static void test_errors_inside_a_transaction(void **state) {
         {"EXEC", SLICE("-EXECABORT no\r\n"), STORE_TROUBLE_PROTOCOL},
         {"EXEC", SLICE("*4\r\n:0\r\n:1\r\n-OOM no\r\n:0\r\n"), STORE_TROUBLE_OOM},
     };
-    struct world *world = *state;
+    struct fake_world *world = *state;
     const struct store_field field = {S("f"), S("v")};
     start_and_wait(world);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -497,7 +441,7 @@ static void test_errors_inside_a_transaction(void **state) {
 
 static void test_never_answers(void **state) {
     static const struct fake_line mute[] = {{"HELLO", SLICE("")}, {NULL, SLICE("")}};
-    struct world *world = *state;
+    struct fake_world *world = *state;
     world->fake.script = mute;
     start(world);
     test_loop_run_for(&world->loop, 1500);
@@ -516,7 +460,7 @@ static void test_deadlines_of_the_caller(void **state) {
     static const struct fake_line mute[] = {{"GET", SLICE("")}, {NULL, SLICE("")}};
     static const unsigned waits_ms[] = {0, 100, 300, 50, 0, 150};
     enum { COUNT = sizeof waits_ms / sizeof waits_ms[0] };
-    struct world *world = *state;
+    struct fake_world *world = *state;
     struct store_call *calls[COUNT];
     start_and_wait(world);
     world->fake.script = mute;
@@ -550,7 +494,7 @@ static void test_deadlines_of_the_caller(void **state) {
 static void test_silent_once_up(void **state) {
     static const struct fake_line mute[] = {
         {"HELLO", SLICE("")}, {"GET", SLICE("")}, {NULL, SLICE("")}};
-    struct world *world = *state;
+    struct fake_world *world = *state;
     start_and_wait(world);
     world->fake.script = mute;
     store_call_get(world->call, S("k"));
@@ -563,7 +507,7 @@ static void test_silent_once_up(void **state) {
 }
 
 static void test_idle_link_stays(void **state) {
-    struct world *world = *state;
+    struct fake_world *world = *state;
     start_and_wait(world);
     unsigned commands = world->fake.commands;
     test_loop_run_for(&world->loop, 3500);
@@ -580,7 +524,7 @@ static bool was_hung_up_on(void *context) {
     return fake->accepted == 1 && fake->connections == NULL;
 }
 
-static void ask_and_be_cut(struct world *world, const char *command) {
+static void ask_and_be_cut(struct fake_world *world, const char *command) {
     start_and_wait(world);
     if (strcmp(command, "GET") == 0) {
         store_call_get(world->call, S("k"));
@@ -598,7 +542,7 @@ static void test_closed_at_every_byte(void **state) {
     } cases[] = {{"HELLO", 41}, {"SCHEMA", 7}, {"GET", 13}, {"HGETALL", 33}};
     for (unsigned c = 0; c < sizeof cases / sizeof cases[0]; c++) {
         for (size_t cut = 0; cut < cases[c].size; cut++) {
-            struct world *world = fresh_world(state);
+            struct fake_world *world = fake_world_fresh(state);
             world->fake.script = good;
             world->fake.drop_command = cases[c].command;
             world->fake.drop_after = cut;
@@ -629,7 +573,7 @@ static void test_error_first_then_close(void **state) {
         {SLICE("+what?\r\n"), STORE_TROUBLE_PROTOCOL},
         {SLICE("garbage"), STORE_TROUBLE_PROTOCOL},
     };
-    struct world *world = *state;
+    struct fake_world *world = *state;
     world->fake.drop_at_once = true;
     start(world);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -643,7 +587,7 @@ static void test_error_first_then_close(void **state) {
 
 static void test_schema_of_another_version(void **state) {
     static const struct fake_line script[] = {{"SCHEMA", SLICE("$1\r\n2\r\n")}, {NULL, SLICE("")}};
-    struct world *world = *state;
+    struct fake_world *world = *state;
     world->fake.script = script;
     start(world);
     assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_SCHEMA, 2000));
@@ -678,7 +622,7 @@ static void on_lost(struct store_operation *operation) {
 
 static void test_verb_while_torn_down(void **state) {
     static const struct fake_line mute[] = {{"GET", SLICE("")}, {NULL, SLICE("")}};
-    struct world *world = *state;
+    struct fake_world *world = *state;
     struct again again[8];
     start_and_wait(world);
     world->fake.script = mute;
@@ -708,7 +652,7 @@ static void test_password_stays_out_of_the_log(void **state) {
                        "`hunter2-secret` \r\n")},
         {NULL, SLICE("")},
     };
-    struct world *world = *state;
+    struct fake_world *world = *state;
     caught_log_start(LOG_DEBUG);
     world->fake.script = script;
     start(world);
@@ -718,20 +662,7 @@ static void test_password_stays_out_of_the_log(void **state) {
     assert_null(strstr(log, "hunter2"));
 }
 
-static int start_log(void **state) {
-    (void)state;
-    signal(SIGPIPE, SIG_IGN);
-    log_start(LOG_FORMAT_TEXT, LOG_ERROR + 1);
-    return 0;
-}
-
-static int stop_log(void **state) {
-    (void)state;
-    log_stop();
-    return 0;
-}
-
-#define TEST(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, fake_world_open, fake_world_close)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -759,5 +690,5 @@ int main(void) {
         TEST(test_verb_while_torn_down),
         TEST(test_password_stays_out_of_the_log),
     };
-    return cmocka_run_group_tests(tests, start_log, stop_log);
+    return cmocka_run_group_tests(tests, fake_world_start_log, fake_world_stop_log);
 }

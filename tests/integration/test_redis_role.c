@@ -1,17 +1,12 @@
 /* A link before a server that is the master no more, and goes on answering (B-1, F-10): whatever
  * way it lets itself be asked, it is left within 2 s, and taken again once it is the master. */
 #include "mintd/clock.h"
-#include "mintd/log.h"
-#include "mintd/redis_store.h"
-#include "support/fake_redis.h"
-#include "support/store_call.h"
+#include "support/fake_world.h"
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -21,55 +16,11 @@
 #define REFUSED "-NOPERM this user has no permissions to run the command\r\n"
 #define UNKNOWN "-ERR unknown command\r\n"
 
-struct world {
-    struct test_loop loop;
-    struct store_crew crew;
-    struct fake_redis fake;
-    struct store_metrics metrics;
-    struct store *store;
-    struct store_call *call;
-};
-
-static int open_world(void **state) {
-    struct world *world = calloc(1, sizeof *world);
-    assert_non_null(world);
-    test_loop_open(&world->loop);
-    store_crew_open(&world->crew, &world->loop);
-    fake_redis_open(&world->fake, &world->loop.loop);
-    *state = world;
-    return 0;
-}
-
-static void start(struct world *world) {
-    struct redis_store_options options = {
-        .url = {.is_unix = true},
-        .prefix = S("mintd:"),
-        .name = S("test"),
-        .timeout_ms = 600,
-        .metrics = &world->metrics,
-        .cache_size = 65536,
-        .cache_seed = {{5, 6}},
-    };
-    snprintf(options.url.host, sizeof options.url.host, "%s", world->fake.path);
-    world->store = store_crew_add(&world->crew, redis_store_new(&world->loop.loop, &options));
-    world->call = store_call_new(&world->loop, world->store);
-    assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_NONE, 5000));
-}
-
-static int close_world(void **state) {
-    struct world *world = *state;
-    store_crew_close(&world->crew);
-    fake_redis_close(&world->fake);
-    test_loop_close(&world->loop);
-    store_call_free(world->call);
-    free(world);
-    return 0;
-}
-
-static struct world *fresh_world(void **state) {
-    close_world(state);
-    open_world(state);
-    return *state;
+static void start(struct fake_world *world) {
+    struct redis_store_options options = fake_world_options(world);
+    options.cache_size = 65536;
+    fake_world_start(world, &options);
+    fake_world_wait_until_up(world);
 }
 
 /* What the server says before and after, to these commands. */
@@ -124,7 +75,7 @@ static const struct turn turns[] = {
 
 static const struct fake_line value = {"GET", SLICE("$1\r\nv\r\n")};
 
-static void set_script(struct world *world, struct fake_line script[5],
+static void set_script(struct fake_world *world, struct fake_line script[5],
                        const struct fake_line lines[4]) {
     memcpy(script, lines, 4 * sizeof *script);
     unsigned end = 0;
@@ -138,7 +89,7 @@ static void set_script(struct world *world, struct fake_line script[5],
 
 /* Reads all the while, of what is remembered and of what is not, and never without something under
  * way: until the link is lost. The milliseconds that it took. */
-static unsigned read_until_lost(struct world *world) {
+static unsigned read_until_lost(struct fake_world *world) {
     uint64_t begun_ms = clock_monotonic_ms();
     while (store_trouble_now(world->store) == STORE_TROUBLE_NONE &&
            clock_monotonic_ms() - begun_ms < 5000) {
@@ -150,11 +101,11 @@ static unsigned read_until_lost(struct world *world) {
     return (unsigned)(clock_monotonic_ms() - begun_ms);
 }
 
-static void wait_until_lost(struct world *world) {
+static void wait_until_lost(struct fake_world *world) {
     assert_true(test_loop_run_until(&world->loop, store_is_away, world->store, 5000));
 }
 
-static void check_turn(struct world *world, const struct turn *turn, bool is_busy) {
+static void check_turn(struct fake_world *world, const struct turn *turn, bool is_busy) {
     struct fake_line before[5], after[5];
     struct lag lag;
     set_script(world, before, turn->before);
@@ -182,21 +133,21 @@ static void check_turn(struct world *world, const struct turn *turn, bool is_bus
 static void test_B_1_is_left_by_an_idle_link(void **state) {
     for (size_t i = 0; i < sizeof turns / sizeof turns[0]; i++) {
         print_message("%s\n", turns[i].name);
-        check_turn(fresh_world(state), &turns[i], false);
+        check_turn(fake_world_fresh(state), &turns[i], false);
     }
 }
 
 static void test_B_1_is_left_by_a_link_that_only_reads(void **state) {
     for (size_t i = 0; i < sizeof turns / sizeof turns[0]; i++) {
         print_message("%s\n", turns[i].name);
-        check_turn(fresh_world(state), &turns[i], true);
+        check_turn(fake_world_fresh(state), &turns[i], true);
     }
 }
 
 /* It stays a replica: not taken again, whatever it lets itself be asked. */
 static void test_B_1_a_replica_is_not_greeted(void **state) {
     for (size_t i = 0; i < sizeof turns / sizeof turns[0]; i++) {
-        struct world *world = fresh_world(state);
+        struct fake_world *world = fake_world_fresh(state);
         struct fake_line before[5], after[5];
         print_message("%s\n", turns[i].name);
         set_script(world, before, turns[i].before);
@@ -224,7 +175,7 @@ static void test_answers_that_are_none(void **state) {
         SLICE("%1\r\n$1\r\nf\r\n$1\r\nv\r\n"),
     };
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
-        struct world *world = fresh_world(state);
+        struct fake_world *world = fake_world_fresh(state);
         struct fake_line script[] = {{"HELLO", answers[i]}, {NULL, SLICE("")}};
         start(world);
         world->fake.script = script;
@@ -239,7 +190,7 @@ static void test_refusing_all_is_a_sign_of_life(void **state) {
                                               {"ROLE", SLICE(REFUSED)},
                                               {"PING", SLICE(REFUSED)},
                                               {NULL, SLICE("")}};
-    struct world *world = *state;
+    struct fake_world *world = *state;
     start(world);
     world->fake.script = script;
     test_loop_run_for(&world->loop, 3500);
@@ -248,20 +199,7 @@ static void test_refusing_all_is_a_sign_of_life(void **state) {
     assert_int_equal(world->fake.questions, 1); /* refused once, not asked again */
 }
 
-static int start_log(void **state) {
-    (void)state;
-    signal(SIGPIPE, SIG_IGN);
-    log_start(LOG_FORMAT_TEXT, LOG_ERROR + 1);
-    return 0;
-}
-
-static int stop_log(void **state) {
-    (void)state;
-    log_stop();
-    return 0;
-}
-
-#define TEST(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, fake_world_open, fake_world_close)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -269,5 +207,5 @@ int main(void) {
         TEST(test_B_1_a_replica_is_not_greeted),   TEST(test_answers_that_are_none),
         TEST(test_refusing_all_is_a_sign_of_life),
     };
-    return cmocka_run_group_tests(tests, start_log, stop_log);
+    return cmocka_run_group_tests(tests, fake_world_start_log, fake_world_stop_log);
 }

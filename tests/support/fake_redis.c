@@ -84,11 +84,18 @@ static bool is_question(const redisReply *command) {
     return command->elements == 1 && strcmp(command->element[0]->str, "HELLO") == 0;
 }
 
-static struct slice name_of(const redisReply *command) {
+static bool is_get_of(const redisReply *command, struct slice end) {
     const redisReply *key = command->elements == 2 ? command->element[1] : NULL;
-    if (key != NULL && strcmp(command->element[0]->str, "GET") == 0 && key->len >= 6 &&
-        strcmp(key->str + key->len - 6, "schema") == 0) {
+    return key != NULL && strcmp(command->element[0]->str, "GET") == 0 && key->len >= end.size &&
+           memcmp(key->str + key->len - end.size, end.data, end.size) == 0;
+}
+
+static struct slice name_of(const redisReply *command) {
+    if (is_get_of(command, S("schema"))) {
         return S("SCHEMA");
+    }
+    if (is_get_of(command, S("identity"))) {
+        return S("IDENTITY");
     }
     return is_question(command) ? S("QUESTION") : slice_of_string(command->element[0]->str);
 }
@@ -107,6 +114,7 @@ static struct slice reply_to(const struct fake_redis *fake, struct slice name) {
     static const struct fake_line usual[] = {
         {"HELLO", SLICE("%2\r\n$5\r\nproto\r\n:3\r\n$4\r\nrole\r\n$6\r\nmaster\r\n")},
         {"SCHEMA", SLICE("$1\r\n1\r\n")},
+        {"IDENTITY", SLICE("$8\r\nidentity\r\n")},
         {"PING", SLICE("+PONG\r\n")},
         {"ROLE", SLICE("*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n")},
         {NULL, SLICE("+OK\r\n")},
@@ -128,6 +136,7 @@ static struct slice reply_to(const struct fake_redis *fake, struct slice name) {
 static void note(struct fake_redis *fake, const redisReply *command) {
     size_t size = 0;
     fake->commands++;
+    fake->sets += strcmp(command->element[0]->str, "SET") == 0;
     fake->last_command[0] = '\0';
     for (size_t i = 0; i < command->elements && size < sizeof fake->last_command; i++) {
         size += (size_t)snprintf(fake->last_command + size, sizeof fake->last_command - size,

@@ -7,9 +7,9 @@
 #include "mintd/slice.h"
 #include <uv.h>
 
-/* The reply to a command, by its name; "SCHEMA" is a GET of a key that ends so, "QUESTION" a HELLO
- * without arguments (without such a line it gets what HELLO gets). A reply without bytes is
- * silence. The last has no command. */
+/* The reply to a command, by its name; "SCHEMA" and "IDENTITY" are a GET of a key that ends
+ * so, "QUESTION" is a HELLO without arguments (without such a line it gets what HELLO gets). A
+ * reply without bytes is silence. The last has no command. */
 struct fake_line {
     const char *command;
     struct slice reply;
@@ -25,6 +25,7 @@ struct fake_redis {
     struct fake_connection *connections;
     unsigned accepted;      /* connections, ever */
     unsigned commands;      /* ever; without questions */
+    unsigned sets;          /* SET, ever */
     unsigned questions;     /* for its role (HELLO without arguments), which come each second; those
                                behind a silence are answered once the test has made up for it */
     char last_command[256]; /* its arguments with spaces between */

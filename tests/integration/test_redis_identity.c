@@ -1,0 +1,266 @@
+/* The identity of a Redis that says anything at all of it: refusals, nothing, too much, another
+ * type. No answer is not a no: the data is called gone or foreign only where Redis said so. */
+#include "store/redis_reply.h"
+#include "support/fake_world.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define NIL "_\r\n"
+#define WRONGTYPE "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
+
+/* What the store told of the identity, in order: "refused <reply>;" and the like. */
+struct news {
+    char text[1024];
+};
+
+static void on_identity(void *context, enum redis_identity_news what, struct slice before,
+                        struct slice now) {
+    static const char *const names[] = {"changed", "wrong", "refused"};
+    struct news *news = context;
+    struct buffer text = buffer_of(news->text, sizeof news->text - 1);
+    text.size = strlen(news->text);
+    buffer_append_format(&text, "%s", names[what]);
+    buffer_append(&text, S(" "));
+    buffer_append(&text, slice_is_absent(before) ? S("-") : before);
+    buffer_append(&text, S(" > "));
+    buffer_append(&text, now);
+    buffer_append(&text, S(";"));
+    news->text[text.size] = '\0';
+}
+
+static void start(struct fake_world *world, struct news *news, struct slice pinned) {
+    struct redis_store_options options = fake_world_options(world);
+    options.identity_seed = S("seed");
+    options.identity = pinned;
+    options.on_identity = on_identity;
+    options.identity_context = news;
+    news->text[0] = '\0';
+    fake_world_start(world, &options);
+}
+
+static void assert_told(const struct news *news, const char *text) {
+    assert_string_equal(news->text, text);
+}
+
+static void lose_the_link(struct fake_world *world) {
+    fake_redis_drop(&world->fake);
+    assert_true(test_loop_run_until(&world->loop, store_is_away, world->store, 5000));
+}
+
+/* One that has none is given one, and asked again: another instance may have been quicker. */
+static void test_one_is_made(void **state) {
+    struct fake_world *world = *state;
+    static const struct fake_line without[] = {
+        {"IDENTITY", SLICE(NIL)}, {"SET", SLICE("")}, {NULL, SLICE("")}};
+    struct news news;
+    world->fake.script = without;
+    start(world, &news, SLICE_ABSENT);
+    while (world->fake.sets == 0) {
+        test_loop_run_for(&world->loop, 1);
+    }
+    assert_string_equal(world->fake.last_command, "SET mintd:identity seed-0 NX");
+    world->fake.script = NULL; /* from now on it has one, of another instance */
+    fake_redis_say(&world->fake, S(NIL));
+    fake_world_wait_until_up(world);
+    assert_int_equal(world->fake.sets, 1);
+    assert_told(&news, "");
+}
+
+/* SET NX says nil, and the key is gone again at each look: it has none then, and is served. */
+static void test_nil_after_set(void **state) {
+    struct fake_world *world = *state;
+    static const struct fake_line gone[] = {
+        {"IDENTITY", SLICE(NIL)}, {"SET", SLICE(NIL)}, {NULL, SLICE("")}};
+    struct news news;
+    world->fake.script = gone;
+    start(world, &news, SLICE_ABSENT);
+    fake_world_wait_until_up(world);
+    assert_int_equal(world->fake.sets, 3);
+    assert_told(&news, "");
+    world->fake.script = NULL; /* then it has one: that is no change */
+    lose_the_link(world);
+    fake_world_wait_until_up(world);
+    assert_told(&news, "");
+}
+
+/* It may not be made, for a reason that says nothing of the link. */
+static void test_set_is_refused(void **state) {
+    static const struct {
+        struct slice reply;
+        const char *told;
+    } table[] = {
+        {SLICE("-OOM command not allowed when used memory > 'maxmemory'.\r\n"),
+         "refused - > OOM command not allowed when used memory > 'maxmemory'.;"},
+        {SLICE("-NOPERM no\r\n"), "refused - > NOPERM no;"},
+        {SLICE("-MISCONF no\r\n"), "refused - > MISCONF no;"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct fake_world *world = fake_world_fresh(state);
+        const struct fake_line script[] = {
+            {"IDENTITY", SLICE(NIL)}, {"SET", table[i].reply}, {NULL, SLICE("")}};
+        struct news news;
+        world->fake.script = script;
+        start(world, &news, SLICE_ABSENT);
+        fake_world_wait_until_up(world);
+        assert_told(&news, table[i].told);
+        lose_the_link(world);
+        fake_world_wait_until_up(world);
+        assert_told(&news, table[i].told); /* once */
+        assert_int_equal(world->fake.sets, 2);
+        world->fake.script = NULL;
+    }
+}
+
+/* Who may not be written to is not the master: the link is left, and nothing is known. */
+static void test_set_is_readonly(void **state) {
+    struct fake_world *world = *state;
+    static const struct fake_line script[] = {
+        {"IDENTITY", SLICE(NIL)},
+        {"SET", SLICE("-READONLY You can't write against a read only replica.\r\n")},
+        {NULL, SLICE("")}};
+    struct news news;
+    world->fake.script = script;
+    start(world, &news, SLICE_ABSENT);
+    assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_READONLY, 5000));
+    assert_int_equal(counter_read(&world->metrics.connects), 0);
+    world->fake.script = NULL;
+    fake_world_wait_until_up(world);
+    assert_told(&news, "");
+}
+
+/* A key of another type is told once; it is served, as long as no identity is wanted. */
+static void test_wrongtype(void **state) {
+    struct fake_world *world = *state;
+    static const struct fake_line script[] = {{"IDENTITY", SLICE(WRONGTYPE)}, {NULL, SLICE("")}};
+    struct news news;
+    static const char told[] =
+        "refused - > WRONGTYPE Operation against a key holding the wrong kind of value;";
+    world->fake.script = script;
+    start(world, &news, SLICE_ABSENT);
+    fake_world_wait_until_up(world);
+    assert_told(&news, told);
+    lose_the_link(world);
+    fake_world_wait_until_up(world);
+    assert_told(&news, told);
+    assert_int_equal(world->fake.sets, 0);
+}
+
+static void test_wrongtype_where_one_is_wanted(void **state) {
+    struct fake_world *world = *state;
+    static const struct fake_line script[] = {{"IDENTITY", SLICE(WRONGTYPE)}, {NULL, SLICE("")}};
+    struct news news;
+    world->fake.script = script;
+    start(world, &news, S("identity"));
+    assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_IDENTITY, 5000));
+    assert_told(&news, "refused - > WRONGTYPE Operation against a key holding the wrong kind of "
+                       "value;wrong identity > ;");
+    world->fake.script = NULL; /* it can be read now */
+    fake_world_wait_until_up(world);
+}
+
+/* What was known stays where it cannot be read: no change is told. */
+static void test_what_was_known_stays(void **state) {
+    struct fake_world *world = *state;
+    static const struct fake_line script[] = {{"IDENTITY", SLICE("-NOPERM no\r\n")},
+                                              {NULL, SLICE("")}};
+    struct news news;
+    start(world, &news, SLICE_ABSENT);
+    fake_world_wait_until_up(world);
+    world->fake.script = script;
+    lose_the_link(world);
+    fake_world_wait_until_up(world);
+    world->fake.script = NULL;
+    lose_the_link(world);
+    fake_world_wait_until_up(world);
+    assert_told(&news, "refused - > NOPERM no;");
+}
+
+/* No reply to a GET: those that follow would be off by one. */
+static void test_another_type_of_reply(void **state) {
+    static const struct slice replies[] = {
+        SLICE(":1\r\n"),
+        SLICE("*0\r\n"),
+        SLICE("*1\r\n$1\r\na\r\n"),
+        SLICE("%0\r\n"),
+    };
+    for (size_t i = 0; i < sizeof replies / sizeof replies[0]; i++) {
+        struct fake_world *world = fake_world_fresh(state);
+        const struct fake_line script[] = {{"IDENTITY", replies[i]}, {NULL, SLICE("")}};
+        struct news news;
+        world->fake.script = script;
+        start(world, &news, SLICE_ABSENT);
+        assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_PROTOCOL, 5000));
+        assert_int_equal(counter_read(&world->metrics.connects), 0);
+        assert_told(&news, "");
+        world->fake.script = NULL;
+        fake_world_wait_until_up(world);
+    }
+}
+
+/* The longest that is kept, and one that is longer: only its first bytes are. */
+static void test_long_ones(void **state) {
+    struct fake_world *world = *state;
+    char longest[REDIS_IDENTITY_MAX + 1], reply[128], longer[256], told[256];
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    snprintf(reply, sizeof reply, "$%u\r\n%s\r\n", REDIS_IDENTITY_MAX, longest);
+    snprintf(longer, sizeof longer, "$%u\r\n%sy\r\n", REDIS_IDENTITY_MAX + 1, longest);
+    snprintf(told, sizeof told, "changed %s > identity;", longest);
+    const struct fake_line first[] = {{"IDENTITY", slice_of_string(reply)}, {NULL, SLICE("")}};
+    const struct fake_line second[] = {{"IDENTITY", slice_of_string(longer)}, {NULL, SLICE("")}};
+    struct news news;
+    world->fake.script = first;
+    start(world, &news, SLICE_ABSENT);
+    fake_world_wait_until_up(world);
+    world->fake.script = second;
+    lose_the_link(world);
+    fake_world_wait_until_up(world);
+    assert_told(&news, "");
+    world->fake.script = NULL;
+    lose_the_link(world);
+    fake_world_wait_until_up(world);
+    assert_told(&news, told);
+}
+
+/* More than a reply may have: the link is left, and the reason names what it was about. */
+static void test_oversized_reply(void **state) {
+    struct fake_world *world = *state;
+    enum { SIZE = REPLY_BUFFERED_MAX + 1 };
+    static char text[SIZE + 32];
+    int head = snprintf(text, 32, "$%d\r\n", SIZE);
+    memset(text + head, 'x', SIZE);
+    memcpy(text + head + SIZE, "\r\n", 2);
+    const struct fake_line script[] = {{"IDENTITY", slice_of(text, (size_t)head + SIZE + 2)},
+                                       {NULL, SLICE("")}};
+    struct news news;
+    world->fake.script = script;
+    start(world, &news, SLICE_ABSENT);
+    assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_PROTOCOL, 5000));
+    assert_non_null(strstr(redis_store_reason(world->store), "identity is too big"));
+    assert_told(&news, "");
+    world->fake.script = NULL;
+    fake_world_wait_until_up(world);
+}
+
+#define TEST(test) cmocka_unit_test_setup_teardown(test, fake_world_open, fake_world_close)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_one_is_made),
+        TEST(test_nil_after_set),
+        TEST(test_set_is_refused),
+        TEST(test_set_is_readonly),
+        TEST(test_wrongtype),
+        TEST(test_wrongtype_where_one_is_wanted),
+        TEST(test_what_was_known_stays),
+        TEST(test_another_type_of_reply),
+        TEST(test_long_ones),
+        TEST(test_oversized_reply),
+    };
+    return cmocka_run_group_tests(tests, fake_world_start_log, fake_world_stop_log);
+}
