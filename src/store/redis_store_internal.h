@@ -1,6 +1,6 @@
-/* redis_store_internal.h: the store's inside, for redis_store.c (life, and an operation's end),
- * redis_writes.c and redis_reads.c (the verbs), redis_memory.c (what is remembered of reads, and
- * how it is kept coherent). */
+/* redis_store_internal.h: the store's inside, for redis_store.c (life), redis_waiting.c (how an
+ * operation waits and ends), redis_writes.c and redis_reads.c (the verbs), redis_memory.c (what is
+ * remembered of reads, and how it is kept coherent). */
 #ifndef MINTD_REDIS_STORE_INTERNAL_H
 #define MINTD_REDIS_STORE_INTERNAL_H
 
@@ -74,8 +74,9 @@ static inline struct redis_store *redis_store_of(struct store *base) {
     return (struct redis_store *)base;
 }
 
-/* ---- redis_store.c ---- */
+/* ---- redis_waiting.c ---- */
 
+void redis_waiting_init(struct redis_store *store, unsigned timeout_ms);
 enum progress redis_done_unknown(struct redis_store *store, struct store_operation *operation,
                                  enum store_trouble trouble);
 /* Of one that is out of `deadlines`: its on_done is called. */
