@@ -2,14 +2,20 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#define NS_PER_MS 1000000u
+
 static struct timespec read_clock(clockid_t id) {
     struct timespec now;
     clock_gettime(id, &now);
     return now;
 }
 
+static uint64_t ns_of(struct timespec time) {
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
 static uint64_t ms_of(struct timespec time) {
-    return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+    return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / NS_PER_MS;
 }
 
 /* The coarse clocks are up to 10 ms behind, and cost a fifth. */
@@ -22,15 +28,21 @@ uint64_t clock_monotonic_ms(void) {
 }
 
 uint64_t clock_monotonic_ns(void) {
-    struct timespec now = read_clock(CLOCK_MONOTONIC);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    return ns_of(read_clock(CLOCK_MONOTONIC));
 }
 
 /* What the shared clock shows more than the monotonic one; 0: it is not known. */
 static _Atomic uint64_t shared_lead_ms;
 
-void clock_share(uint64_t now_ms) {
-    atomic_store(&shared_lead_ms, now_ms == 0 ? 0 : now_ms - clock_monotonic_ms());
+/* By the exact clocks: by as much as a coarse one is behind, or a number is cut, the shared one
+ * would be ahead afterwards. */
+void clock_share(uint64_t earliest_ms, uint64_t latest_ms) {
+    uint64_t lead_ms = atomic_load(&shared_lead_ms), monotonic_ns = clock_monotonic_ns();
+    uint64_t earliest_ns = earliest_ms * NS_PER_MS, latest_ns = latest_ms * NS_PER_MS;
+    uint64_t now_ns =
+        lead_ms == 0 ? ns_of(read_clock(CLOCK_REALTIME)) : monotonic_ns + lead_ms * NS_PER_MS;
+    now_ns = now_ns < earliest_ns ? earliest_ns : now_ns > latest_ns ? latest_ns : now_ns;
+    atomic_store(&shared_lead_ms, latest_ms == 0 ? 0 : (now_ns - monotonic_ns) / NS_PER_MS);
 }
 
 uint64_t clock_shared_ms(void) {

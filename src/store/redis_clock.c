@@ -11,17 +11,15 @@ static int64_t magnitude(int64_t number) {
     return number < 0 ? -number : number;
 }
 
-/* round_trip_ms: half of it, forwards or back, is what the question itself may have cost. */
-static void tell(struct redis_clock *clock, uint64_t round_trip_ms) {
+static void tell(struct redis_clock *clock) {
     int64_t skew_ms = 0;
-    (void)clock_skew_ms(&skew_ms);
-    int64_t certain_ms = magnitude(skew_ms) - (int64_t)(round_trip_ms / 2);
-    if (certain_ms > APART_MS && magnitude(skew_ms - clock->told_ms) > APART_MS) {
+    (void)clock_skew_ms(&skew_ms); /* what is certain of it */
+    if (magnitude(skew_ms) > APART_MS && magnitude(skew_ms - clock->told_ms) > APART_MS) {
         clock->told_ms = skew_ms;
         log_warning("the clocks of this machine and of redis are apart: run NTP on both; tokens go "
                     "by that of redis",
                     LOG_NUMBER("skew_ms", skew_ms));
-    } else if (certain_ms <= APART_MS && clock->told_ms != 0) {
+    } else if (magnitude(skew_ms) <= APART_MS && clock->told_ms != 0) {
         clock->told_ms = 0;
         log_info("the clocks of this machine and of redis agree again");
     }
@@ -39,7 +37,8 @@ static uint64_t time_of(const struct reply *reply) {
     return is_time ? seconds * 1000 + micros / 1000 : 0;
 }
 
-/* Redis read its clock in the middle of the round trip, as far as anybody can tell. */
+/* Redis read its clock at some moment of the round trip. One more: both are cut to whole
+ * milliseconds. */
 static void on_time(void *context, const struct link_result *result) {
     struct redis_clock *clock = context;
     if (result->reply == NULL) {
@@ -49,11 +48,11 @@ static void on_time(void *context, const struct link_result *result) {
     uint64_t time_ms = time_of(result->reply);
     if (time_ms == 0) { /* it may not be asked, or is not there: not before the next greeting */
         uv_timer_stop(&clock->timer);
-        clock_share(0);
+        clock_share(0, 0);
         return;
     }
-    clock_share(time_ms + round_trip_ms / 2);
-    tell(clock, round_trip_ms);
+    clock_share(time_ms, time_ms + round_trip_ms + 1);
+    tell(clock);
 }
 
 static void ask(struct redis_clock *clock) {
