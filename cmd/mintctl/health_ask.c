@@ -2,12 +2,14 @@
  * among the addresses that are still to be tried. */
 #include "health.h"
 #include "mintd/clock.h"
+#include "mintd/localhost.h"
 #include "mintd/tls_client.h"
 #include "output.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -68,11 +70,27 @@ static bool connect_unix(struct asking *a) {
     return open_socket(a, (const struct sockaddr *)&address, sizeof address, AF_UNIX, left_ms(a));
 }
 
+/* Its two addresses, wherever a resolver thinks it is. */
+static bool connect_localhost(struct asking *a) {
+    unsigned port = (unsigned)strtoul(a->target->port, NULL, 10);
+    bool connected = false;
+    for (unsigned i = 0; i < LOCALHOST_ADDRESSES && !connected; i++) {
+        union localhost_address address = localhost_address(i, port);
+        socklen_t size = i == 0 ? sizeof address.v4 : sizeof address.v6;
+        connected = open_socket(a, &address.any, size, address.any.sa_family,
+                                left_ms(a) / (LOCALHOST_ADDRESSES - i));
+    }
+    return connected;
+}
+
 static bool connect_tcp(struct asking *a) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     unsigned count = 0;
     bool connected = false;
+    if (host_is_localhost(a->target->host)) {
+        return connect_localhost(a);
+    }
     if (getaddrinfo(a->target->host, a->target->port, &hints, &found) != 0) {
         return false;
     }

@@ -1,6 +1,7 @@
 /* main.c: the operator's tool: finds the command, runs it. Exit status: see command.h. */
 #include "command.h"
 #include "man.h"
+#include "mintd/crypto.h"
 #include "mintd/descriptors.h"
 #include "mintd/log.h"
 #include "output.h"
@@ -112,6 +113,10 @@ int main(int argc, char **argv) {
     const struct usage *usage = usage_find(argc - 1, argv + 1, &words);
     if (usage == NULL) {
         return (int)unknown_command(argc - 1, argv + 1);
+    }
+    if (!crypto_start()) {
+        say("not enough memory to start");
+        return (int)STATUS_REFUSED;
     }
     settings_warn_of_variables();
     log_start(LOG_FORMAT_TEXT, LOG_SILENT); /* what the floors below would say, we say in words */

@@ -73,6 +73,10 @@ int main(int argc, char **argv) {
     protect_memory();
     crypto_watch_allocations();
     signal(SIGPIPE, SIG_IGN);
+    if (!crypto_start()) { /* ahead of settings that take a hash or a certificate */
+        fputs("mintd: not enough memory to start\n", stderr);
+        return 1;
+    }
     switch (options_init(&options, argc, argv)) {
     case OPTIONS_RUN:
         status = run(&options);

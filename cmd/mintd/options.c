@@ -212,9 +212,6 @@ static bool load_tls(struct options *options) {
     if (slice_is_absent(instance->tls_certificate)) {
         return wrong("--tls-key", "give the file of the certificate too, with --tls-cert");
     }
-    if (!crypto_start()) {
-        return short_of_memory(options, "TLS");
-    }
     instance->tls =
         http_tls_new(instance->tls_certificate, instance->tls_key, &error, &options->no_memory);
     storage[error.size] = '\0';
@@ -222,7 +219,8 @@ static bool load_tls(struct options *options) {
 }
 
 static enum options_result refusal(const struct options *options) {
-    return options->no_memory ? OPTIONS_NO_MEMORY : OPTIONS_WRONG;
+    return options->no_memory || crypto_failed_allocations() != 0 ? OPTIONS_NO_MEMORY
+                                                                  : OPTIONS_WRONG;
 }
 
 enum options_result options_init(struct options *options, int argc, char **argv) {

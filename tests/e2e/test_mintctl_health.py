@@ -40,9 +40,14 @@ def test_what_is_no_url(case):
 
 
 @row("F-07")
-def test_every_address_of_a_name_is_tried(pair):
-    """localhost may be ::1 first, where nobody listens."""
+def test_every_address_of_a_name_is_tried(start_mintd, redis, pair):
+    """Of localhost both are, whichever of them somebody listens on, and whatever a resolver says."""
     assert "ready" in NOTHING("health", "http://localhost:%d" % pair.a.address[1]).out
+    port = free_port()
+    six = start_mintd(redis=redis, listen=("[::1]:%d" % port,))
+    six.wait_for_store()
+    for name in ("localhost", "LOCALHOST.", "mintd.localhost"):
+        assert "ready" in NOTHING("health", "http://%s:%d" % (name, port)).out
 
 
 @rows("F-02", v4="127.0.0.1:%d", any_v4="0.0.0.0:%d", port=":%d", several="127.0.0.1:1 127.0.0.1:%d")
