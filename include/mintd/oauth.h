@@ -260,8 +260,6 @@ struct oauth_slow_check {
     struct password_job job;
 };
 
-#define OAUTH_PREMISE_STORAGE (8 + OAUTH_CLIENT_ID_MAX)
-
 struct oauth_authentication {
     struct flow flow;
     struct oauth_credentials credentials; /* the request; wiped by whoever asked, in the end */
@@ -305,10 +303,6 @@ bool oauth_authentication_may_be_old(const struct oauth_authentication *a);
 /* The same authentication as of now, with the same credentials: it has a result of its own, and
  * cannot be old. */
 enum progress oauth_authentication_confirm(struct oauth_authentication *a);
-/* What one that ended with NONE rests on: the client, and the generation where it was wanted. How
- * many premises that are; their keys lie in `storage`, of OAUTH_PREMISE_STORAGE bytes. */
-unsigned oauth_authentication_premises(const struct oauth_authentication *a, char *storage,
-                                       struct store_premise premises[STORE_PREMISES_MAX]);
 
 /* ---- tokens ---- */
 

@@ -25,8 +25,12 @@ static void use_files(struct certificate_watch *watch) {
     char storage[ERROR_MAX];
     struct buffer error = buffer_of(storage, sizeof storage);
     const struct instance_options *options = watch->options;
+    bool no_memory = false;
     struct tls_context *tls =
-        http_tls_new(options->tls_certificate, options->tls_key, &error, NULL);
+        http_tls_new(options->tls_certificate, options->tls_key, &error, &no_memory);
+    if (no_memory) {
+        memset(watch->seen, 0, sizeof watch->seen); /* the next look tries again */
+    }
     if (tls == NULL) {
         log_error("the certificate is not reloaded, the old one stays in use: put the files right; "
                   "they are looked at every 30 s, or send SIGHUP again",

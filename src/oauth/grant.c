@@ -69,7 +69,7 @@ static enum progress store_token(struct flow *flow) {
     const struct oauth_client *client = &g->authentication.client;
     uint64_t now_ms = options->wall_ms();
     char json_storage[RECORD_MAX], key_storage[OAUTH_KEY_STORAGE];
-    char premise_storage[OAUTH_PREMISE_STORAGE];
+    char premise_storage[OAUTH_KEY_STORAGE];
     struct store_premise premises[STORE_PREMISES_MAX];
     struct buffer json = buffer_of(json_storage, sizeof json_storage);
 

@@ -30,7 +30,7 @@ struct oauth {
 /* Keys, without the store's prefix. */
 #define OAUTH_KEY_GENERATION "generation"
 #define OAUTH_KEY_CLIENTS "clients"
-#define OAUTH_KEY_STORAGE OAUTH_PREMISE_STORAGE
+#define OAUTH_KEY_STORAGE (8 + OAUTH_CLIENT_ID_MAX)
 
 /* "client:<id>" into storage of OAUTH_KEY_STORAGE bytes. */
 struct slice oauth_client_key(struct slice id, char *storage);
@@ -52,6 +52,11 @@ bool oauth_client_read_standing(const struct store_operation *answer,
 /* A hash without a secret is no client: a late write of one field must not bring a removed client
  * back. */
 bool oauth_client_has_secret(const struct oauth_client *client);
+
+/* What an authentication that ended with NONE rests on: the client, and the generation where it was
+ * wanted. How many premises that are; their keys lie in `storage`, of OAUTH_KEY_STORAGE bytes. */
+unsigned oauth_authentication_premises(const struct oauth_authentication *a, char *storage,
+                                       struct store_premise premises[STORE_PREMISES_MAX]);
 
 /* ---- failure_limit.c ---- */
 

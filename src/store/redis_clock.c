@@ -37,6 +37,12 @@ static uint64_t time_of(const struct reply *reply) {
     return is_time ? seconds * 1000 + micros / 1000 : 0;
 }
 
+/* Any other error says nothing of the next minute: a script that runs for long, for instance. */
+static bool may_not_be_asked(const struct reply *reply) {
+    return reply->type == REPLY_ERROR && (slice_starts_with(reply->text, S("NOPERM")) ||
+                                          slice_starts_with(reply->text, S("ERR unknown command")));
+}
+
 /* Redis read its clock at some moment of the round trip. One more: both are cut to whole
  * milliseconds. */
 static void on_time(void *context, const struct link_result *result) {
@@ -46,9 +52,11 @@ static void on_time(void *context, const struct link_result *result) {
     }
     uint64_t round_trip_ms = (clock_monotonic_ns() - clock->sent_ns) / NS_PER_MS;
     uint64_t time_ms = time_of(result->reply);
-    if (time_ms == 0) { /* it may not be asked, or is not there: not before the next greeting */
+    if (may_not_be_asked(result->reply)) { /* not before the next greeting */
         uv_timer_stop(&clock->timer);
         clock_share(0, 0);
+    }
+    if (time_ms == 0) {
         return;
     }
     clock_share(time_ms, time_ms + round_trip_ms + 1);

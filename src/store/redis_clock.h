@@ -1,7 +1,7 @@
 /* redis_clock.h: Redis' clock, which all instances share, asked for when a link is greeted and once
  * a minute (TIME): the process goes by it (clock_shared_ms()), and more than 2 s between it and
  * this machine's clock is told, once for each change. Where the user may not ask, nothing is said,
- * and the process goes by its own clock. */
+ * and the process goes by its own clock. After any other error it goes on by what was known. */
 #ifndef MINTD_STORE_REDIS_CLOCK_H
 #define MINTD_STORE_REDIS_CLOCK_H
 

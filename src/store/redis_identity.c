@@ -26,6 +26,12 @@ static void tell_if_wrong(struct redis_identity *identity) {
     identity->said_wrong = is_wrong;
 }
 
+/* Nothing was learned, so a doubt stays. */
+static void end_look_in_vain(struct redis_identity *identity) {
+    identity->is_open = false;
+    identity->on_checked(identity->context);
+}
+
 static void end_look(struct redis_identity *identity) {
     identity->is_open = false;
     identity->in_doubt = false;
@@ -79,6 +85,13 @@ static void tell_refusal(struct redis_identity *identity, const struct reply *re
     }
 }
 
+/* Any other error may be gone at the next look: a script that runs for long, for instance. */
+static bool is_refusal(const struct reply *reply) {
+    return slice_starts_with(reply->text, S("NOPERM")) ||
+           slice_starts_with(reply->text, S("WRONGTYPE")) ||
+           slice_starts_with(reply->text, S("ERR unknown command"));
+}
+
 static void on_made(void *context, const struct link_result *result) {
     struct redis_identity *identity = context;
     if (is_lost(identity, result)) {
@@ -111,9 +124,11 @@ static void on_read(void *context, const struct link_result *result) {
         size_t size = reply->text.size;
         take(identity,
              slice_of(reply->text.data, size < REDIS_IDENTITY_MAX ? size : REDIS_IDENTITY_MAX));
-    } else if (reply->type == REPLY_ERROR) {
+    } else if (reply->type == REPLY_ERROR && is_refusal(reply)) {
         tell_refusal(identity, reply);
         end_look(identity);
+    } else if (reply->type == REPLY_ERROR) {
+        end_look_in_vain(identity);
     } else {
         identity->is_open = false;
         link_fail(identity->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");

@@ -15,8 +15,8 @@
 #define STREAM_INPUT_SIZE (32u * 1024u)
 #define STREAM_TIMEOUT_MS 2000u /* until what was sent is acknowledged by the other machine */
 
-/* Of each, `context` is that of stream_init(). After
- * stream_close() only on_written and on_idle are called. */
+/* Of each, `context` is that of stream_init(). After stream_close() only on_written and on_idle are
+ * called. */
 struct stream_events {
     void (*on_resolving)(void *context);
     bool (*on_connecting)(void *context); /* false: the owner has closed it */

@@ -63,6 +63,27 @@ static void a_clock_that_is_wrong_is_corrected(void **state) {
                 skew_ms <= HOUR_MS - (int64_t)UNDER_WAY_MS + COARSE_MS);
 }
 
+/* Whether the clock is still known behind a greeting where TIME gets this error. */
+static bool knows_after(struct fake_world *world, struct slice error) {
+    const struct fake_line script[] = {{"TIME", error}, {NULL, SLICE("")}};
+    struct redis_store_options options = fake_world_options(world);
+    int64_t skew_ms;
+    clock_share(1, clock_wall_ms() - (uint64_t)HOUR_MS);
+    options.shares_clock = true;
+    world->fake.script = script;
+    fake_world_start(world, &options);
+    fake_world_wait_until_up(world);
+    world->fake.script = NULL;
+    return clock_skew_ms(&skew_ms);
+}
+
+static void an_error_is_no_word_about_the_clock(void **state) {
+    assert_true(
+        knows_after(fake_world_fresh(state), S("-BUSY Redis is busy running a script.\r\n")));
+    assert_false(knows_after(fake_world_fresh(state), S("-NOPERM no\r\n")));
+    assert_false(knows_after(fake_world_fresh(state), S("-ERR unknown command 'TIME'\r\n")));
+}
+
 static int forget_the_clock(void **state) {
     clock_share(0, 0);
     return fake_world_close(state);
@@ -74,6 +95,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_slow_answer_makes_no_clock_wrong),
         TEST(a_clock_that_is_wrong_is_corrected),
+        TEST(an_error_is_no_word_about_the_clock),
     };
     return cmocka_run_group_tests(tests, fake_world_start_log, fake_world_stop_log);
 }

@@ -1,6 +1,7 @@
 /* The identity of a Redis that says anything at all of it: refusals, nothing, too much, another
  * type. No answer is not a no: the data is called gone or foreign only where Redis said so. */
 #include "store/redis_reply.h"
+#include "store/redis_store_internal.h"
 #include "support/fake_world.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -180,6 +181,25 @@ static void test_what_was_known_stays(void **state) {
     assert_told(&news, "refused - > NOPERM no;");
 }
 
+/* Redis may be another one, and cannot say so now: that is no word about it, and no refusal. */
+static void test_a_doubt_stays_until_it_is_answered(void **state) {
+    struct fake_world *world = *state;
+    static const struct fake_line busy[] = {
+        {"IDENTITY", SLICE("-BUSY Redis is busy running a script.\r\n")}, {NULL, SLICE("")}};
+    struct news news;
+    start(world, &news, S("identity"));
+    fake_world_wait_until_up(world);
+    unsigned before = world->fake.commands;
+    world->fake.script = busy;
+    identity_doubt(&redis_store_of(world->store)->identity);
+    fake_world_wait_for_commands(world, before + 2); /* and the next look */
+    assert_int_equal(store_trouble_now(world->store), STORE_TROUBLE_IDENTITY);
+    assert_told(&news, "");
+    world->fake.script = NULL;
+    fake_world_wait_until_up(world);
+    assert_told(&news, "");
+}
+
 /* No reply to a GET: those that follow would be off by one. */
 static void test_another_type_of_reply(void **state) {
     static const struct slice replies[] = {
@@ -258,6 +278,7 @@ int main(void) {
         TEST(test_wrongtype),
         TEST(test_wrongtype_where_one_is_wanted),
         TEST(test_what_was_known_stays),
+        TEST(test_a_doubt_stays_until_it_is_answered),
         TEST(test_another_type_of_reply),
         TEST(test_long_ones),
         TEST(test_oversized_reply),
