@@ -62,7 +62,8 @@ static void put_secret(struct apply_entry *entry, const struct client_record *re
         return;
     }
     client_edit_set(edit, client_edit_secret_name(edit, n, ""), stored);
-    client_edit_set_number(edit, client_edit_secret_name(edit, n, ":made"), clock_wall_ms() / 1000);
+    client_edit_set_number(edit, client_edit_secret_name(edit, n, ":made"),
+                           clock_shared_ms() / 1000);
     set_end(entry, record, edit, n, wanted);
     remove_part(record, edit, n, ":used");
 }

@@ -33,7 +33,7 @@ static bool describe_new_client(struct writing *w, struct apply_entry *entry,
     }
     apply_edit(entry, NULL, edit);
     client_edit_set_number(edit, S("gen"), generation);
-    client_edit_set_number(edit, S("created"), clock_wall_ms() / 1000);
+    client_edit_set_number(edit, S("created"), clock_shared_ms() / 1000);
     return true;
 }
 

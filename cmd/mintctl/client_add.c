@@ -20,7 +20,7 @@ static enum status read_settings(struct client_options *options,
 static enum status describe_new_client(const struct client_settings *settings,
                                        const struct secret *secret, struct client_edit *edit) {
     struct crypto *crypto = crypto_new();
-    uint64_t generation = 0, now = clock_wall_ms() / 1000;
+    uint64_t generation = 0, now = clock_shared_ms() / 1000;
     bool is_random = crypto != NULL && secret_random_generation(crypto, &generation);
     crypto_free(crypto);
     if (!is_random) {

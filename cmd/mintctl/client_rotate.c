@@ -87,7 +87,7 @@ static enum status decide(void *context, const struct client_record *record,
 static enum status rotate(struct redis *redis, struct slice id, struct rotation *rotation) {
     char text[TIME_TEXT];
     const struct client_change change = {decide, rotation};
-    rotation->now = clock_wall_ms() / 1000;
+    rotation->now = clock_shared_ms() / 1000;
     enum status status = client_change(redis, id, &change);
     if (status != STATUS_DONE) {
         return status;

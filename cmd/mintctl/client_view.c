@@ -15,7 +15,7 @@ bool client_view_secret(const struct client_record *record, unsigned n, struct s
     view->made = client_number(client_secret_field(record, n, ":made"));
     view->expires = client_number(client_secret_field(record, n, ":expires"));
     view->used = client_number(client_secret_field(record, n, ":used"));
-    view->is_expired = view->expires != 0 && view->expires * 1000 <= clock_wall_ms();
+    view->is_expired = view->expires != 0 && view->expires * 1000 <= clock_shared_ms();
     return true;
 }
 

@@ -89,25 +89,13 @@ bool doctor_look_at_identity(struct doctor *doctor) {
     return true;
 }
 
-/* Milliseconds since the epoch of a reply to TIME; 0: it is none. */
-static uint64_t time_of(const struct value *reply) {
-    unsigned long long seconds, micros;
-    bool is_time = reply->kind == REDIS_VALUE_LIST && reply->count == 2 &&
-                   slice_to_number(reply->items[0].text, INT64_MAX / 1000, &seconds) &&
-                   slice_to_number(reply->items[1].text, 999999, &micros);
-    return is_time ? seconds * 1000 + micros / 1000 : 0;
-}
-
 /* Our time at the middle of the round trip. */
 bool doctor_look_at_clock(struct doctor *doctor) {
-    const struct slice arguments[] = {S("TIME")};
-    uint64_t before = clock_wall_ms();
-    struct value *reply = redis_try(doctor->redis, arguments, 1);
-    uint64_t ours = before + (clock_wall_ms() - before) / 2;
-    if (reply == NULL) {
+    uint64_t before = clock_wall_ms(), theirs;
+    if (redis_read_time(doctor->redis, &theirs) != STATUS_DONE) {
         return false;
     }
-    uint64_t theirs = time_of(reply);
+    uint64_t ours = before + (clock_wall_ms() - before) / 2;
     uint64_t apart = ours > theirs ? ours - theirs : theirs - ours;
     if (theirs == 0) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "clock",
@@ -121,7 +109,6 @@ bool doctor_look_at_clock(struct doctor *doctor) {
         doctor_find(doctor, FINDING_OK, "clock", NULL, "%llu ms from this machine's",
                     (unsigned long long)apart);
     }
-    value_free(reply);
     return true;
 }
 

@@ -92,7 +92,7 @@ static struct match find_match(const struct oauth_credentials *credentials,
         if (!matches(credentials, reading, secret->stored)) {
             continue;
         }
-        bool expired = secret->expires != 0 && secret->expires * 1000 <= clock_wall_ms();
+        bool expired = secret->expires != 0 && secret->expires * 1000 <= clock_shared_ms();
         found = (struct match){n + 1, reading, expired ? secret->expires : 0};
         if (!expired) {
             break;
@@ -117,7 +117,7 @@ static enum status judge_secret(struct explanation *e, const struct oauth_creden
             credentials->secret_count == 2 ? ", neither form-decoded nor as it was sent" : "");
     }
     if (match.expired_at != 0) {
-        uint64_t ago = clock_wall_ms() / 1000 - match.expired_at;
+        uint64_t ago = clock_shared_ms() / 1000 - match.expired_at;
         return step_refused(&e->steps, REFUSED(SECRET_EXPIRED), "secret",
                             "it is secret %u, which expired at %s, %s ago", match.number,
                             time_text(match.expired_at, time), span_text(ago, span));

@@ -75,7 +75,7 @@ static enum status check_record(struct explanation *e, const char jti[OAUTH_JTI_
 
 static enum status check_expiry(struct explanation *e, const struct token_record *record) {
     char time[TIME_TEXT], span[TIME_TEXT];
-    uint64_t now_ms = clock_wall_ms(), expires_ms = record->expires_at * 1000;
+    uint64_t now_ms = clock_shared_ms(), expires_ms = record->expires_at * 1000;
     time_text(record->expires_at, time);
     if (expires_ms <= now_ms) {
         return step_refused(&e->steps, REFUSED(TOKEN_EXPIRED), "expiry", "it expired at %s, %s ago",

@@ -167,6 +167,9 @@ enum status redis_open(const struct arguments *arguments, enum redis_layout layo
         return status;
     }
     status = connect_to(redis);
+    if (status == STATUS_DONE && layout != REDIS_ANY_LAYOUT) {
+        status = redis_follow_clock(redis);
+    }
     if (status != STATUS_DONE) {
         redis_close(redis);
         return status;

@@ -14,7 +14,8 @@ struct redis;
  * doctor, to whom all of this is something to be told, of any layout too. */
 enum redis_layout { REDIS_OUR_LAYOUT, REDIS_REPLICA_TOO, REDIS_ANY_LAYOUT };
 
-/* Connects; waits 3 s at most. Where that fails it says why. */
+/* Connects; waits 3 s at most. Where that fails it says why. From then on clock_shared_ms() goes by
+ * Redis' clock, where that may be asked for; not with ANY_LAYOUT, for who compares the clocks. */
 enum status redis_open(const struct arguments *arguments, enum redis_layout layout,
                        struct redis **redis);
 void redis_close(struct redis *redis); /* NULL is fine */
@@ -36,6 +37,8 @@ struct value *redis_ask(struct redis *redis, const struct slice *arguments, size
 /* For a command whose reply is a number. False: said. */
 bool redis_ask_number(struct redis *redis, const struct slice *arguments, size_t count,
                       int64_t *number);
+/* Redis' clock in milliseconds since the epoch; 0 where the user may not ask for it. */
+enum status redis_read_time(struct redis *redis, uint64_t *time_ms);
 /* One thing that a reply cannot be: says so. */
 enum status redis_complain(const char *what);
 /* Says an error reply: in the words of the trouble (of its command) where they tell more. */

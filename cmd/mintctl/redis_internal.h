@@ -1,5 +1,5 @@
-/* redis_internal.h: the connection's inside, for redis.c (one call at a time) and redis_batch.c
- * (many). */
+/* redis_internal.h: the connection's inside, for redis.c (one call at a time), redis_batch.c (many)
+ * and redis_time.c (the clock). */
 #ifndef MINTCTL_REDIS_INTERNAL_H
 #define MINTCTL_REDIS_INTERNAL_H
 
@@ -22,6 +22,8 @@ struct redis {
     struct value *reply;
 };
 
+/* Asks for Redis' clock, and shares it. Where it may not be asked for, all stays as it is. */
+enum status redis_follow_clock(struct redis *redis);
 void redis_say_trouble(const struct redis *redis, enum store_trouble trouble);
 /* An error, also inside the reply to EXEC; NULL: none. */
 const struct value *redis_find_error(const struct value *reply);

@@ -22,9 +22,10 @@ static enum status read_overview(struct overview *o) {
     return instances_read(o->redis, INSTANCES_CLEAN, &o->instances, &o->may_look);
 }
 
-static uint64_t age(const struct instance_view *instance, const char *member) {
-    uint64_t then = instance_number(instance, member), now = clock_wall_ms() / 1000;
-    return now > then ? now - then : 0;
+/* Seconds since its last beat. */
+static uint64_t age_of(const struct instance_view *instance) {
+    uint64_t seen = instance_number(instance, "seen"), now = clock_shared_ms() / 1000;
+    return now > seen ? now - seen : 0;
 }
 
 /* ---- JSON ---- */
@@ -135,7 +136,8 @@ static void print_instance(const struct instance_view *instance) {
     printf("%-20s  %-8s  %-6s  %-8s  %7llu  %-6s  %-3s  %8.1f  %8.1f  %9.1f ",
            visible(slice_of_string(instance->name), name, sizeof name),
            visible(slice_of_string(instance_text(instance, "version")), version, sizeof version),
-           span_text(age(instance, "started"), up), span_text(age(instance, "seen"), seen),
+           span_text(instance_number(instance, "uptime") + age_of(instance), up),
+           span_text(age_of(instance), seen),
            (unsigned long long)instance_number(instance, "workers"), cache_text(instance, cache),
            is_tls ? "yes" : "no", instance_rate(instance, "minted"),
            instance_rate(instance, "validated"), instance_rate(instance, "refused"));

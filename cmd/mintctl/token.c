@@ -62,7 +62,7 @@ static void print_list(const char *word, struct slice list) {
 
 static void print_token(const char jti[OAUTH_JTI_SIZE], const struct token_record *record) {
     char time[TIME_TEXT], span[TIME_TEXT];
-    uint64_t now = clock_wall_ms() / 1000;
+    uint64_t now = clock_shared_ms() / 1000;
     printf("%-12s %.*s\n", "jti", (int)OAUTH_JTI_SIZE, jti);
     print_list("client", record->client_id);
     print_list("scope", record->scope);

@@ -101,7 +101,7 @@ static unsigned granted_ttl(const struct minting *m) {
 }
 
 static void write_record(const struct minting *m, unsigned ttl_s, struct buffer *json) {
-    uint64_t expires_at = (clock_wall_ms() + 999) / 1000 + ttl_s;
+    uint64_t expires_at = (clock_shared_ms() + 999) / 1000 + ttl_s;
     token_record_write(
         &(struct token_record){
             .client_id = m->id,

@@ -461,7 +461,7 @@ static bool open_heartbeat(struct worker *worker) {
     heartbeat_init(&worker->heartbeat, &(struct heartbeat_options){
                                            .process = worker->options.process,
                                            .store = worker->store,
-                                           .wall_ms = clock_wall_ms,
+                                           .wall_ms = clock_shared_ms,
                                        });
     worker->has_heartbeat = true;
     return make_run_id(worker);

@@ -28,6 +28,8 @@ from . import mintd
 from .timing import scaled
 
 SECRET = re.compile(r"mt[ds]_[0-9A-Za-z]{49}")
+# What it leaks ends with it, at once; to look for that takes as long as a command.
+ASAN_OPTIONS = mintd.ASAN_OPTIONS.replace("detect_leaks=1", "detect_leaks=0")
 HASH = re.compile(r"\$(sha256|scrypt|argon2id)\$[0-9A-Za-z]")
 REPORT = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|ThreadSanitizer|==\d+==")
 
@@ -58,9 +60,7 @@ class Mintctl:
     def __init__(self, redis=None, env=None, canaries=()):
         """canaries: more texts that must never be printed."""
         url = getattr(redis, "url", redis)
-        # What it leaks ends with it, at once; to look for that takes as long as a command.
-        options = {"ASAN_OPTIONS": mintd.ASAN_OPTIONS.replace("detect_leaks=1", "detect_leaks=0")}
-        self._env = mintd.environment({**options, **({"MINTD_REDIS": url} if url else {}), **(env or {})})
+        self._env = mintd.environment({"ASAN_OPTIONS": ASAN_OPTIONS, **({"MINTD_REDIS": url} if url else {}), **(env or {})})
         self.canaries = list(canaries)
 
     def run(self, *arguments, stdin=None, timeout=20):

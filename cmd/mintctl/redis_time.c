@@ -1,0 +1,35 @@
+/* redis_time.c: Redis' clock, by which this run goes: so what is written and what is told is right
+ * where this machine's clock is not. */
+#include "mintd/clock.h"
+#include "redis_internal.h"
+
+#define NS_PER_MS 1000000u
+
+/* 0: it is no time. */
+static uint64_t time_of(const struct value *reply) {
+    unsigned long long seconds, micros;
+    bool is_time = reply->kind == REDIS_VALUE_LIST && reply->count == 2 &&
+                   slice_to_number(reply->items[0].text, INT64_MAX / 1000, &seconds) &&
+                   slice_to_number(reply->items[1].text, 999999, &micros);
+    return is_time ? seconds * 1000 + micros / 1000 : 0;
+}
+
+enum status redis_read_time(struct redis *redis, uint64_t *time_ms) {
+    const struct slice arguments[] = {S("TIME")};
+    struct value *reply = redis_try(redis, arguments, 1);
+    *time_ms = reply == NULL ? 0 : time_of(reply);
+    enum status status = reply == NULL ? STATUS_REDIS : STATUS_DONE;
+    value_free(reply);
+    return status;
+}
+
+/* Redis read its clock at some moment of the round trip. One more: both are cut to whole
+ * milliseconds. */
+enum status redis_follow_clock(struct redis *redis) {
+    uint64_t sent_ns = clock_monotonic_ns(), time_ms;
+    enum status status = redis_read_time(redis, &time_ms);
+    if (time_ms != 0) {
+        clock_share(time_ms, time_ms + (clock_monotonic_ns() - sent_ns) / NS_PER_MS + 1);
+    }
+    return status;
+}
