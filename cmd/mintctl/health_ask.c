@@ -204,13 +204,19 @@ static void compare_certificates(const struct asking *a) {
 }
 
 static bool open_tls(struct asking *a) {
-    const struct tls_client_options options = {.ca_file = a->target->ca_file,
+    const struct tls_client_options options = {.ca = slice_of_string(a->target->ca_file),
                                                .believes_all = a->target->believes_all};
     char storage[512];
     struct buffer error = buffer_of(storage, sizeof storage - 1);
-    a->context = tls_client_context_new(&options, &error);
+    a->context = tls_client_context_new(&options, &error, NULL);
     a->tls = a->context == NULL ? NULL : tls_session_new(a->context, &a->blocks);
     storage[error.size] = '\0';
+    if (!tls_client_host_is_valid(slice_of_string(a->target->host))) {
+        char host[100];
+        say("TLS: no certificate can be for this host: %s",
+            visible(slice_of_string(a->target->host), host, sizeof host));
+        return false;
+    }
     if (a->tls == NULL || !tls_client_expect(a->tls, a->target->host)) {
         say("TLS: %s", error.size == 0 ? "not enough memory" : storage);
         return false;

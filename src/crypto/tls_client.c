@@ -2,62 +2,84 @@
 #include "mintd/tls_client.h"
 #include "crypto/tls_internal.h"
 #include "mintd/crypto.h"
+#include "mintd/tls_files.h"
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 
-static bool complain(struct buffer *error, const char *what) {
-    buffer_append_format(error, "%s", what);
-    ERR_clear_error();
-    return false;
-}
+#define HOST_MAX 253u /* RFC 1035 2.3.4, as text */
 
-/* ---- whom to believe ---- */
+/* ---- a context ---- */
 
-static bool set_authorities(SSL_CTX *context, const struct tls_client_options *options,
-                            struct buffer *error) {
-    if (options->believes_all) {
-        return true;
+static bool set_up(struct tls_context *tls, const struct tls_client_options *options,
+                   struct tls_complaint *complaint) {
+    SSL_CTX *context = tls_context_openssl(tls);
+    bool has_certificate = !slice_is_absent(options->certificate);
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT);
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    if (!options->believes_all) {
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
     }
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-    if (options->ca_file == NULL) {
-        return SSL_CTX_set_default_verify_paths(context) == 1 ||
-               complain(error, "the certificates of the system's authorities cannot be read");
-    }
-    if (SSL_CTX_load_verify_file(context, options->ca_file) != 1) {
-        buffer_append_format(error, "%s: no certificates in PEM that can be read",
-                             options->ca_file);
-        ERR_clear_error();
-        return false;
-    }
-    return true;
+    return (options->believes_all || tls_use_authorities(tls, options->ca, complaint)) &&
+           (!has_certificate ||
+            tls_use_certificate(tls, options->certificate, options->key, complaint));
 }
 
 struct tls_context *tls_client_context_new(const struct tls_client_options *options,
-                                           struct buffer *error) {
-    struct tls_context *context = crypto_start() ? tls_context_new(TLS_CLIENT) : NULL;
-    if (context == NULL) {
-        complain(error, "not enough memory, or OpenSSL does not do what is needed of it");
-        return NULL;
+                                           struct buffer *error, bool *no_memory) {
+    bool started = crypto_start();
+    struct tls_complaint complaint = tls_complaint_of(error);
+    struct tls_context *tls = started ? tls_context_new(TLS_CLIENT) : NULL;
+    bool ok = tls != NULL ? set_up(tls, options, &complaint)
+                          : tls_complain(&complaint, S("TLS"),
+                                         "not enough memory, or OpenSSL does not do what is "
+                                         "needed of it");
+    if (!ok) {
+        tls_context_free(tls);
+        tls = NULL;
     }
-    if (!set_authorities(tls_context_openssl(context), options, error)) {
-        tls_context_free(context);
-        return NULL;
+    if (no_memory != NULL) {
+        *no_memory = complaint.no_memory;
     }
-    return context;
+    return tls;
 }
 
 /* ---- the server ---- */
 
-/* RFC 6066 3: an address is not asked for. */
+bool tls_client_host_is_valid(struct slice host) {
+    for (size_t i = 0; i < host.size; i++) {
+        char c = host.data[i];
+        bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+                        (c >= 'a' && c <= 'z') || c == '-' || c == '_' || c == ':';
+        bool is_dot_inside = c == '.' && i != 0 && host.data[i - 1] != '.';
+        if (!is_plain && !is_dot_inside) {
+            return false;
+        }
+    }
+    return host.size != 0 && host.size <= HOST_MAX;
+}
+
+/* RFC 6066 3: an address is not asked for. Without a name OpenSSL would look at none. */
 bool tls_client_expect(struct tls_session *session, const char *host) {
     X509_VERIFY_PARAM *rules = SSL_get0_param(session->ssl);
-    bool is_address = X509_VERIFY_PARAM_set1_ip_asc(rules, host) == 1;
+    char name[HOST_MAX + 1];
+    size_t size = strlen(host);
+    if (!tls_client_host_is_valid(slice_of(host, size))) {
+        return false;
+    }
+    memcpy(name, host, size + 1);
+    if (name[size - 1] == '.') {
+        name[size - 1] = '\0';
+    }
+    X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    bool is_address = X509_VERIFY_PARAM_set1_ip_asc(rules, name) == 1;
     ERR_clear_error();
-    return is_address || (SSL_set_tlsext_host_name(session->ssl, host) == 1 &&
-                          X509_VERIFY_PARAM_set1_host(rules, host, 0) == 1);
+    return is_address || (SSL_set_tlsext_host_name(session->ssl, name) == 1 &&
+                          X509_VERIFY_PARAM_set1_host(rules, name, 0) == 1);
 }
+
+/* ---- what went wrong ---- */
 
 const char *tls_client_doubt(const struct tls_session *session) {
     long verified = SSL_get_verify_result(session->ssl);
@@ -65,6 +87,42 @@ const char *tls_client_doubt(const struct tls_session *session) {
                ? NULL
                : X509_verify_cert_error_string(verified);
 }
+
+static enum tls_fault fault_of_certificate(long verified) {
+    switch (verified) {
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return TLS_FAULT_NAME;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return TLS_FAULT_EXPIRED;
+    case X509_V_ERR_OUT_OF_MEM:
+        return TLS_FAULT_OTHER;
+    default:
+        return TLS_FAULT_CHAIN;
+    }
+}
+
+enum tls_fault tls_client_fault(const struct tls_session *session) {
+    if (tls_client_doubt(session) != NULL) {
+        return fault_of_certificate(SSL_get_verify_result(session->ssl));
+    }
+    if (ERR_GET_LIB(session->problem) != ERR_LIB_SSL) {
+        return TLS_FAULT_OTHER;
+    }
+    switch (ERR_GET_REASON(session->problem)) {
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_WRONG_SSL_VERSION:
+    case SSL_R_NO_PROTOCOLS_AVAILABLE:
+    case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
+        return TLS_FAULT_VERSION;
+    default:
+        return ERR_GET_REASON(session->problem) > SSL_AD_REASON_OFFSET ? TLS_FAULT_REFUSED
+                                                                       : TLS_FAULT_OTHER;
+    }
+}
+
+/* ---- what was seen ---- */
 
 bool tls_client_saw(const struct tls_session *session, const char *certificate_file) {
     FILE *file = fopen(certificate_file, "re");
@@ -78,4 +136,18 @@ bool tls_client_saw(const struct tls_session *session, const char *certificate_f
     }
     ERR_clear_error();
     return same;
+}
+
+struct tls_client_view tls_client_look(const struct tls_session *session) {
+    const X509 *certificate = SSL_get0_peer_certificate(session->ssl);
+    int days = 0, seconds = 0;
+    if (certificate != NULL) {
+        ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate));
+    }
+    ERR_clear_error();
+    return (struct tls_client_view){
+        .version = SSL_get_version(session->ssl),
+        .cipher = SSL_get_cipher_name(session->ssl),
+        .seconds_left = days * 86400LL + seconds,
+    };
 }
