@@ -288,8 +288,8 @@ struct oauth_authentication {
     struct store_copy client_copy;
     bool client_known, client_is_readable, matched;
     bool awaits_generation;
-    bool rests_on_memory; /* the client was read from there */
-    bool is_confirmed;    /* what memory says is as of now */
+    bool may_be_wrong; /* a no that rests on how the client was read */
+    bool is_confirmed; /* it is as of now, and of the right store */
     bool is_rehearsal;
 };
 
@@ -297,11 +297,11 @@ enum progress oauth_authentication_start(struct oauth *oauth, struct oauth_authe
 /* The same to see whether it would succeed: it is no use of the secret. */
 enum progress oauth_authentication_rehearse(struct oauth *oauth, struct oauth_authentication *a);
 /* After one that ended with NONE: whether the client was read from memory, so that it may be what
- * it was a moment ago. Where a no would follow from what it may not do, it is to be confirmed
- * first. */
-bool oauth_authentication_may_be_old(const struct oauth_authentication *a);
+ * it was a moment ago, or from a store that may be another one than was named. Where a no would
+ * follow from what it may not do, it is to be confirmed first. */
+bool oauth_authentication_may_be_wrong(const struct oauth_authentication *a);
 /* The same authentication as of now, with the same credentials: it has a result of its own, and
- * cannot be old. */
+ * cannot be wrong. */
 enum progress oauth_authentication_confirm(struct oauth_authentication *a);
 
 /* ---- tokens ---- */

@@ -94,6 +94,9 @@ struct store_operation {
     /* a read: the copy that the answer came from, or is kept as; none where it was asked for by
      * this read, and is not kept */
     struct store_copy copy;
+    /* a read, store_delete: nothing would have told if the store were not the one that was named
+     * any more */
+    bool is_doubtful;
     bool holds; /* store_set_on_premises, store_confirm, when FOUND: each premise */
 
     /* The store's own. */
@@ -249,13 +252,22 @@ static inline enum progress store_count(struct store *store, struct slice key, u
  * A store may answer reads from copies of what it read before. It is told of each change, mostly
  * within a millisecond and in any case within 2 s, and forgets the copy. What store_delete() ends
  * is forgotten by all stores of this process before it is FOUND. Who must not rest on a copy that
- * may have changed a moment ago names it as a premise. */
+ * may have changed a moment ago names it as a premise.
+ *
+ * Where one store is named and nothing tells of another one in its place, answers are doubtful
+ * until store_confirm() has looked at which one it is. */
+
+/* Whether a no that rests on this answer is to be confirmed before anybody hears of it. */
+static inline bool store_no_may_be_wrong(const struct store_operation *operation) {
+    return operation->from_memory || operation->is_doubtful;
+}
 
 /* FOUND: every change of the premises' keys that was made before this call has been heard of, and
  * `holds` tells whether each premise's copy was still in memory then: so each of them was right
  * from before the call until now, and there is one moment at which all of them were. A premise
  * without a copy (it was read by its own question, and is not kept) holds, but says less: it was
- * right when it was read. DONE where nothing is remembered. */
+ * right when it was read. Of answers that were doubtful: they came from the store that was named;
+ * else it is UNKNOWN (IDENTITY). DONE where nothing is remembered, and no store named. */
 static inline enum progress store_confirm(struct store *store, const struct store_premise *premises,
                                           unsigned count, struct store_operation *operation) {
     return store->verbs->confirm(store, premises, count, operation);

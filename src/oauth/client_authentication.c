@@ -9,7 +9,8 @@
  * as many fast secrets are compared as a client can have; where slow secrets are in use at all, a
  * slow one is compared; and a refusal that rests on memory, in which some clients are and some are
  * not, is confirmed: one question to Redis, whoever it is. The answer also tells whether the client
- * has changed a moment ago: then it is judged again. */
+ * has changed a moment ago: then it is judged again. Where Redis may be another one than was named
+ * each refusal is confirmed. */
 #include "oauth/oauth_internal.h"
 #include "oauth/slow_check.h"
 
@@ -248,7 +249,7 @@ static enum progress conclude(struct flow *flow) {
                           a->oauth->options.wall_ms() / 1000);
         return end(a, OAUTH_REFUSED_NONE);
     }
-    if (oauth_authentication_may_be_old(a)) {
+    if (oauth_authentication_may_be_wrong(a)) {
         flow->step = confirm;
         return PROGRESS_DONE;
     }
@@ -338,7 +339,7 @@ static enum progress judge_client(struct flow *flow) {
 /* Not before both reads have ended. */
 static enum progress take_client(struct flow *flow) {
     struct oauth_authentication *a = container_of(flow, struct oauth_authentication, flow);
-    a->rests_on_memory = a->read.from_memory;
+    a->may_be_wrong = store_no_may_be_wrong(&a->read);
     a->client_copy = a->read.copy;
     a->client_known = a->read.answer == STORE_FOUND;
     a->client_is_readable =
@@ -397,7 +398,7 @@ static enum progress start(struct oauth *oauth, struct oauth_authentication *a, 
     a->secret_expired_at = 0;
     a->retry_after_s = 0;
     a->is_confirmed = false;
-    a->rests_on_memory = false;
+    a->may_be_wrong = false;
     a->awaits_generation = false;
     a->generation.progress = SIDE_READ_NOT_ASKED;
     a->check.wait_left_ns = OAUTH_SLOW_CHECK_WAIT_NS;
@@ -413,8 +414,8 @@ enum progress oauth_authentication_rehearse(struct oauth *oauth, struct oauth_au
     return start(oauth, a, true);
 }
 
-bool oauth_authentication_may_be_old(const struct oauth_authentication *a) {
-    return a->rests_on_memory && !a->is_confirmed;
+bool oauth_authentication_may_be_wrong(const struct oauth_authentication *a) {
+    return a->may_be_wrong && !a->is_confirmed;
 }
 
 enum progress oauth_authentication_confirm(struct oauth_authentication *a) {

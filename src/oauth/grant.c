@@ -199,7 +199,7 @@ static enum progress take_client(struct flow *flow) {
         return end(g, g->authentication.refusal);
     }
     enum oauth_refusal refusal = g->rounds == 0 ? judge_request(g) : judge_again(g);
-    if (refusal != OAUTH_REFUSED_NONE && oauth_authentication_may_be_old(&g->authentication)) {
+    if (refusal != OAUTH_REFUSED_NONE && oauth_authentication_may_be_wrong(&g->authentication)) {
         return oauth_authentication_confirm(&g->authentication);
     }
     if (refusal != OAUTH_REFUSED_NONE) {

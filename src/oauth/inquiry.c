@@ -49,7 +49,7 @@ static enum progress take_token(struct flow *flow) {
     struct oauth_inquiry *inquiry = container_of(flow, struct oauth_inquiry, flow);
     bool is_good = inquiry->verification.refusal == OAUTH_REFUSED_NONE;
     if (is_good && !oauth_inquiry_finds_active(inquiry) &&
-        oauth_authentication_may_be_old(&inquiry->authentication)) {
+        oauth_authentication_may_be_wrong(&inquiry->authentication)) {
         flow->step = take_caller_again;
         return oauth_authentication_confirm(&inquiry->authentication);
     }

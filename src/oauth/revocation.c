@@ -3,7 +3,8 @@
  * A token that is not there is deleted all the same: another worker may still have a copy, and is
  * told so before the answer. So is one of the client's own that is not good any more: it may be
  * elsewhere (by another clock), or later. A good token of another client is refused, and stays; of
- * one that is not good nothing is said. */
+ * one that is not good nothing is said. That there was nothing to delete is confirmed where the
+ * store may be another one: the token may live on in the right one. */
 #include "oauth/oauth_internal.h"
 
 static enum progress end(struct oauth_revocation *r, enum oauth_refusal refusal,
@@ -19,12 +20,23 @@ static void on_deleted(struct store_operation *operation) {
     flow_resume(&r->flow);
 }
 
+static enum progress take_confirmation(struct flow *flow) {
+    struct oauth_revocation *r = container_of(flow, struct oauth_revocation, flow);
+    return r->operation.answer == STORE_UNKNOWN
+               ? end(r, OAUTH_REFUSED_STORE_UNKNOWN, r->operation.trouble)
+               : end(r, OAUTH_REFUSED_NONE, STORE_TROUBLE_NONE);
+}
+
 static enum progress take_deletion(struct flow *flow) {
     struct oauth_revocation *r = container_of(flow, struct oauth_revocation, flow);
     if (r->operation.answer != STORE_FOUND) {
         return end(r, OAUTH_REFUSED_STORE_UNKNOWN, r->operation.trouble);
     }
     r->revoked = r->operation.number != 0;
+    if (!r->revoked && r->operation.is_doubtful) {
+        flow->step = take_confirmation;
+        return store_confirm(r->oauth->options.store, NULL, 0, &r->operation);
+    }
     return end(r, OAUTH_REFUSED_NONE, STORE_TROUBLE_NONE);
 }
 

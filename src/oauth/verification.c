@@ -6,7 +6,7 @@
  * what the store does not answer is unknown, never a no; and a client or a generation that memory
  * says no about is asked for again behind a confirmation, since a token may have been minted a
  * moment after it changed. (A token that is absent in memory needs no such care: none comes to life
- * again.)
+ * again.) What a store says no about that may be another one is confirmed too.
  *
  * Where the record has to be fetched, the global generation is fetched along with it, and so is its
  * client where it can be guessed (token_owners.h): a verdict takes one round trip, or two, and not
@@ -151,7 +151,7 @@ static enum progress confirm_generation(struct flow *flow) {
 /* The client or a generation speaks against the token. */
 static enum progress refuse(struct oauth_verification *v, enum oauth_refusal refusal,
                             const struct oauth_side_read *read) {
-    if (!read->operation.from_memory || v->is_confirmed) {
+    if (!store_no_may_be_wrong(&read->operation) || v->is_confirmed) {
         return end(v, refusal);
     }
     v->flow.step = read == &v->client ? confirm_client : confirm_generation;
@@ -242,6 +242,20 @@ static void on_read(struct store_operation *operation) {
     flow_resume(&v->flow);
 }
 
+static enum progress take_absence(struct flow *flow) {
+    struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
+    return v->operation.answer == STORE_UNKNOWN ? end_unknown(v, v->operation.trouble)
+                                                : end(v, OAUTH_REFUSED_TOKEN_UNKNOWN);
+}
+
+static enum progress refuse_absent(struct oauth_verification *v) {
+    if (!v->operation.is_doubtful) {
+        return end(v, OAUTH_REFUSED_TOKEN_UNKNOWN);
+    }
+    v->flow.step = take_absence;
+    return store_confirm(v->oauth->options.store, NULL, 0, &v->operation);
+}
+
 static enum progress take_record(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
     struct buffer text = buffer_of(v->text, sizeof v->text);
@@ -250,7 +264,7 @@ static enum progress take_record(struct flow *flow) {
         return end_unknown(v, v->operation.trouble);
     }
     if (v->operation.answer == STORE_ABSENT) {
-        return end(v, OAUTH_REFUSED_TOKEN_UNKNOWN);
+        return refuse_absent(v);
     }
     if (!token_record_read(v->operation.value, &record, &text) ||
         !oauth_client_id_is_valid(record.client_id)) {

@@ -70,6 +70,7 @@ static enum store_answer answer(enum redis_verb verb, const struct reply *reply,
                                 struct redis_fields *fields, struct store_operation *operation) {
     switch (verb) {
     case REDIS_GET:
+    case REDIS_CONFIRM_IDENTITY:
         return answer_get(reply, operation);
     case REDIS_SET:
         return slice_equal(reply->text, S("OK")) ? STORE_FOUND : STORE_UNKNOWN;

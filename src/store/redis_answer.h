@@ -18,6 +18,7 @@ enum redis_verb {
     REDIS_SET_FIELD,
     REDIS_REMOVE_FIELD,
     REDIS_CONFIRM,
+    REDIS_CONFIRM_IDENTITY,
     REDIS_CALL, /* any command: redis_call.h takes its reply */
     REDIS_VERB_COUNT
 };

@@ -16,6 +16,14 @@ bool identity_is_right(const struct redis_identity *identity) {
                                            strcmp(identity->known, identity->pinned) == 0);
 }
 
+bool identity_is_unwatched(const struct redis_identity *identity) {
+    return identity->pinned[0] != '\0' && !identity->is_watched;
+}
+
+bool identity_is_certain(const struct redis_identity *identity) {
+    return identity->pinned[0] == '\0' || (identity->is_watched && identity_is_right(identity));
+}
+
 /* Once for as long as it is so. */
 static void tell_if_wrong(struct redis_identity *identity) {
     bool is_wrong = !identity_is_right(identity);
@@ -35,6 +43,7 @@ static void end_look_in_vain(struct redis_identity *identity) {
 static void end_look(struct redis_identity *identity) {
     identity->is_open = false;
     identity->in_doubt = false;
+    identity->is_watched = *identity->is_tracked;
     tell_if_wrong(identity);
     identity->on_checked(identity->context);
 }
@@ -141,6 +150,12 @@ static struct slice new_text(struct redis_identity *identity, char *storage, siz
     return slice_of(storage, (size_t)length < size ? (size_t)length : size - 1);
 }
 
+void identity_put_question(const struct redis_identity *identity, struct output *out) {
+    output_command(out, 2);
+    output_argument(out, S("GET"));
+    output_joined(out, identity->prefix, S(REDIS_IDENTITY_KEY));
+}
+
 static void ask(struct redis_identity *identity, bool make) {
     const struct link_handler handler = {
         .on_reply = make ? on_made : on_read, .context = identity, .replies = 1};
@@ -151,10 +166,12 @@ static void ask(struct redis_identity *identity, bool make) {
         identity->is_open = false;
         return;
     }
-    output_command(out, make ? 4 : 2);
-    output_argument(out, make ? S("SET") : S("GET"));
-    output_joined(out, identity->prefix, S("identity"));
-    if (make) {
+    if (!make) {
+        identity_put_question(identity, out);
+    } else {
+        output_command(out, 4);
+        output_argument(out, S("SET"));
+        output_joined(out, identity->prefix, S(REDIS_IDENTITY_KEY));
         output_argument(out, new_text(identity, text, sizeof text));
         output_argument(out, S("NX"));
     }
@@ -177,5 +194,11 @@ void identity_doubt(struct redis_identity *identity) {
     if (identity->seed[0] != '\0') {
         identity->in_doubt = identity->pinned[0] != '\0';
         identity_check(identity);
+    }
+}
+
+void identity_take_word(struct redis_identity *identity, struct slice now) {
+    if (!slice_equal(now, slice_of_string(identity->pinned))) {
+        identity_doubt(identity);
     }
 }

@@ -2,13 +2,16 @@
  * once. Another text than before, or none, means that the data is gone, or somebody else's: what an
  * emptied or a foreign Redis says of our keys is true of it, and wrong all the same.
  *
- * It is looked at in each greeting, and every REDIS_IDENTITY_MS on a link that is up. */
+ * It is looked at in each greeting, every REDIS_IDENTITY_MS on a link that is up, and whenever
+ * Redis tells that the key has changed. Where one is pinned and Redis does not tell, what Redis
+ * says is doubtful: a no is good only behind a look of its own (store_confirm()). */
 #ifndef MINTD_REDIS_IDENTITY_H
 #define MINTD_REDIS_IDENTITY_H
 
 #include "store/redis_link.h"
 
 #define REDIS_IDENTITY_MS 2000u
+#define REDIS_IDENTITY_KEY "identity"
 
 struct redis_identity {
     struct redis_link *link;
@@ -17,8 +20,10 @@ struct redis_identity {
     char pinned[REDIS_IDENTITY_MAX + 1]; /* the one that is wanted; empty: any is */
     char known[REDIS_IDENTITY_MAX + 1];  /* as read last; empty: it has none */
     bool has_known;
-    bool is_open;  /* a look is under way */
-    bool in_doubt; /* one is pinned, and Redis was emptied since it was read */
+    bool is_open;           /* a look is under way */
+    bool in_doubt;          /* one is pinned, and Redis was emptied since it was read */
+    bool is_watched;        /* Redis tells of the key's changes, and it was read since Redis does */
+    const bool *is_tracked; /* whether Redis tells of changes of what is read */
     bool said_refusal, said_wrong;
     unsigned rounds, made;
     /* A look has ended; not called where the link fails. */
@@ -35,5 +40,13 @@ void identity_doubt(struct redis_identity *identity);
 /* Whether it is the one that is wanted, as far as that is known: where one is pinned, nothing is
  * good before it was read. */
 bool identity_is_right(const struct redis_identity *identity);
+/* The same, and it is told of where that changes. */
+bool identity_is_certain(const struct redis_identity *identity);
+/* Whether one is pinned, and Redis would not tell if it were another one by now. */
+bool identity_is_unwatched(const struct redis_identity *identity);
+/* The question for it, as a command of an operation: for store_confirm(). */
+void identity_put_question(const struct redis_identity *identity, struct output *out);
+/* What that brought (empty: there is none). Another one than is pinned is a doubt. */
+void identity_take_word(struct redis_identity *identity, struct slice now);
 
 #endif

@@ -28,7 +28,7 @@ bool memory_is_recent(uint64_t asked_ms) {
 bool memory_is_trusted(const struct redis_store *store) {
     /* The schema is known to be ours only while the link is up. */
     return store->memory.is_tracked && store->schema_is_ours &&
-           identity_is_right(&store->identity) && memory_is_recent(link_heard_ms(store->link));
+           identity_is_certain(&store->identity) && memory_is_recent(link_heard_ms(store->link));
 }
 
 void memory_rest_on(struct store_operation *operation, const struct store_premise *premises,
@@ -64,11 +64,18 @@ void memory_forget_all(struct redis_store *store) {
     }
 }
 
+static void forget_one(struct redis_store *store, struct slice key) {
+    forget(store, key);
+    if (slice_equal(key, S(REDIS_IDENTITY_KEY))) {
+        identity_doubt(&store->identity);
+    }
+}
+
 static void forget_pushed(struct redis_store *store, const struct reply *keys) {
     const struct reply *key = keys + 1;
     for (uint32_t i = 0; i < keys->elements; i++, key = reply_next(key)) {
         if (slice_starts_with(key->text, store->prefix)) {
-            forget(store, slice_skip(key->text, store->prefix.size));
+            forget_one(store, slice_skip(key->text, store->prefix.size));
         }
     }
 }
@@ -136,6 +143,9 @@ static void on_tracking(void *context, const struct link_result *result) {
         log_info("redis tells of changes now: answers come from memory");
     }
     memory->refusal_told = NULL;
+    if (link_state(store->link) == LINK_UP && store->identity.seed[0] != '\0') {
+        identity_check(&store->identity); /* that it was read before does not count */
+    }
 }
 
 /* False holds for as long as the connection does: it is said, and not asked again. */
@@ -182,6 +192,7 @@ void memory_stop_tracking(struct redis_store *store) {
         uv_timer_stop(&memory->retry);
     }
     memory->is_tracked = false;
+    store->identity.is_watched = false;
     counter_set(&store->metrics->cache.on, 0);
     memory_forget_all(store);
 }

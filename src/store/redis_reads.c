@@ -41,6 +41,7 @@ static void take_reply(struct redis_store *store, enum redis_verb verb,
     } else if (!redis_answer(verb, result->reply, &store->fields, answer)) {
         link_fail(store->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
     }
+    redis_judge_identity(store, answer);
 }
 
 static void hand_out(struct redis_store *store, struct store_operation *operation,
@@ -50,6 +51,7 @@ static void hand_out(struct redis_store *store, struct store_operation *operatio
     operation->fields = answer->fields;
     operation->field_count = answer->field_count;
     operation->copy = answer->copy;
+    operation->is_doubtful = answer->is_doubtful;
     if (answer->copy.number == 0 && operation->from_memory) {
         operation->copy.number = COPY_GONE;
     }
@@ -188,6 +190,10 @@ enum progress redis_verb_confirm(struct store *base, const struct store_premise 
         return PROGRESS_DONE;
     }
     memory_rest_on(operation, premises, count);
+    if (identity_is_unwatched(&store->identity)) {
+        identity_put_question(&store->identity, out);
+        return redis_verb_end(store, REDIS_CONFIRM_IDENTITY, 1, operation);
+    }
     output_command(out, 1);
     output_argument(out, S("PING"));
     return redis_verb_end(store, REDIS_CONFIRM, 1, operation);

@@ -213,6 +213,7 @@ static void set_identity(struct redis_store *store, const struct redis_store_opt
     store->identity_context = options->identity_context;
     identity->link = store->link;
     identity->prefix = store->prefix;
+    identity->is_tracked = &store->memory.is_tracked;
     identity->on_checked = on_identity_checked;
     identity->on_news = on_identity_news;
     identity->context = store;

@@ -92,6 +92,9 @@ enum progress redis_verb_end(struct redis_store *store, enum redis_verb verb, un
                              struct store_operation *operation);
 /* Waits until its deadline for something of this kind. */
 void redis_wait(struct redis_store *store, unsigned kind, struct store_operation *operation);
+/* Of an answer that has just come: what another Redis than the one that is named says is no answer;
+ * and it is doubtful where Redis would not have told that it is another one. */
+void redis_judge_identity(const struct redis_store *store, struct store_operation *answer);
 /* What an error reply means for the link. */
 void redis_leave_if_no_master(struct redis_store *store, enum store_trouble trouble);
 

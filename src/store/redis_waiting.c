@@ -58,6 +58,23 @@ void redis_leave_if_no_master(struct redis_store *store, enum store_trouble trou
     }
 }
 
+void redis_judge_identity(const struct redis_store *store, struct store_operation *answer) {
+    answer->is_doubtful = identity_is_unwatched(&store->identity);
+    if (answer->answer != STORE_UNKNOWN && !identity_is_right(&store->identity)) {
+        answer->answer = STORE_UNKNOWN;
+        answer->trouble = STORE_TROUBLE_IDENTITY;
+    }
+}
+
+/* A confirmation is FOUND, or UNKNOWN. */
+static void take_identity(struct redis_store *store, struct store_operation *operation) {
+    if (operation->answer != STORE_UNKNOWN) {
+        identity_take_word(&store->identity, operation->value);
+        operation->answer = STORE_FOUND;
+        operation->value = SLICE_ABSENT;
+    }
+}
+
 /* Behind a deletion, the other workers have to forget the key before anybody is told. */
 static void end_with_answer(struct redis_store *store, struct store_operation *operation) {
     if (operation->waits_for == NULL) {
@@ -87,7 +104,12 @@ static void on_reply(void *context, const struct link_result *result) {
     } else if (!redis_answer(operation->kind, result->reply, &store->fields, operation)) {
         link_fail(store->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
     }
-    if (operation->kind == REDIS_SET || operation->kind == REDIS_CONFIRM) {
+    if (operation->kind == REDIS_CONFIRM_IDENTITY) {
+        take_identity(store, operation);
+    }
+    redis_judge_identity(store, operation);
+    if (operation->kind == REDIS_SET || operation->kind == REDIS_CONFIRM ||
+        operation->kind == REDIS_CONFIRM_IDENTITY) {
         memory_judge_premises(store, operation);
     }
     end_with_answer(store, operation);

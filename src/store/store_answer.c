@@ -8,6 +8,7 @@ void store_operation_reset(struct store_operation *operation) {
     operation->field_count = 0;
     operation->number = 0;
     operation->from_memory = false;
+    operation->is_doubtful = false;
     operation->copy = (struct store_copy){0, 0};
     operation->holds = false;
     operation->next = operation->previous = operation->next_waiting = NULL;

@@ -1,12 +1,15 @@
 """Redis was emptied, or is another one: it is noticed, told, and never taken for a no where the right
 one is named."""
-from support.clients import G, basic, install_clients
-from support.http import form_request
+import threading
+
+from support.clients import BA, RS_1, G, basic, bearer, install_clients, token_key
+from support.http import form_request, request_bytes
 from support.mintctl import Mintctl
-from support.oauth import (check_unavailable, check_welcome, minted, post, row, rows, use, wait_status,
-                           wait_until)
+from support.oauth import (check_unavailable, check_welcome, forged_token, minted, post, row, rows, use,
+                           wait_status, wait_until)
 from support.prometheus import parse
 from support.redis_server import RedisServer
+from support.wire import Wire
 
 CHANGED = "redis was emptied, or is another one than before: its clients and tokens are not those that were there"
 WRONG = "redis is not the one that --redis-identity names: requests are answered 503"
@@ -124,6 +127,98 @@ def test_the_one_that_is_named(start_mintd, own_redis):
     own_redis.cli("SET", "mintd:identity", "the-right-one")
     wait_status(instance, 200, within=10)
     minted(instance)
+
+
+class Hammer:
+    """Asks with what is good, over and over, on connections that spread over the workers; `wrong` has each
+    answer that says no."""
+
+    def __init__(self, instance, token):
+        self.wrong, self.good, self._stopped = [], 0, threading.Event()
+        asked = {
+            "/secret": request_bytes("GET", "/secret", [bearer(token)]),
+            "/verify": request_bytes("GET", "/verify", [bearer(token)]),
+            "/introspect": form_request("/introspect", [("token", token)], [RS_1.basic()]),
+            "/auth": form_request("/auth", G, [BA]),
+            "/revoke": form_request("/revoke", [("token", forged_token())], [BA]),
+        }
+        self._threads = [threading.Thread(target=self._run, args=(instance.address, name, raw))
+                         for name, raw in asked.items() for _ in range(2)]
+
+    def _run(self, address, name, raw):
+        with Wire(address) as wire:
+            while not self._stopped.is_set():
+                status, body = wire.ask(raw)
+                self.good += status == 200
+                if status not in (200, 503) or b'"active":false' in body:
+                    self.wrong.append((name, status, body))
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def put_back(redis, token, record):
+    """As it was before FLUSHALL; the identity last."""
+    redis.cli("SET", "mintd:generation", "1")
+    redis.cli("SETEX", token_key(token), "3600", record)
+    install_clients(redis)
+    redis.cli("SET", "mintd:identity", "the-right-one")
+
+
+class Way:
+    """How an instance hears of changes: what it is given, and Redis."""
+
+    def __init__(self, *arguments, redis=(), user=None):
+        self.arguments, self.redis, self.user = arguments, redis, user
+
+
+WAYS = {
+    "memory": Way(),
+    "without": Way("--cache-size", "0"),
+    "resp2": Way(redis=("--rename-command", "HELLO", "")),
+    "untracked": Way(user=("mintd", "on", ">canary-of-mintd", "~*", "+@all", "-client|tracking")),
+}
+
+
+def start_pinned(start_mintd, redis, way):
+    url = redis.url
+    if way.user:
+        redis.cli("ACL", "SETUSER", *way.user)
+        url = url.replace("//", "//mintd:canary-of-mintd@")
+    instance = start_mintd("--redis-identity", "the-right-one", *way.arguments, redis=url, workers=2)
+    instance.wait_for_store()
+    return instance
+
+
+@rows("IDENTITY-pinned-hammer", **WAYS)
+def test_never_a_no_while_it_is_emptied(start_mintd, case):
+    """However an instance hears of changes: what is good gets 200 or 503, also in the moment of FLUSHALL."""
+    with RedisServer(*case.redis) as redis:
+        install_clients(redis)
+        redis.cli("MSET", "mintd:identity", "the-right-one", "mintd:generation", "1")
+        instance = start_pinned(start_mintd, redis, case)
+        token, _ = minted(instance)
+        record = redis.cli("GET", token_key(token))
+        with Hammer(instance, token) as hammer:
+            for _ in range(6):
+                good = hammer.good
+                wait_until(lambda good=good: hammer.good > good + 50, 20, "the instance serves")
+                since = instance.mark()
+                redis.cli("FLUSHALL")
+                instance.wait_for_log(WRONG, since=since, found="none")
+                put_back(redis, token, record)
+        assert not hammer.wrong, (len(hammer.wrong), hammer.wrong[:5])
+        wait_status(instance, 200, within=10)
+        check_welcome(use(instance, token))
+        assert use(instance, forged_token()).status == 401
+        assert post(instance, "/token", G, basic("svc-a", "wrong")).status == 401
 
 
 @rows("IDENTITY-pinned-start", another="another-one", none=None)

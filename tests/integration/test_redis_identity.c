@@ -267,6 +267,154 @@ static void test_oversized_reply(void **state) {
     fake_world_wait_until_up(world);
 }
 
+/* ---- where one is pinned ---- */
+
+#define EMPTIED ">2\r\n$10\r\ninvalidate\r\n_\r\n"
+#define CHANGED_KEY ">2\r\n$10\r\ninvalidate\r\n*1\r\n$14\r\nmintd:identity\r\n"
+
+/* Without memory nothing tells: an answer is doubtful, and who confirms it asks for the identity.
+ * Once that is another one, all is unknown. */
+static void test_answers_that_nothing_guards_are_doubtful(void **state) {
+    struct fake_world *world = *state;
+    static const struct fake_line nothing[] = {
+        {"GET", SLICE(NIL)}, {"DEL", SLICE(":0\r\n")}, {NULL, SLICE("")}};
+    static const struct fake_line other[] = {
+        {"IDENTITY", SLICE("$5\r\nother\r\n")}, {"GET", SLICE(NIL)}, {NULL, SLICE("")}};
+    struct news news;
+    struct store_call *call;
+    start(world, &news, S("identity"));
+    fake_world_wait_until_up(world);
+    call = world->call;
+    world->fake.script = nothing;
+    store_call_get(call, S("k"));
+    assert_int_equal(store_call_wait(call), STORE_ABSENT);
+    assert_true(call->operation.is_doubtful);
+    store_call_delete(call, S("k"));
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    assert_true(call->operation.is_doubtful);
+    store_call_fence(call);
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    assert_true(call->operation.holds);
+    assert_string_equal(world->fake.last_command, "GET mintd:identity");
+    world->fake.script = other;
+    store_call_get(call, S("k"));
+    assert_int_equal(store_call_wait(call), STORE_ABSENT);
+    unsigned before = world->fake.commands;
+    store_call_fence(call);
+    assert_unknown(call, STORE_TROUBLE_IDENTITY);
+    store_call_get(call, S("k"));
+    assert_unknown(call, STORE_TROUBLE_IDENTITY);
+    fake_world_wait_for_commands(world, before + 2); /* the question, and a look */
+    world->fake.script = NULL;
+    fake_world_wait_until_up(world);
+    assert_told(&news, "changed identity > other;wrong identity > other;changed other > identity;");
+}
+
+/* That there is none is another one too; and what says nothing of it is no word about it. */
+static void test_what_a_confirmation_gets(void **state) {
+    static const struct {
+        struct slice reply;
+        enum store_trouble trouble;
+    } table[] = {
+        {SLICE(NIL), STORE_TROUBLE_IDENTITY},
+        {SLICE("$0\r\n\r\n"), STORE_TROUBLE_IDENTITY},
+        {SLICE("-BUSY Redis is busy running a script.\r\n"), STORE_TROUBLE_PROTOCOL},
+        {SLICE("-NOPERM no\r\n"), STORE_TROUBLE_NOPERM},
+        {SLICE(":1\r\n"), STORE_TROUBLE_PROTOCOL},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        struct fake_world *world = fake_world_fresh(state);
+        const struct fake_line script[] = {{"IDENTITY", table[i].reply}, {NULL, SLICE("")}};
+        struct news news;
+        start(world, &news, S("identity"));
+        fake_world_wait_until_up(world);
+        world->fake.script = script;
+        store_call_fence(world->call);
+        assert_unknown(world->call, table[i].trouble);
+        world->fake.script = NULL;
+    }
+}
+
+/* Where none is pinned nothing is doubtful, and a confirmation asks for no identity. */
+static void test_where_none_is_pinned(void **state) {
+    struct fake_world *world = *state;
+    static const struct fake_line nothing[] = {{"GET", SLICE(NIL)}, {NULL, SLICE("")}};
+    struct news news;
+    start(world, &news, SLICE_ABSENT);
+    fake_world_wait_until_up(world);
+    world->fake.script = nothing;
+    store_call_get(world->call, S("k"));
+    assert_int_equal(store_call_wait(world->call), STORE_ABSENT);
+    assert_false(world->call->operation.is_doubtful);
+    store_call_fence(world->call);
+    assert_int_equal(store_call_wait(world->call), STORE_FOUND);
+    assert_string_equal(world->fake.last_command, "PING");
+    world->fake.script = NULL;
+}
+
+static void start_with_memory(struct fake_world *world, struct news *news, struct slice pinned) {
+    struct redis_store_options options = fake_world_options(world);
+    options.identity_seed = S("seed");
+    options.identity = pinned;
+    options.on_identity = on_identity;
+    options.identity_context = news;
+    options.cache_size = 65536;
+    news->text[0] = '\0';
+    fake_world_start(world, &options);
+    fake_world_wait_until_up(world);
+}
+
+static void ask_without_a_reply(struct fake_world *world) {
+    static const struct fake_line silent[] = {{"GET", SLICE("")}, {NULL, SLICE("")}};
+    world->fake.script = silent;
+    store_call_get(world->call, S("k"));
+    while (strcmp(world->fake.last_command, "GET mintd:k") != 0) {
+        test_loop_run_for(&world->loop, 1);
+    }
+}
+
+/* With memory Redis tells: what comes behind that is no answer before the identity is looked at,
+ * also where it was asked for ahead of it. */
+static void test_a_reply_behind_the_push_is_no_answer(void **state) {
+    static const struct slice pushes[] = {SLICE(EMPTIED NIL), SLICE(CHANGED_KEY NIL)};
+    for (size_t i = 0; i < 2; i++) {
+        struct fake_world *world = fake_world_fresh(state);
+        struct news news;
+        start_with_memory(world, &news, S("identity"));
+        ask_without_a_reply(world);
+        fake_redis_say(&world->fake, pushes[i]);
+        assert_unknown(world->call, STORE_TROUBLE_IDENTITY);
+        world->fake.script = NULL;
+        fake_world_wait_until_up(world); /* it is the right one still */
+        assert_told(&news, "");
+    }
+}
+
+static void test_a_reply_ahead_of_the_push_is_an_answer(void **state) {
+    struct fake_world *world = *state;
+    struct news news;
+    start_with_memory(world, &news, S("identity"));
+    ask_without_a_reply(world);
+    fake_redis_say(&world->fake, S(NIL EMPTIED));
+    assert_int_equal(store_call_wait(world->call), STORE_ABSENT);
+    assert_false(world->call->operation.is_doubtful);
+    world->fake.script = NULL;
+}
+
+/* Where none is pinned it is an answer; and the change of the key is looked at at once. */
+static void test_a_push_where_none_is_pinned(void **state) {
+    struct fake_world *world = *state;
+    struct news news;
+    start_with_memory(world, &news, SLICE_ABSENT);
+    ask_without_a_reply(world);
+    unsigned before = world->fake.commands;
+    fake_redis_say(&world->fake, S(CHANGED_KEY NIL));
+    assert_int_equal(store_call_wait(world->call), STORE_ABSENT);
+    world->fake.script = NULL;
+    fake_world_wait_for_commands(world, before + 1);
+    assert_string_equal(world->fake.last_command, "GET mintd:identity");
+}
+
 #define TEST(test) cmocka_unit_test_setup_teardown(test, fake_world_open, fake_world_close)
 
 int main(void) {
@@ -282,6 +430,12 @@ int main(void) {
         TEST(test_another_type_of_reply),
         TEST(test_long_ones),
         TEST(test_oversized_reply),
+        TEST(test_answers_that_nothing_guards_are_doubtful),
+        TEST(test_what_a_confirmation_gets),
+        TEST(test_where_none_is_pinned),
+        TEST(test_a_reply_behind_the_push_is_no_answer),
+        TEST(test_a_reply_ahead_of_the_push_is_an_answer),
+        TEST(test_a_push_where_none_is_pinned),
     };
     return cmocka_run_group_tests(tests, fake_world_start_log, fake_world_stop_log);
 }

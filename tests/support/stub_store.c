@@ -290,6 +290,7 @@ static void clear_result(struct store_operation *operation) {
     operation->field_count = 0;
     operation->number = 0;
     operation->from_memory = false;
+    operation->is_doubtful = false;
     operation->copy = (struct store_copy){0, 0};
     operation->holds = false;
 }
@@ -299,6 +300,9 @@ static void answer(struct stub_store *stub, unsigned index, struct store_operati
     clear_result(operation);
     if (plan->trouble == STORE_TROUBLE_NONE || plan->happens) {
         perform(stub, &stub->requests[index], operation);
+        enum stub_verb verb = stub->requests[index].verb;
+        operation->is_doubtful = stub->is_doubtful && (verb == STUB_GET || verb == STUB_READ_HASH ||
+                                                       verb == STUB_DELETE);
     }
     if (plan->trouble != STORE_TROUBLE_NONE) {
         clear_result(operation);

@@ -60,6 +60,7 @@ struct stub_store {
     unsigned request_count;
     unsigned pending;
     bool answers_from_memory; /* what reads that are answered at once say; set by the test */
+    bool is_doubtful;         /* what reads and deletions say; set by the test */
     uint64_t changes;         /* set by the test: copies that were given before one do not hold */
     /* its own */
     struct stub_plan plans[STUB_OPERATIONS_MAX];

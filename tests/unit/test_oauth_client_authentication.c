@@ -550,6 +550,26 @@ static void every_refusal_from_memory_takes_one_fence(void **state) {
     assert_int_equal(f->store.request_count, READ);
 }
 
+/* The same where the store may be another one than was named. */
+static void every_refusal_of_a_doubtful_store_takes_one_fence(void **state) {
+    struct oauth_fixture *f = *state;
+    add_clients_to_refuse(f);
+    f->store.is_doubtful = true;
+    for (size_t i = 0; i < COUNT_OF(refusals); i++) {
+        stub_store_rewind(&f->store);
+        assert_refused(f, refusals[i].pair, refusals[i].refusal);
+        assert_int_equal(f->store.request_count, FENCE);
+        assert_int_equal(f->store.requests[1].verb, STUB_CONFIRM);
+        stub_store_rewind(&f->store);
+        stub_store_fail(&f->store, FENCE, STORE_TROUBLE_IDENTITY);
+        assert_refused(f, refusals[i].pair, OAUTH_REFUSED_STORE_UNKNOWN);
+        assert_int_equal(a.trouble, STORE_TROUBLE_IDENTITY);
+    }
+    stub_store_rewind(&f->store);
+    assert_good(f, "svc-a:s3cret-A_1.x~", 1);
+    assert_int_equal(f->store.request_count, READ);
+}
+
 static void refusal_of_the_store_takes_none(void **state) {
     struct oauth_fixture *f = *state;
     add_clients_to_refuse(f);
@@ -683,6 +703,7 @@ int main(void) {
         TEST(answers_may_come_later),
         TEST(memory_forgets_the_oldest_and_stays_right),
         TEST(every_refusal_from_memory_takes_one_fence),
+        TEST(every_refusal_of_a_doubtful_store_takes_one_fence),
         TEST(refusal_of_the_store_takes_none),
         TEST(slow_refusals_take_one_fence),
         TEST(fence_without_an_answer_is_unknown),

@@ -82,6 +82,30 @@ static void absent_token_is_deleted_all_the_same(void **state) {
     assert_int_equal(revoke(f, SVC_A), OAUTH_REFUSED_STORE_UNKNOWN);
 }
 
+/* It may live on in the store that was named: that nothing was deleted is confirmed. */
+static void nothing_to_delete_in_a_doubtful_store_is_confirmed(void **state) {
+    struct oauth_fixture *f = *state;
+    f->store.is_doubtful = true;
+    assert_int_equal(revoke(f, SVC_A), OAUTH_REFUSED_NONE);
+    assert_true(revocation.revoked);
+    assert_int_equal(f->store.request_count, OPERATIONS);
+    stub_store_rewind(&f->store);
+    assert_int_equal(revoke(f, SVC_A), OAUTH_REFUSED_NONE);
+    assert_false(revocation.revoked);
+    unsigned last = f->store.request_count;
+    assert_int_equal(f->store.requests[last - 2].verb, STUB_DELETE);
+    assert_int_equal(f->store.requests[last - 1].verb, STUB_CONFIRM);
+    for (int later = 0; later < 2; later++) {
+        stub_store_rewind(&f->store);
+        stub_store_fail(&f->store, last, STORE_TROUBLE_IDENTITY);
+        if (later) {
+            stub_store_delay(&f->store, last);
+        }
+        assert_int_equal(revoke(f, SVC_A), OAUTH_REFUSED_STORE_UNKNOWN);
+        assert_int_equal(revocation.trouble, STORE_TROUBLE_IDENTITY);
+    }
+}
+
 /* It may be good by another clock, or once it is enabled again. */
 static void own_token_that_is_no_good_is_deleted(void **state) {
     struct oauth_fixture *f = *state;
@@ -172,6 +196,7 @@ int main(void) {
         TEST(own_token_is_deleted),
         TEST(dead_token_is_a_success),
         TEST(absent_token_is_deleted_all_the_same),
+        TEST(nothing_to_delete_in_a_doubtful_store_is_confirmed),
         TEST(own_token_that_is_no_good_is_deleted),
         TEST(others_token_that_is_no_good_stays),
         TEST(others_token_stays),

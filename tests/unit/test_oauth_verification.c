@@ -713,6 +713,45 @@ static void token_gone_from_memory_needs_no_fence(void **state) {
     assert_int_equal(f->store.request_count, 2);
 }
 
+/* The store may be another one than was named, and would not have told: each no is confirmed. */
+static void no_of_a_doubtful_store_is_confirmed(void **state) {
+    struct oauth_fixture *f = *state;
+    f->store.is_doubtful = true;
+    for (size_t i = 0; i < COUNT_OF(objections); i++) {
+        put_all_right(f);
+        objections[i].raise(f);
+        stub_store_rewind(&f->store);
+        assert_int_equal(verify(f), objections[i].refusal);
+        assert_int_equal(fences(f), 1);
+        stub_store_rewind(&f->store);
+        stub_store_fail(&f->store, objections[i].fence, STORE_TROUBLE_IDENTITY);
+        assert_int_equal(verify(f), OAUTH_REFUSED_STORE_UNKNOWN);
+        assert_int_equal(v.trouble, STORE_TROUBLE_IDENTITY);
+    }
+    put_all_right(f);
+    stub_store_rewind(&f->store);
+    assert_int_equal(verify(f), OAUTH_REFUSED_NONE);
+    assert_int_equal(fences(f), 0);
+}
+
+/* So is the absence of a token; also while what was asked beside it is not answered yet. */
+static void token_absent_in_a_doubtful_store_is_confirmed(void **state) {
+    struct oauth_fixture *f = *state;
+    f->store.is_doubtful = true;
+    stub_store_remove(&f->store, token.key);
+    assert_int_equal(verify(f), OAUTH_REFUSED_TOKEN_UNKNOWN);
+    assert_int_equal(f->store.request_count, 2);
+    assert_int_equal(f->store.requests[1].verb, STUB_CONFIRM);
+    stub_store_rewind(&f->store);
+    stub_store_fail(&f->store, 2, STORE_TROUBLE_IDENTITY);
+    assert_int_equal(verify(f), OAUTH_REFUSED_STORE_UNKNOWN);
+    assert_int_equal(v.trouble, STORE_TROUBLE_IDENTITY);
+    stub_store_rewind(&f->store);
+    stub_store_delay(&f->store, 0);
+    assert_int_equal(verify(f), OAUTH_REFUSED_TOKEN_UNKNOWN);
+    assert_int_equal(fences(f), 1);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -754,6 +793,8 @@ int main(void) {
         TEST(fence_without_an_answer_is_unknown),
         TEST(good_token_from_memory_needs_no_fence),
         TEST(token_gone_from_memory_needs_no_fence),
+        TEST(no_of_a_doubtful_store_is_confirmed),
+        TEST(token_absent_in_a_doubtful_store_is_confirmed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
