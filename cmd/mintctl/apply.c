@@ -191,8 +191,9 @@ enum status client_apply(const struct arguments *arguments) {
     if (status == STATUS_DONE) {
         status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
     }
-    if (status == STATUS_DONE && arguments_has(arguments, "--prune")) {
-        status = client_names_read(redis, &names, NULL);
+    if (status == STATUS_DONE) {
+        status = arguments_has(arguments, "--prune") ? client_names_read(redis, &names, NULL)
+                                                     : client_names_check(redis);
     }
     if (status == STATUS_DONE) {
         status = apply(arguments, redis, &file, &names);

@@ -210,13 +210,13 @@ enum status client_delete(struct redis *redis, struct slice id, bool *removed) {
     char storage[REDIS_KEY_MAX];
     int64_t deleted, listed;
     struct slice key = redis_key(redis, "client:", id, storage);
+    *removed = false;
     if (!redis_ask_number(redis, (const struct slice[]){S("DEL"), key}, 2, &deleted)) {
         return STATUS_REDIS;
     }
-    struct slice clients = redis_key(redis, OAUTH_KEY_CLIENTS, S(""), storage);
-    if (!redis_ask_number(redis, (const struct slice[]){S("SREM"), clients, id}, 3, &listed)) {
-        return STATUS_REDIS;
-    }
     *removed = deleted != 0;
-    return STATUS_DONE;
+    struct slice clients = redis_key(redis, OAUTH_KEY_CLIENTS, S(""), storage);
+    return redis_ask_number(redis, (const struct slice[]){S("SREM"), clients, id}, 3, &listed)
+               ? STATUS_DONE
+               : STATUS_REDIS;
 }

@@ -51,7 +51,7 @@ enum status client_change(struct redis *redis, struct slice id, const struct cli
 /* Makes the client with the fields of the edit, where there is none of that name; *made tells. */
 enum status client_make(struct redis *redis, struct slice id, const struct client_edit *edit,
                         bool *made);
-/* Removes it; *removed tells whether it was there. */
+/* Removes it; *removed tells whether it was there, also where it is still listed (REDIS). */
 enum status client_delete(struct redis *redis, struct slice id, bool *removed);
 
 #endif

@@ -1,5 +1,6 @@
 #include "client_names.h"
-#include "mintd/oauth.h"
+#include "flaw.h"
+#include "oauth/oauth_internal.h"
 #include "output.h"
 #include <stdlib.h>
 
@@ -59,24 +60,41 @@ static void sort_once(struct client_names *names) {
     names->count = kept;
 }
 
-static enum status refused(struct redis *redis, struct value *error, bool *is_allowed) {
-    enum status status = is_allowed == NULL ? STATUS_REDIS : STATUS_DONE;
-    if (is_allowed == NULL) {
-        redis_say_refusal(redis, error, STORE_TROUBLE_NONE);
+static enum status refused(struct redis *redis, struct slice key, struct value *error,
+                           enum client_names_obstacle *obstacle) {
+    enum status status = obstacle == NULL ? STATUS_REDIS : STATUS_DONE;
+    if (obstacle == NULL) {
+        redis_say_refusal(redis, error, STORE_TROUBLE_NONE, key);
     } else {
-        *is_allowed = false;
+        *obstacle = flaw_is_meant(error->text) ? CLIENT_NAMES_NO_SET : CLIENT_NAMES_NOT_ALLOWED;
     }
     value_free(error);
     return status;
 }
 
-enum status client_names_read(struct redis *redis, struct client_names *names, bool *is_allowed) {
+enum status client_names_check(struct redis *redis) {
+    char storage[REDIS_KEY_MAX];
+    const struct slice arguments[] = {S("SSCAN"),
+                                      redis_key(redis, OAUTH_KEY_CLIENTS, S(""), storage), S("0"),
+                                      S("COUNT"), S("1")};
+    struct value *page = redis_try(redis, arguments, 5);
+    enum status status = page == NULL ? STATUS_REDIS : STATUS_DONE;
+    if (value_is(page, REDIS_VALUE_ERROR) && flaw_is_meant(page->text)) {
+        flaw_say(redis, arguments[1]);
+        status = STATUS_REDIS;
+    }
+    value_free(page);
+    return status;
+}
+
+enum status client_names_read(struct redis *redis, struct client_names *names,
+                              enum client_names_obstacle *obstacle) {
     char storage[REDIS_KEY_MAX], cursor[24] = "0";
-    struct slice key = redis_key(redis, "clients", S(""), storage);
+    struct slice key = redis_key(redis, OAUTH_KEY_CLIENTS, S(""), storage);
     size_t room = 0;
     *names = (struct client_names){0, NULL};
-    if (is_allowed != NULL) {
-        *is_allowed = true;
+    if (obstacle != NULL) {
+        *obstacle = CLIENT_NAMES_NO_OBSTACLE;
     }
     do {
         const struct slice arguments[] = {S("SSCAN"), key, slice_of_string(cursor), S("COUNT"),
@@ -86,7 +104,7 @@ enum status client_names_read(struct redis *redis, struct client_names *names, b
             return STATUS_REDIS;
         }
         if (page->kind == REDIS_VALUE_ERROR) {
-            return refused(redis, page, is_allowed);
+            return refused(redis, key, page, obstacle);
         }
         bool fits = value_is(page, REDIS_VALUE_LIST) && page->count == 2 &&
                     page->items[0].text.size > 0 && page->items[0].text.size < sizeof cursor;

@@ -54,7 +54,7 @@ enum status client_record_of(struct redis *redis, struct value *reply,
         return STATUS_DONE;
     }
     if (is_error) {
-        redis_say_refusal(redis, reply, STORE_TROUBLE_NONE);
+        redis_say_refusal(redis, reply, STORE_TROUBLE_NONE, SLICE_ABSENT);
     } else {
         redis_complain("a reply is none to its command");
     }

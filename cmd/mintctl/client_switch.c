@@ -73,6 +73,7 @@ static enum status warn_of_makers(struct redis *redis, struct slice id) {
         return STATUS_REFUSED;
     }
     enum status status = instances_read(redis, INSTANCES_LOOK, instances, &is_allowed);
+    instances_say_flaws(redis, instances);
     for (size_t i = 0; i < instances->count; i++) {
         const struct instance_view *instance = &instances->items[i];
         char name[100];
@@ -107,15 +108,13 @@ static enum status confirm(const struct arguments *arguments, struct slice id) {
 static enum status remove_now(struct redis *redis, struct slice id) {
     bool removed;
     enum status status = client_delete(redis, id, &removed);
-    if (status != STATUS_DONE) {
-        return status;
+    if (removed) {
+        printf("%.*s: removed; its tokens are refused from now on\n", (int)id.size, id.data);
+        redis_settle(redis);
+    } else if (status == STATUS_DONE) {
+        status = client_unknown(id);
     }
-    if (!removed) {
-        return client_unknown(id);
-    }
-    printf("%.*s: removed; its tokens are refused from now on\n", (int)id.size, id.data);
-    redis_settle(redis);
-    return STATUS_DONE;
+    return status;
 }
 
 enum status client_remove(const struct arguments *arguments) {

@@ -1,5 +1,6 @@
 /* doctor.c: mintctl doctor: goes through the checks, shows what they find. */
 #include "doctor.h"
+#include "flaw.h"
 #include "output.h"
 #include <stdarg.h>
 #include <stdlib.h>
@@ -48,6 +49,15 @@ void doctor_find(struct doctor *doctor, enum finding finding, const char *what, 
     }
 }
 
+void doctor_find_flaw(struct doctor *doctor, enum finding finding, const char *what,
+                      struct slice name) {
+    char storage[REDIS_KEY_MAX], text[REDIS_KEY_MAX];
+    struct slice key = redis_key(doctor->redis, "", name, storage);
+    struct flaw flaw = flaw_of(doctor->redis, key);
+    doctor_find(doctor, finding, what, flaw.remedy, "the key %s %s",
+                visible(key, text, sizeof text), flaw.is);
+}
+
 /* ---- the connection ---- */
 
 bool doctor_look_at_connection(struct doctor *doctor) {
@@ -70,11 +80,11 @@ bool doctor_look_at_connection(struct doctor *doctor) {
 /* ---- all of it ---- */
 
 static bool (*const looks[])(struct doctor *doctor) = {
-    doctor_look_at_role,       doctor_look_at_version,     doctor_look_at_layout,
-    doctor_look_at_identity,   doctor_look_at_clock,       doctor_look_at_eviction,
-    doctor_look_at_memory,     doctor_look_at_persistence, doctor_look_at_replicas,
-    doctor_look_at_connection, doctor_look_at_password,    doctor_look_at_rights,
-    doctor_look_at_clients,    doctor_look_at_instances,
+    doctor_look_at_role,     doctor_look_at_version,    doctor_look_at_layout,
+    doctor_look_at_identity, doctor_look_at_generation, doctor_look_at_clock,
+    doctor_look_at_eviction, doctor_look_at_memory,     doctor_look_at_persistence,
+    doctor_look_at_replicas, doctor_look_at_connection, doctor_look_at_password,
+    doctor_look_at_rights,   doctor_look_at_clients,    doctor_look_at_instances,
 };
 
 static enum status look(struct doctor *doctor) {

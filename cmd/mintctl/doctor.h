@@ -24,6 +24,10 @@ enum right { RIGHT_GIVEN, RIGHT_MISSING, RIGHT_UNKNOWN };
 void doctor_find(struct doctor *doctor, enum finding finding, const char *what, const char *advice,
                  const char *format, ...) __attribute__((format(printf, 5, 6)));
 
+/* A key, by its name behind the prefix, that holds what it must not (flaw.h). */
+void doctor_find_flaw(struct doctor *doctor, enum finding finding, const char *what,
+                      struct slice name);
+
 /* What to do about a finding that a setting of Redis mends: "…, and so that a restart keeps it". */
 #define DOCTOR_KEEP                                                                                \
     ", then CONFIG REWRITE, or a restart of Redis undoes it; where CONFIG is refused, set it in "  \
@@ -37,6 +41,7 @@ bool doctor_look_at_role(struct doctor *doctor);    /* doctor_server.c */
 bool doctor_look_at_version(struct doctor *doctor); /* doctor_server.c */
 bool doctor_look_at_layout(struct doctor *doctor);
 bool doctor_look_at_identity(struct doctor *doctor);
+bool doctor_look_at_generation(struct doctor *doctor);
 bool doctor_look_at_clock(struct doctor *doctor);
 bool doctor_look_at_replicas(struct doctor *doctor);
 bool doctor_look_at_eviction(struct doctor *doctor); /* doctor_data.c */

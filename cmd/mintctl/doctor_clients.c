@@ -1,8 +1,11 @@
-/* doctor_clients.c: the records of all clients: those that mintd can make no sense of. */
+/* doctor_clients.c: the generation of everybody, and the records of all clients: those that mintd
+ * can make no sense of. */
 #include "client_names.h"
 #include "client_walk.h"
 #include "doctor.h"
+#include "flaw.h"
 #include "output.h"
+#include "token_record.h"
 
 #define NAMED_MAX 300u /* bytes of their ids; the others are counted */
 
@@ -49,12 +52,14 @@ static void judge(struct doctor *doctor, const struct census *census) {
 bool doctor_look_at_clients(struct doctor *doctor) {
     struct client_names names;
     struct census census = {.names = &names};
-    bool is_allowed;
+    enum client_names_obstacle obstacle;
     census.list = buffer_of(census.storage, sizeof census.storage);
-    enum status status = client_names_read(doctor->redis, &names, &is_allowed);
-    if (status == STATUS_DONE && !is_allowed) {
+    enum status status = client_names_read(doctor->redis, &names, &obstacle);
+    if (status == STATUS_DONE && obstacle == CLIENT_NAMES_NOT_ALLOWED) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "clients", NULL,
                     "the user of --redis may not SSCAN");
+    } else if (status == STATUS_DONE && obstacle == CLIENT_NAMES_NO_SET) {
+        doctor_find_flaw(doctor, FINDING_PROBLEM, "clients", S(OAUTH_KEY_CLIENTS));
     } else if (status == STATUS_DONE) {
         status =
             client_walk(doctor->redis,
@@ -66,4 +71,26 @@ bool doctor_look_at_clients(struct doctor *doctor) {
     }
     client_names_fini(&names);
     return status == STATUS_DONE;
+}
+
+bool doctor_look_at_generation(struct doctor *doctor) {
+    uint64_t generation = 0;
+    char storage[REDIS_KEY_MAX];
+    const struct slice arguments[] = {
+        S("GET"), redis_key(doctor->redis, OAUTH_KEY_GENERATION, S(""), storage)};
+    struct value *reply = redis_try(doctor->redis, arguments, 2);
+    if (reply == NULL) {
+        return false;
+    }
+    if (generation_of(reply, &generation)) {
+        doctor_find(doctor, FINDING_OK, "generation", NULL, "%llu, that of everybody",
+                    (unsigned long long)generation);
+    } else if (reply->kind == REDIS_VALUE_ERROR && !flaw_is_meant(reply->text)) {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "generation", NULL,
+                    "the user of --redis may not GET it");
+    } else {
+        doctor_find_flaw(doctor, FINDING_PROBLEM, "generation", S(OAUTH_KEY_GENERATION));
+    }
+    value_free(reply);
+    return true;
 }

@@ -1,5 +1,6 @@
 /* doctor_instances.c: what the heartbeats of instances tell. */
 #include "doctor.h"
+#include "flaw.h"
 #include "instances.h"
 #include "output.h"
 #include <math.h>
@@ -104,6 +105,21 @@ static void judge_clocks(struct doctor *doctor, const struct instances *instance
     }
 }
 
+/* They end by themselves, but for those that somebody else has put there. */
+static void judge_keys(struct doctor *doctor, const struct instances *instances) {
+    char storage[REDIS_KEY_MAX], key[REDIS_KEY_MAX], more[40] = "";
+    struct slice name = slice_of_string(instances->unreadable_name);
+    struct slice whole = redis_key(doctor->redis, INSTANCE_KEY, name, storage);
+    struct flaw flaw = flaw_of(doctor->redis, whole);
+    if (instances->unreadable > 1) {
+        snprintf(more, sizeof more, ", and %zu more like it", instances->unreadable - 1);
+    }
+    if (instances->unreadable != 0) {
+        doctor_find(doctor, FINDING_WARNING, "instances", flaw.remedy, "the key %s %s%s",
+                    visible(whole, key, sizeof key), flaw.is, more);
+    }
+}
+
 bool doctor_look_at_instances(struct doctor *doctor) {
     bool is_allowed;
     struct instances *instances = calloc(1, sizeof *instances);
@@ -113,9 +129,12 @@ bool doctor_look_at_instances(struct doctor *doctor) {
     }
     enum status status = instances_read(doctor->redis, INSTANCES_LOOK, instances, &is_allowed);
     if (status == STATUS_DONE && is_allowed) {
+        judge_keys(doctor, instances);
         judge_listeners(doctor, instances);
         judge_notices(doctor, instances);
         judge_clocks(doctor, instances);
+    } else if (status == STATUS_DONE && instances->is_no_set) {
+        doctor_find_flaw(doctor, FINDING_WARNING, "instances", S(INSTANCES_KEY));
     } else if (status == STATUS_DONE) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "listeners", NULL,
                     "the user of --redis may not read the list of instances (SSCAN, GET, MULTI)");

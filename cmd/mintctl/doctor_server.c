@@ -1,5 +1,6 @@
 /* doctor_server.c: the server: version, layout of the data, clock, replicas. */
 #include "doctor.h"
+#include "flaw.h"
 #include "mintd/clock.h"
 #include "output.h"
 
@@ -48,6 +49,10 @@ bool doctor_look_at_version(struct doctor *doctor) {
     return true;
 }
 
+static bool is_flawed(const struct value *reply) {
+    return reply->kind == REDIS_VALUE_ERROR && flaw_is_meant(reply->text);
+}
+
 bool doctor_look_at_layout(struct doctor *doctor) {
     char storage[REDIS_KEY_MAX], text[40];
     const struct slice arguments[] = {S("GET"), redis_key(doctor->redis, "schema", S(""), storage)};
@@ -62,6 +67,8 @@ bool doctor_look_at_layout(struct doctor *doctor) {
                     "run the mintd that knows it, or use another --redis-prefix",
                     "version \"%s\": this mintctl knows " REDIS_SCHEMA_VERSION,
                     visible(reply->text, text, sizeof text));
+    } else if (is_flawed(reply)) {
+        doctor_find_flaw(doctor, FINDING_PROBLEM, "layout", S("schema"));
     } else {
         doctor_find(doctor, FINDING_NOT_CHECKED, "layout", NULL, "its version is not there");
     }
@@ -80,6 +87,8 @@ bool doctor_look_at_identity(struct doctor *doctor) {
     if (reply->kind == REDIS_VALUE_TEXT) {
         doctor_find(doctor, FINDING_OK, "identity", NULL, "%s (mintd --redis-identity pins it)",
                     visible(reply->text, text, sizeof text));
+    } else if (is_flawed(reply)) {
+        doctor_find_flaw(doctor, FINDING_WARNING, "identity", S("identity"));
     } else {
         doctor_find(doctor, FINDING_NOT_CHECKED, "identity",
                     "see that mintd uses this Redis, and may SET its key named identity",

@@ -1,5 +1,6 @@
 /* explain.c: mintctl explain: which of the two ways it is. */
 #include "explain.h"
+#include "flaw.h"
 #include "input.h"
 #include "mintd/crypto.h"
 #include "output.h"
@@ -9,6 +10,13 @@
 
 enum status explain_connect(struct explanation *e) {
     return e->redis != NULL ? STATUS_DONE : redis_open(e->arguments, REDIS_OUR_LAYOUT, &e->redis);
+}
+
+enum status explain_flaw(struct explanation *e, const char *step, struct slice key) {
+    char text[REDIS_KEY_MAX];
+    struct flaw flaw = flaw_of(e->redis, key);
+    return step_refused(&e->steps, OAUTH_REFUSED_RECORD_UNREADABLE, step, "the key %s %s; %s",
+                        visible(key, text, sizeof text), flaw.is, flaw.remedy);
 }
 
 static bool has_scheme(struct slice text, struct slice scheme) {

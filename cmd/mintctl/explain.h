@@ -13,6 +13,8 @@ struct explanation {
 };
 
 enum status explain_connect(struct explanation *e);
+/* The step that ends the way since a key holds what mintd cannot read. */
+enum status explain_flaw(struct explanation *e, const char *step, struct slice key);
 
 /* A token alone, of whatever form. */
 enum status explain_token(struct explanation *e, struct slice token);

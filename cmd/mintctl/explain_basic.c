@@ -131,11 +131,11 @@ static enum status judge_secret(struct explanation *e, const struct oauth_creden
 
 static enum status judge_client(struct explanation *e, const struct oauth_credentials *credentials,
                                 const struct client_record *record) {
+    char key[REDIS_KEY_MAX];
     struct slice id = oauth_credentials_id(credentials);
     const struct oauth_client *client = &record->client;
     if (!record->is_readable) {
-        return step_refused(&e->steps, REFUSED(RECORD_UNREADABLE), "client",
-                            "the record of %.*s makes no sense to mintd", (int)id.size, id.data);
+        return explain_flaw(e, "client", redis_key(e->redis, "client:", id, key));
     }
     if (!record->is_known) {
         return step_refused(&e->steps, REFUSED(UNKNOWN_CLIENT), "client", "there is no %.*s",

@@ -52,7 +52,7 @@ static enum status check_form(struct explanation *e, struct slice token) {
 static enum status check_record(struct explanation *e, const char jti[OAUTH_JTI_SIZE],
                                 struct token_view *view) {
     struct steps *steps = &e->steps;
-    char scope[1100], time[TIME_TEXT];
+    char scope[1100], time[TIME_TEXT], key[REDIS_KEY_MAX];
     enum status status = token_view_read(e->redis, jti, view);
     if (status != STATUS_DONE) {
         return status;
@@ -63,8 +63,8 @@ static enum status check_record(struct explanation *e, const char jti[OAUTH_JTI_
                             "or revoked");
     }
     if (!view->is_readable) {
-        return step_refused(steps, REFUSED(RECORD_UNREADABLE), "record",
-                            "it is not one that mintd writes");
+        return explain_flaw(e, "record",
+                            redis_key(e->redis, "token:", slice_of(jti, OAUTH_JTI_SIZE), key));
     }
     const struct token_record *record = &view->record;
     step_good(steps, "record", "of client %.*s, scope \"%s\", issued %s",
@@ -88,14 +88,15 @@ static enum status check_expiry(struct explanation *e, const struct token_record
 
 /* ---- the client and the generations ---- */
 
-static enum status judge_client(struct steps *steps, const struct token_record *token,
+static enum status judge_client(struct explanation *e, const struct token_record *token,
                                 const struct client_record *record) {
+    struct steps *steps = &e->steps;
+    char key[REDIS_KEY_MAX];
     int size = (int)token->client_id.size;
     const char *id = token->client_id.data;
     const struct oauth_client_standing *client = &record->standing;
     if (!record->standing_is_readable) {
-        return step_refused(steps, REFUSED(RECORD_UNREADABLE), "client",
-                            "the record of %.*s makes no sense to mintd", size, id);
+        return explain_flaw(e, "client", redis_key(e->redis, "client:", token->client_id, key));
     }
     if (!client->is_client) {
         return step_refused(steps, REFUSED(TOKEN_WITHOUT_CLIENT), "client",
@@ -122,13 +123,14 @@ static enum status check_client(struct explanation *e, const struct token_record
     struct client_record record;
     enum status status = client_record_look(e->redis, token->client_id, &record);
     if (status == STATUS_DONE) {
-        status = judge_client(&e->steps, token, &record);
+        status = judge_client(e, token, &record);
         client_record_fini(&record);
     }
     return status;
 }
 
 static enum status check_generation(struct explanation *e, const struct token_record *token) {
+    char key[REDIS_KEY_MAX];
     uint64_t generation;
     bool is_readable;
     enum status status = generation_read(e->redis, &is_readable, &generation);
@@ -136,8 +138,7 @@ static enum status check_generation(struct explanation *e, const struct token_re
         return status;
     }
     if (!is_readable) {
-        return step_refused(&e->steps, REFUSED(RECORD_UNREADABLE), "everybody",
-                            "the global generation in Redis is not a number");
+        return explain_flaw(e, "everybody", redis_key(e->redis, OAUTH_KEY_GENERATION, S(""), key));
     }
     if (generation != token->global_generation) {
         return step_refused(&e->steps, REFUSED(TOKEN_OF_OLD_GENERATION), "everybody",

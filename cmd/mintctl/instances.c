@@ -1,11 +1,11 @@
 /* instances.c: the set of names is gone through page by page; the heartbeats of some names are read
  * together. */
 #include "instances.h"
+#include "flaw.h"
 #include "output.h"
 #include <stdlib.h>
 
-#define TOGETHER 32u        /* heartbeats in one reply: less than 1 MiB */
-#define NAME_BYTES_MAX 100u /* bytes; no name of ours is longer */
+#define TOGETHER 32u /* heartbeats in one reply: less than 1 MiB */
 #define PAGE_MEMBERS "100"
 
 struct search {
@@ -26,12 +26,22 @@ static bool is_known(const struct instances *instances, struct slice name) {
     return false;
 }
 
+static void note_unreadable(struct instances *instances, struct slice name) {
+    if (instances->unreadable++ == 0) {
+        memcpy(instances->unreadable_name, name.data, name.size);
+        instances->unreadable_name[name.size] = '\0';
+    }
+}
+
 /* What is no JSON object is left out. */
 static void add(struct instances *instances, struct slice name, const struct value *reply) {
     cJSON *heartbeat = reply->kind == REDIS_VALUE_TEXT
                            ? cJSON_ParseWithLength(reply->text.data, reply->text.size)
                            : NULL;
     char *copy = strndup(name.data, name.size);
+    if (!cJSON_IsObject(heartbeat) && reply->kind != REDIS_VALUE_NIL) {
+        note_unreadable(instances, name);
+    }
     if (copy == NULL || !cJSON_IsObject(heartbeat) || is_known(instances, name)) {
         cJSON_Delete(heartbeat);
         free(copy);
@@ -45,7 +55,7 @@ static void add(struct instances *instances, struct slice name, const struct val
 }
 
 static struct slice set_key(const struct search *s, char *storage) {
-    return redis_key(s->redis, "instances", S(""), storage);
+    return redis_key(s->redis, INSTANCES_KEY, S(""), storage);
 }
 
 /* Whether it may is Redis' to say: an error harms nothing. */
@@ -74,7 +84,7 @@ static struct value *get_all(const struct search *s) {
     struct redis_command commands[TOGETHER + 2] = {{multi, 1}};
     for (size_t i = 0; i < s->count; i++) {
         gets[i][0] = S("GET");
-        gets[i][1] = redis_key(s->redis, "instance:", s->names[i], keys[i]);
+        gets[i][1] = redis_key(s->redis, INSTANCE_KEY, s->names[i], keys[i]);
         commands[i + 1] = (struct redis_command){gets[i], 2};
     }
     commands[s->count + 1] = (struct redis_command){exec, 1};
@@ -104,7 +114,7 @@ static enum status read_members(struct search *s, const struct value *members, b
     while (next < members->count && status == STATUS_DONE && *is_allowed) {
         for (s->count = 0; next < members->count && s->count < TOGETHER; next++) {
             struct slice name = members->items[next].text;
-            if (name.size != 0 && name.size <= NAME_BYTES_MAX) {
+            if (name.size != 0 && name.size <= INSTANCE_NAME_MAX) {
                 names[s->count++] = name;
             }
         }
@@ -123,6 +133,7 @@ static enum status read_page(struct search *s, bool *is_allowed, char cursor[24]
                                       S("COUNT"), S(PAGE_MEMBERS)};
     struct value *page = redis_try(s->redis, arguments, 5);
     enum status status = page == NULL ? STATUS_REDIS : STATUS_DONE;
+    s->instances->is_no_set = value_is(page, REDIS_VALUE_ERROR) && flaw_is_meant(page->text);
     *is_allowed = value_is(page, REDIS_VALUE_LIST) && page->count == 2 &&
                   page->items[0].text.size > 0 && page->items[0].text.size < 24;
     if (*is_allowed) {
@@ -141,7 +152,7 @@ enum status instances_read(struct redis *redis, enum instances_care care,
                            struct instances *instances, bool *is_allowed) {
     struct search search = {.redis = redis, .care = care, .instances = instances};
     char cursor[24] = "0";
-    instances->count = 0;
+    instances->count = instances->unreadable = 0;
     instances->is_complete = true;
     do {
         enum status status = read_page(&search, is_allowed, cursor);
@@ -159,6 +170,21 @@ void instances_fini(struct instances *instances) {
         cJSON_Delete(instances->items[i].heartbeat);
     }
     instances->count = 0;
+}
+
+void instances_say_flaws(const struct redis *redis, const struct instances *instances) {
+    char storage[REDIS_KEY_MAX];
+    if (instances->is_no_set) {
+        flaw_say(redis, redis_key(redis, INSTANCES_KEY, S(""), storage));
+    }
+    if (instances->unreadable != 0) {
+        struct slice name = slice_of_string(instances->unreadable_name);
+        flaw_say(redis, redis_key(redis, INSTANCE_KEY, name, storage));
+    }
+    if (instances->unreadable > 1) {
+        say("mintctl doctor counts the other keys of instances that are like that: %zu",
+            instances->unreadable - 1);
+    }
 }
 
 /* ---- members ---- */

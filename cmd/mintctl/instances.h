@@ -6,6 +6,9 @@
 #include <cjson/cJSON.h>
 
 #define INSTANCES_MAX 1024u
+#define INSTANCE_NAME_MAX 100u /* bytes; no name of ours is longer */
+#define INSTANCES_KEY "instances"
+#define INSTANCE_KEY "instance:" /* a name follows */
 
 struct instance_view {
     char *name;
@@ -14,7 +17,10 @@ struct instance_view {
 
 struct instances {
     size_t count;
-    bool is_complete; /* false: there were too many */
+    bool is_complete;  /* false: there were too many */
+    bool is_no_set;    /* the key of the set holds something else: none is known */
+    size_t unreadable; /* keys that hold no heartbeat, and are left out */
+    char unreadable_name[INSTANCE_NAME_MAX + 1]; /* of the first of them */
     struct instance_view items[INSTANCES_MAX];
 };
 
@@ -28,6 +34,8 @@ enum instances_care {
 enum status instances_read(struct redis *redis, enum instances_care care,
                            struct instances *instances, bool *is_allowed);
 void instances_fini(struct instances *instances);
+/* Says which keys hold what mintd does not write; nothing where all is well. */
+void instances_say_flaws(const struct redis *redis, const struct instances *instances);
 
 /* A member of a heartbeat; "" and 0 where there is none. */
 const char *instance_text(const struct instance_view *instance, const char *member);

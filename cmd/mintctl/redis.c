@@ -1,5 +1,6 @@
 /* A private loop that runs for as long as something is waited for. Every wait ends: the store's
  * own deadlines answer each call. */
+#include "flaw.h"
 #include "output.h"
 #include "redis_internal.h"
 #include <stdlib.h>
@@ -38,36 +39,44 @@ static const char *advice_for(enum store_trouble trouble) {
     case STORE_TROUBLE_NOPERM:
         return "give the user of --redis the right";
     case STORE_TROUBLE_SCHEMA:
-        return "use the mintctl of the mintd that made it, or another --redis-prefix";
+        return "use the mintctl of the mintd that made it, or another --redis-prefix; mintctl "
+               "doctor "
+               "tells what the key holds";
     case STORE_TROUBLE_OOM:
         return "raise its maxmemory";
     case STORE_TROUBLE_PROTOCOL:
         return "check that --redis names a Redis";
     case STORE_TROUBLE_MISCONF:
         return "it cannot write its files: look at its log and its disk";
+    case STORE_TROUBLE_WRONGTYPE:
+        return "a key holds something else than mintd writes there: mintctl doctor names it";
     default:
         return "mintctl doctor may tell more";
     }
 }
 
 void redis_say_trouble(const struct redis *redis, enum store_trouble trouble) {
-    char reason[200];
-    const char *words = redis_store_reason(redis->store);
-    visible(slice_of_string(words), reason, sizeof reason);
+    char storage[REDIS_KEY_MAX], reason[REDIS_KEY_MAX + 100];
     if (trouble == STORE_TROUBLE_SCHEMA) {
-        words = "its data is laid out by another version";
+        struct slice key = redis_key(redis, "schema", S(""), storage);
+        snprintf(reason, sizeof reason,
+                 "its data is laid out by another version, says the key %.*s", (int)key.size,
+                 key.data);
+    } else {
+        visible(slice_of_string(redis_store_reason(redis->store)), reason, sizeof reason);
     }
     say("Redis at %s: %s%s%s: %s", redis->settings.address, store_trouble_name(trouble),
-        *words == '\0' ? "" : ": ", words == redis_store_reason(redis->store) ? reason : words,
-        advice_for(trouble));
+        *reason == '\0' ? "" : ": ", reason, advice_for(trouble));
 }
 
 /* EXECABORT tells nothing; the trouble of the command that was refused does. */
 void redis_say_refusal(const struct redis *redis, const struct value *error,
-                       enum store_trouble trouble) {
+                       enum store_trouble trouble, struct slice key) {
     char text[200];
     if (slice_starts_with(error->text, S("EXECABORT"))) {
         redis_say_trouble(redis, trouble);
+    } else if (!slice_is_absent(key) && flaw_is_meant(error->text)) {
+        flaw_say(redis, key);
     } else {
         say("Redis at %s: %s", redis->settings.address, visible(error->text, text, sizeof text));
     }
@@ -246,6 +255,14 @@ const struct value *redis_find_error(const struct value *reply) {
     return NULL;
 }
 
+/* The key of the command that the error is the reply to: of the last one, or, of MULTI … EXEC, of
+ * the one that stands where the error does. */
+static struct slice key_of(const struct value *reply, const struct value *error,
+                           const struct redis_command *commands, size_t count) {
+    size_t place = reply == error ? count - 1 : 1 + (size_t)(error - reply->items);
+    return place < count && commands[place].count > 1 ? commands[place].arguments[1] : SLICE_ABSENT;
+}
+
 struct value *redis_ask_all(struct redis *redis, const struct redis_command *commands,
                             size_t count) {
     struct value *reply = redis_try_all(redis, commands, count);
@@ -253,7 +270,7 @@ struct value *redis_ask_all(struct redis *redis, const struct redis_command *com
     if (error == NULL) {
         return reply;
     }
-    redis_say_refusal(redis, error, redis->call.trouble);
+    redis_say_refusal(redis, error, redis->call.trouble, key_of(reply, error, commands, count));
     value_free(reply);
     return NULL;
 }

@@ -41,9 +41,10 @@ bool redis_ask_number(struct redis *redis, const struct slice *arguments, size_t
 enum status redis_read_time(struct redis *redis, uint64_t *time_ms);
 /* One thing that a reply cannot be: says so. */
 enum status redis_complain(const char *what);
-/* Says an error reply: in the words of the trouble (of its command) where they tell more. */
+/* Says an error reply: in the words of the trouble (of its command) where they tell more; by the
+ * key of its command (absent: not known), where what that holds is to blame. */
 void redis_say_refusal(const struct redis *redis, const struct value *error,
-                       enum store_trouble trouble);
+                       enum store_trouble trouble, struct slice key);
 
 /* ---- many at a time ---- */
 

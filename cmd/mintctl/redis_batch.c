@@ -113,7 +113,7 @@ enum status redis_batch_check(struct redis_batch *batch) {
             return STATUS_REDIS;
         }
         if (error != NULL) {
-            redis_say_refusal(batch->redis, error, STORE_TROUBLE_NONE);
+            redis_say_refusal(batch->redis, error, STORE_TROUBLE_NONE, SLICE_ABSENT);
             return STATUS_REDIS;
         }
     }

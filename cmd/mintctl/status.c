@@ -2,6 +2,7 @@
 #include "info.h"
 #include "instances.h"
 #include "mintd/clock.h"
+#include "oauth/oauth_internal.h"
 #include "output.h"
 #include <stdlib.h>
 
@@ -15,7 +16,8 @@ struct overview {
 
 static enum status read_overview(struct overview *o) {
     char storage[REDIS_KEY_MAX];
-    const struct slice count[] = {S("SCARD"), redis_key(o->redis, "clients", S(""), storage)};
+    const struct slice count[] = {S("SCARD"),
+                                  redis_key(o->redis, OAUTH_KEY_CLIENTS, S(""), storage)};
     if (!info_read(o->redis, &o->info) || !redis_ask_number(o->redis, count, 2, &o->clients)) {
         return STATUS_REDIS;
     }
@@ -148,7 +150,8 @@ static void print_instance(const struct instance_view *instance) {
 static void print_instances(const struct overview *o) {
     const struct instances *instances = &o->instances;
     printf("instances  %zu%s\n", instances->count,
-           !o->may_look              ? " (the user of --redis may not read their list)"
+           instances->is_no_set      ? " (their list is unreadable)"
+           : !o->may_look            ? " (the user of --redis may not read their list)"
            : !instances->is_complete ? " (there are more)"
            : instances->count == 0   ? " (none was seen in the last 20 s)"
                                      : "");
@@ -184,6 +187,8 @@ enum status show_status(const struct arguments *arguments) {
     }
     if (status == STATUS_DONE) {
         status = print_overview(arguments, o);
+        instances_say_flaws(o->redis, &o->instances);
+        status = o->instances.is_no_set ? STATUS_REFUSED : status;
     }
     instances_fini(&o->instances);
     info_fini(&o->info);

@@ -85,7 +85,7 @@ static enum status show(const struct arguments *arguments, struct redis *redis,
         return token_unknown();
     }
     if (!view.is_readable) {
-        say("the record of this token is not one that mintd writes: look at it with redis-cli");
+        token_say_flaw(redis, jti);
         return STATUS_REFUSED;
     }
     if (arguments_has(arguments, "--json")) {
@@ -166,6 +166,9 @@ static enum status revoke_of_everybody(struct redis *redis) {
                                       redis_key(redis, OAUTH_KEY_GENERATION, S(""), storage)};
     if (!redis_ask_number(redis, arguments, 2, &generation)) {
         return STATUS_REDIS;
+    }
+    if (generation < 0 || (uint64_t)generation > OAUTH_NUMBER_MAX) {
+        return generation_say_flaw(redis);
     }
     puts("everybody: every token minted so far is refused from now on");
     return STATUS_DONE;

@@ -75,7 +75,9 @@ static enum status judge(struct minting *m) {
         return client_unknown(m->id);
     }
     if (!m->client.is_readable) {
-        return refuse(m, "its record in Redis makes no sense to mintd");
+        return refuse(m,
+                      "its record in Redis makes no sense to mintd: mintctl client show tells its "
+                      "fields");
     }
     if (client->disabled) {
         return refuse(m, "it is disabled: mintctl client enable lets it in again");
@@ -165,7 +167,7 @@ static enum status read_terms(struct redis *redis, struct minting *m) {
     bool is_readable;
     enum status status = generation_read(redis, &is_readable, &m->global_generation);
     if (status == STATUS_DONE && !is_readable) {
-        return refuse(m, "the global generation in Redis is not a number");
+        return generation_say_flaw(redis);
     }
     return status == STATUS_DONE ? client_record_read(redis, m->id, &m->client) : status;
 }

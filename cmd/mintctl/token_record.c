@@ -1,4 +1,5 @@
 #include "token_record.h"
+#include "flaw.h"
 #include "input.h"
 #include "mintd/encoding.h"
 #include "oauth/oauth_internal.h"
@@ -67,9 +68,21 @@ enum status token_operand_read(char *text, bool takes_jti, char jti[OAUTH_JTI_SI
 
 /* ---- in Redis ---- */
 
+/* An error of the key's making is a reply too. NULL: none came, or it is another error, said. */
 static struct value *get(struct redis *redis, struct slice key) {
     const struct slice arguments[] = {S("GET"), key};
-    return redis_ask(redis, arguments, 2);
+    struct value *reply = redis_try(redis, arguments, 2);
+    if (value_is(reply, REDIS_VALUE_ERROR) && !flaw_is_meant(reply->text)) {
+        redis_say_refusal(redis, reply, STORE_TROUBLE_NONE, key);
+        value_free(reply);
+        return NULL;
+    }
+    return reply;
+}
+
+void token_say_flaw(struct redis *redis, const char jti[OAUTH_JTI_SIZE]) {
+    char storage[REDIS_KEY_MAX];
+    flaw_say(redis, redis_key(redis, "token:", slice_of(jti, OAUTH_JTI_SIZE), storage));
 }
 
 enum status token_view_read(struct redis *redis, const char jti[OAUTH_JTI_SIZE],
@@ -81,11 +94,21 @@ enum status token_view_read(struct redis *redis, const char jti[OAUTH_JTI_SIZE],
     if (reply == NULL) {
         return STATUS_REDIS;
     }
-    view->is_there = reply->kind == REDIS_VALUE_TEXT;
-    view->is_readable = view->is_there && token_record_read(reply->text, &view->record, &text) &&
+    view->is_there = reply->kind != REDIS_VALUE_NIL;
+    view->is_readable = reply->kind == REDIS_VALUE_TEXT &&
+                        token_record_read(reply->text, &view->record, &text) &&
                         oauth_client_id_is_valid(view->record.client_id);
     value_free(reply);
     return STATUS_DONE;
+}
+
+bool generation_of(const struct value *reply, uint64_t *generation) {
+    struct store_operation answer = {.answer = STORE_ABSENT, .value = reply->text};
+    if (reply->kind == REDIS_VALUE_TEXT) {
+        answer.answer = STORE_FOUND;
+    }
+    return (reply->kind == REDIS_VALUE_TEXT || reply->kind == REDIS_VALUE_NIL) &&
+           oauth_generation_read(&answer, generation);
 }
 
 enum status generation_read(struct redis *redis, bool *is_readable, uint64_t *generation) {
@@ -94,11 +117,13 @@ enum status generation_read(struct redis *redis, bool *is_readable, uint64_t *ge
     if (reply == NULL) {
         return STATUS_REDIS;
     }
-    struct store_operation answer = {.answer = STORE_ABSENT, .value = reply->text};
-    if (reply->kind == REDIS_VALUE_TEXT) {
-        answer.answer = STORE_FOUND;
-    }
-    *is_readable = oauth_generation_read(&answer, generation);
+    *is_readable = generation_of(reply, generation);
     value_free(reply);
     return STATUS_DONE;
+}
+
+enum status generation_say_flaw(struct redis *redis) {
+    char storage[REDIS_KEY_MAX];
+    flaw_say(redis, redis_key(redis, OAUTH_KEY_GENERATION, S(""), storage));
+    return STATUS_REDIS;
 }

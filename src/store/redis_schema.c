@@ -32,7 +32,9 @@ static void on_made(void *context, const struct link_result *result) {
 
 static void on_read(void *context, const struct link_result *result) {
     struct redis_schema *schema = context;
-    if (result->trouble != STORE_TROUBLE_NONE) {
+    if (result->trouble == STORE_TROUBLE_WRONGTYPE) {
+        schema->on_checked(schema->context, S("no string"));
+    } else if (result->trouble != STORE_TROUBLE_NONE) {
         fail(schema, result);
     } else if (result->reply->type == REPLY_NIL && schema->only_reads) {
         schema->on_checked(schema->context, SLICE_ABSENT);

@@ -65,7 +65,7 @@ def found(ctl, check, result, *words, arguments=()):
 def test_doctor_of_a_healthy_redis(healthy):
     good = findings(Mintctl(healthy), "--user", "mintd")
     assert {k for k, f in good.items() if f["result"] == "ok"} == {
-        "version", "layout", "clock", "eviction", "memory", "persistence", "tls", "rights",
+        "version", "layout", "generation", "clock", "eviction", "memory", "persistence", "tls", "rights",
         "tracking", "least rights", "clients", "role"}, good
     assert {k for k, f in good.items() if f["result"] == "warning"} == {"replicas", "password"}
 
@@ -201,7 +201,7 @@ def test_doctor_as_the_user_of_mintd(healthy):
     result = findings(Mintctl(url, canaries=["mintd-password"]))
     assert {f["result"] for f in result.values()} == {"ok", "not checked"}, result
     assert result["rights"]["result"] == "not checked"
-    assert {k for k, f in result.items() if f["result"] == "ok"} == {"role", "layout", "clock", "tls", "tracking"}, result
+    assert {k for k, f in result.items() if f["result"] == "ok"} == {"role", "layout", "generation", "clock", "tls", "tracking"}, result
     healthy.cli("ACL", "SETUSER", "mintd", "-client|tracking")
     found(Mintctl(url), "tracking", "warning", "mintd may not")
 
