@@ -8,7 +8,7 @@ import pytest
 from support.clients import bearer, mint, token_of
 from support.http import request_bytes
 from support.mintctl import Mintctl
-from support.oauth import row, wait_until
+from support.oauth import REDIS_TIMEOUT, brief, row, wait_until
 from support.redis_server import RedisServer
 from support.timing import scaled
 
@@ -217,6 +217,19 @@ def test_a_flood_while_redis_refuses(own_mintd, own_redis):
     assert refused <= 6 * (took + 1)
     own_redis.cli("CONFIG", "SET", "maxmemory", "0")
     wait_until(lambda: own_mintd.request("GET", "/readyz").status == 200, 3, "ready again")
+
+
+@brief
+@row("F-08-age")
+def test_a_yes_is_a_second_old_at_most(own_mintd, own_redis):
+    """Redis stands still: ready for a second more at most, and as long as a probe may take."""
+    assert own_mintd.request("GET", "/readyz").status == 200
+    own_redis.pause()
+    wait_until(lambda: own_mintd.request("GET", "/readyz").status == 503, 1 + REDIS_TIMEOUT + 0.25, "not ready")
+    for _ in range(20):
+        assert own_mintd.request("GET", "/readyz").status == 503
+    own_redis.resume()
+    wait_until(lambda: own_mintd.request("GET", "/readyz").status == 200, 5, "ready again")
 
 
 @row("F-08")

@@ -176,8 +176,10 @@ void http_fixture_open(struct http_fixture *f, const char *listen,
     if (options != NULL) {
         f->options = *options;
     }
-    f->options.handler = &handler;
-    f->options.context = f;
+    if (f->options.handler == NULL) {
+        f->options.handler = &handler;
+        f->options.context = f;
+    }
     f->options.metrics = &f->metrics;
     if (f->options.max_connections == 0) {
         f->options.max_connections = 100;

@@ -37,7 +37,8 @@ struct http_fixture {
 
 /* Servers that are opened from now on speak TLS, with this reference; NULL: no more. */
 void http_fixture_use_tls(struct tls_context *tls);
-/* options: deadlines and max_connections (0: 100); NULL takes the defaults. */
+/* options: deadlines, max_connections (0: 100), and a handler in the stub's place with its context;
+ * NULL takes the defaults. */
 void http_fixture_open(struct http_fixture *f, const char *listen,
                        const struct http_server_options *options);
 /* Answers what is pending, closes the server, and proves that the loop is empty. */
