@@ -1,16 +1,16 @@
 """mintctl with many clients, over a slow way to Redis: how often it goes, and what it keeps (N-14);
-one record among them that is none (N-13); a reader that goes early (N-34)."""
+one record among them that is none (N-13); a reader that goes early (N-34); instances among many keys (N-05)."""
 import collections
 import json
-import os
 import subprocess
+import sys
 import time
 
 import pytest
 
 from support.mintctl import Mintctl, command_line
 from support.mintd import environment
-from support.oauth import row, rows
+from support.oauth import row, rows, wait_until
 from support.redis_server import RedisServer
 from support.slow_link import SlowLink
 from support.timing import scaled
@@ -57,16 +57,17 @@ def commands_of(redis, run):
 @row("N-14")
 def test_one_change_among_many_touches_one(many, write):
     """Two ways for the one that differs; the others are read once, some hundred on each way."""
-    path = write([entry(n, **({"ttl": 60} if n == 1234 else {})) for n in range(1, COUNT + 1)])
-    with SlowLink(many.port, 0.02) as link:
+    many.cli("EVAL", MAKE, 0, COUNT + 1, 10000)
+    path = write([entry(n, **({"ttl": 60} if n == 1234 else {})) for n in range(1, 10001)])
+    with SlowLink(many.port, 0.0026) as link:
         before = time.monotonic()
         counts = commands_of(many, lambda: Mintctl(link.url)("client", "apply", path))
-        assert time.monotonic() - before < scaled(15)  # one by one the ways alone take 40 s
-        assert link.ways <= 20, link.ways
+        assert time.monotonic() - before < scaled(5)  # one by one the ways alone take 26 s
+        assert link.ways <= 60, link.ways
     assert many.cli("HGET", "mintd:client:many-001234", "ttl") == "60"
-    assert counts["HGETALL"] == COUNT + 1 and counts["WATCH"] == counts["EXEC"] == counts["HSET"] == 1, counts
+    assert counts["HGETALL"] == 10001 and counts["WATCH"] == counts["EXEC"] == counts["HSET"] == 1, counts
     counts = commands_of(many, lambda: Mintctl(many)("client", "apply", path))
-    assert counts["HGETALL"] == COUNT and not counts["WATCH"] and not counts["EXEC"], counts
+    assert counts["HGETALL"] == 10000 and not counts["WATCH"] and not counts["EXEC"], counts
 
 
 @row("N-14")
@@ -118,23 +119,33 @@ def test_list_of_many_over_a_slow_way(many):
     assert [c["id"] for c in clients] == ["many-%06d" % n for n in range(1, COUNT + 1)]
 
 
-def peak_kib(redis, *arguments):
+# What is forked begins with the peak of who forks: so a small program does it.
+MEASURE = """
+import os, sys
+pid = os.fork()
+if pid == 0:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.execvp(sys.argv[1], sys.argv[1:])
+_, status, usage = os.wait4(pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def peak_mib(redis, *arguments):
     """Of resident memory, with what was freed given back."""
-    env = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=1:malloc_context_size=0"}
-    with open(os.devnull, "wb") as nothing:
-        process = subprocess.Popen(command_line(*arguments, "--redis", redis.url), stdout=nothing, env=env)
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return usage.ru_maxrss
+    options = {"ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=1:malloc_context_size=0"}
+    command = [sys.executable, "-I", "-S", "-c", MEASURE, *command_line(*arguments, "--redis", redis.url)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment(options), check=True)
+    return int(done.stdout) / 1024
 
 
 @rows("N-14", list=["client", "list", "--json"], export=["client", "export"])
 def test_what_is_printed_is_not_kept(many, case):
-    """32 MiB at 100,000 clients: 20,000 more may cost an id each."""
-    few = peak_kib(many, *case)
-    many.cli("EVAL", MAKE, 0, COUNT + 1, COUNT + 20000)
-    assert peak_kib(many, *case) - few < 8 * 1024
+    """32 MiB at 100,000 clients, 8 of which it takes without any: what a sanitizer takes is not counted."""
+    few = peak_mib(many, *case)
+    many.cli("EVAL", MAKE, 0, COUNT + 1, 100000)
+    assert peak_mib(many, *case) - few < 32 - 8
 
 
 @row("N-13")
@@ -167,3 +178,35 @@ def test_a_reader_that_has_seen_enough(many):
     process.stdout.close()
     assert process.stderr.read() == b""
     process.wait(scaled(20))
+
+
+@pytest.fixture
+def crowded():
+    """A Redis with two million keys that look like tokens'."""
+    with RedisServer("--enable-debug-command", "yes") as server:
+        server.cli("SET", "mintd:schema", "1")
+        server.cli("DEBUG", "POPULATE", "2000000", "mintd:token")
+        yield server
+
+
+@row("N-05")
+def test_instances_are_found_among_many_keys(crowded, start_mintd):
+    """By the set of their names: asked by nobody, and looking through no keys."""
+    names = {"one", "two", "three"}
+    for name in names:
+        start_mintd(redis=crowded, name=name).wait_for_store()
+    ctl = Mintctl(crowded)
+    wait_until(lambda: {i["name"] for i in ctl.json("status")["instances"]} == names, 10, "they beat")
+    took = []
+    for _ in range(3):
+        before = time.monotonic()
+        status = ctl.json("status")
+        took.append(time.monotonic() - before)
+        assert {i["name"] for i in status["instances"]} == names and status["complete"] is True, status
+    assert min(took) < scaled(0.2), took
+    counts = commands_of(crowded, lambda: ctl("status"))
+    assert not counts["SCAN"] and not counts["KEYS"] and counts["SSCAN"] == counts["SCARD"] == 1, counts
+    found = []
+    counts = commands_of(crowded, lambda: found.extend(ctl.json("doctor", status=1)["findings"]))
+    assert not counts["SCAN"] and not counts["KEYS"] and counts["SSCAN"] == 2, counts  # of clients, of instances
+    assert [f["text"] for f in found if f["check"] == "listeners"] == ["of 3 instances: local, or with TLS"], found
