@@ -31,7 +31,7 @@ struct instance {
     struct password_pool *pool;
     struct memory_data *memory;
     struct cache_group *caches;
-    struct http_bounds *bounds;
+    struct http_bounds *bounds, *metrics_bounds;
     struct worker *workers; /* [options->workers] */
     unsigned opened, started;
     int *fds;              /* [workers][sockets_max()], as each worker takes its row */
@@ -227,7 +227,7 @@ static void warn_of_guessed_issuer(struct instance *instance) {
     }
 }
 
-static bool open_bounds(struct instance *instance) {
+static struct http_bounds *new_bounds(const struct instance *instance) {
     const struct instance_options *options = instance->options;
     struct http_bounds_options bounds = {
         .max_connections = options->max_connections,
@@ -235,11 +235,17 @@ static bool open_bounds(struct instance *instance) {
         .v6_prefix = options->failure_v6_prefix,
         .exempt = &options->trusted_proxies,
     };
-    if (getrandom(&bounds.seed, sizeof bounds.seed, 0) != sizeof bounds.seed) {
-        return false;
-    }
-    instance->bounds = http_bounds_new(&bounds);
-    return instance->bounds != NULL;
+    bool is_random = getrandom(&bounds.seed, sizeof bounds.seed, 0) == sizeof bounds.seed;
+    return is_random ? http_bounds_new(&bounds) : NULL;
+}
+
+/* Who fills the main listeners is not in the way of who watches over them, nor the other way round.
+ */
+static bool open_bounds(struct instance *instance) {
+    bool apart = !slice_is_absent(instance->options->metrics_listen);
+    instance->bounds = new_bounds(instance);
+    instance->metrics_bounds = apart ? new_bounds(instance) : NULL;
+    return instance->bounds != NULL && (instance->metrics_bounds != NULL || !apart);
 }
 
 static bool allocate(struct instance *instance) {
@@ -288,6 +294,7 @@ static bool open_workers(struct instance *instance) {
                              .memory = instance->memory,
                              .caches = instance->caches,
                              .bounds = instance->bounds,
+                             .metrics_bounds = instance->metrics_bounds,
                              .index = i,
                              .listeners = fd_of(instance, i, 0),
                              .listener_count = instance->socket_count,
@@ -477,6 +484,7 @@ static void free_instance(struct instance *instance) {
     }
     cache_group_free(instance->caches);
     http_bounds_free(instance->bounds);
+    http_bounds_free(instance->metrics_bounds);
     certificate_watch_fini(&instance->certificate);
     if (instance->loop_open) {
         uv_loop_close(&instance->loop);

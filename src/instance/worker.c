@@ -495,7 +495,7 @@ static bool open_server(struct worker *worker, enum api_paths paths, unsigned me
         .metrics = &worker->options.process->metrics[metrics_index].http,
         /* Any worker may have all of them: the kernel does not spread them evenly. */
         .max_connections = is_main ? instance->max_connections : connections_of(instance),
-        .bounds = is_main ? worker->options.bounds : NULL,
+        .bounds = is_main ? worker->options.bounds : worker->options.metrics_bounds,
     };
     struct http_server *server = api == NULL ? NULL : http_server_new(&worker->loop, &options);
     if (server == NULL) {

@@ -32,6 +32,8 @@ struct worker_options {
     struct memory_data *memory; /* NULL: Redis */
     struct cache_group *caches; /* of all workers; NULL: there is one alone */
     struct http_bounds *bounds; /* of the main servers of all workers */
+    struct http_bounds
+        *metrics_bounds; /* of the metrics listener's server; NULL where there is none */
     unsigned index;
     const int *listeners; /* sockets of its own; taken over by worker_open(), also on failure */
     unsigned listener_count;

@@ -78,6 +78,38 @@ def test_unix_sockets_have_no_share(start_mintd, redis, tmp_path):
 
 
 @row("ITEM-8")
+def test_the_share_is_a_thousand_unless_said_otherwise(start_mintd, redis):
+    instance = start_mintd(redis=redis)
+    held = hold(instance.address, 1000)
+    for _ in range(20):
+        assert turned_away(instance.address)
+    assert not turned_away(instance.address, source="127.0.0.2")
+    held.pop().close()
+    wait_until(lambda: not turned_away(instance.address), 2, "there is room again")
+    for connection in held:
+        connection.close()
+
+
+@row("ITEM-8")
+def test_the_metrics_listener_has_a_share_of_its_own(start_mintd, redis):
+    """Connections there take nothing from the main listeners, nor the other way round."""
+    instance = start(start_mintd, redis)
+    address = instance.addresses()[-1]
+    there = hold(address, 8)
+    for _ in range(20):
+        assert turned_away(address)
+    assert not turned_away(address, source="127.0.0.2")
+    here = hold(instance.address, 8)
+    assert turned_away(instance.address)
+    told = instance.wait_for_log(lambda line: line["message"].startswith(MESSAGE))
+    assert told["address"] == "127.0.0.1", told
+    there.pop().close()
+    wait_until(lambda: not turned_away(address), 2, "there is room again")
+    for connection in there + here:
+        connection.close()
+
+
+@row("ITEM-8")
 def test_no_share_at_all(start_mintd, redis):
     instance = start_mintd("--max-connections-per-address", "0", redis=redis)
     for connection in hold(instance.address, 1200):
