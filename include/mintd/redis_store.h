@@ -9,6 +9,7 @@
 
 #include "mintd/cache_group.h"
 #include "mintd/hash.h"
+#include "mintd/redis_told.h"
 #include "mintd/store.h"
 
 struct uv_loop_s;
@@ -49,6 +50,7 @@ struct redis_store_options {
     bool takes_replica;   /* for who only reads, and wants to know what there is: the layout is not
                              marked then where it is not marked yet */
     struct store_metrics *metrics; /* outlives the store */
+    struct redis_told *told;       /* of all stores of the process, outlives them; NULL: one only */
     /* Redis' clock is what the process goes by (clock_share()): one store of a process. */
     bool shares_clock;
     /* Bytes for copies of what was read; 0: nothing is remembered. Needs Redis 7.0, RESP3 and the

@@ -32,6 +32,7 @@ struct instance {
     struct memory_data *memory;
     struct cache_group *caches;
     struct http_bounds *bounds, *metrics_bounds;
+    struct redis_told told;
     struct worker *workers; /* [options->workers] */
     unsigned opened, started;
     int *fds;              /* [workers][sockets_max()], as each worker takes its row */
@@ -293,6 +294,7 @@ static bool open_workers(struct instance *instance) {
                              .pool = instance->pool,
                              .memory = instance->memory,
                              .caches = instance->caches,
+                             .told = &instance->told,
                              .bounds = instance->bounds,
                              .metrics_bounds = instance->metrics_bounds,
                              .index = i,

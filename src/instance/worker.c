@@ -398,6 +398,7 @@ static struct store *open_redis(struct worker *worker, struct store_metrics *met
         .shares_clock = worker->options.index == 0,
         .cache_size = instance->cache_size / instance->workers,
         .cache_group = worker->options.caches,
+        .told = worker->options.told,
         .wake = wake_worker,
         .wake_context = worker,
         .identity_seed = slice_of(identity_seed, sizeof identity_seed),

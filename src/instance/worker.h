@@ -3,8 +3,8 @@
  *
  * Workers share nothing but struct api_process (counters, and what an instance tells of itself),
  * the time of Redis (clock_shared_ms()), the password pool, the group of caches (which tells each
- * of what another has deleted), the bounds on connections, the TLS context, and the request to
- * drain. */
+ * of what another has deleted), what was told of Redis, the bounds on connections, the TLS context,
+ * and the request to drain. */
 #ifndef MINTD_INSTANCE_WORKER_H
 #define MINTD_INSTANCE_WORKER_H
 
@@ -13,6 +13,7 @@
 #include "mintd/heartbeat.h"
 #include "mintd/instance.h"
 #include "mintd/memory_store.h"
+#include "mintd/redis_told.h"
 #include <uv.h>
 
 #define WORKER_TICK_MS 100u
@@ -31,6 +32,7 @@ struct worker_options {
     struct password_pool *pool;
     struct memory_data *memory; /* NULL: Redis */
     struct cache_group *caches; /* of all workers; NULL: there is one alone */
+    struct redis_told *told;    /* of all workers */
     struct http_bounds *bounds; /* of the main servers of all workers */
     struct http_bounds
         *metrics_bounds; /* of the metrics listener's server; NULL where there is none */

@@ -93,13 +93,25 @@ static void on_authenticated(void *context, const struct link_result *result) {
     ask_name(context);
 }
 
-static void greet_resp2(struct redis_link *link, struct slice reply_to_hello) {
-    const struct redis_url *url = &link->url;
-    if (!link->said_resp2) {
-        link->said_resp2 = true;
+/* Once, however many links meet it; again once HELLO was answered to all of them. */
+static void say_resp2(struct redis_link *link, struct slice reply_to_hello) {
+    if (!link->said_resp2 && redis_told_begin(link->told, REDIS_REFUSES_HELLO)) {
         log_warning("redis refuses HELLO 3; going on in RESP2, without answers from memory",
                     LOG_STRING("redis", link->address), LOG_TEXT("reply", reply_to_hello));
     }
+    link->said_resp2 = true;
+}
+
+static void take_back_resp2(struct redis_link *link) {
+    if (link->said_resp2) {
+        (void)redis_told_end(link->told, REDIS_REFUSES_HELLO);
+    }
+    link->said_resp2 = false;
+}
+
+static void greet_resp2(struct redis_link *link, struct slice reply_to_hello) {
+    const struct redis_url *url = &link->url;
+    say_resp2(link, reply_to_hello);
     if (url->password[0] == '\0') {
         ask_name(link);
         return;
@@ -163,7 +175,7 @@ static void on_hello(void *context, const struct link_result *result) {
     } else if (reply->type != REPLY_MAP) {
         link_fail(link, STORE_TROUBLE_PROTOCOL, "its reply to HELLO is not a map");
     } else {
-        link->said_resp2 = false;
+        take_back_resp2(link);
         link->hello = HELLO_IS_FINE;
         link->speaks_resp3 = true;
         take_version(link, reply);

@@ -109,6 +109,7 @@ struct redis_link *link_new(uv_loop_t *loop, const struct link_options *options)
     link->context = options->context;
     link->url = *options->url;
     link->takes_replica = options->takes_replica;
+    link->told = options->told;
     link->loop = loop;
     link->trouble = STORE_TROUBLE_DISCONNECTED;
     link->backoff_ms = LINK_BACKOFF_FIRST_MS;

@@ -60,6 +60,7 @@ struct link_options {
     struct slice name;           /* copied; for CLIENT SETNAME */
     unsigned pending_max;        /* commands that wait; 0: LINK_PENDING_DEFAULT */
     bool takes_replica;          /* a replica is as good as a master */
+    struct redis_told *told;     /* outlives the link; NULL: there is no other link */
     const struct link_events *events;
     void *context;
 };

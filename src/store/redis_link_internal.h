@@ -50,6 +50,7 @@ struct redis_link {
     void *context;
     struct redis_url url;
     bool takes_replica;
+    struct redis_told *told;
     char name[REDIS_NAME_MAX];
     char address[REDIS_NAME_MAX + 8]; /* for the log */
 

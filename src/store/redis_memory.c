@@ -110,12 +110,23 @@ static const char is_too_old[] =
     "redis is too old to be relied on to tell of changes (CLIENT TRACKING): each request asks it; "
     "upgrade it to 7.0 or later, or to Valkey";
 
+/* True: it is over for all links. */
+static bool take_back_refusal(struct redis_store *store) {
+    enum redis_standing before = store->memory.refusal_told;
+    store->memory.refusal_told = REDIS_STANDS_WELL;
+    return before != REDIS_STANDS_WELL && redis_told_end(store->told, before);
+}
+
 /* Once for as long as it is so. */
-static void tell_refusal(struct redis_store *store, const char *line, struct log_field field) {
-    struct redis_memory *memory = &store->memory;
-    if (memory->refusal_told != line) {
-        memory->refusal_told = line;
-        log_warning(line, field);
+static void tell_refusal(struct redis_store *store, enum redis_standing standing,
+                         struct log_field field) {
+    if (store->memory.refusal_told == standing) {
+        return;
+    }
+    take_back_refusal(store);
+    store->memory.refusal_told = standing;
+    if (redis_told_begin(store->told, standing)) {
+        log_warning(standing == REDIS_IS_TOO_OLD ? is_too_old : does_not_tell, field);
     }
 }
 
@@ -134,15 +145,14 @@ static void on_tracking(void *context, const struct link_result *result) {
     memory->is_tracked = result->trouble == STORE_TROUBLE_NONE;
     counter_set(&store->metrics->cache.on, memory->is_tracked);
     if (!memory->is_tracked) {
-        tell_refusal(store, does_not_tell,
+        tell_refusal(store, REDIS_DOES_NOT_TELL,
                      (struct log_field)LOG_TEXT("reply", result->reply->text));
         retry_later(store);
         return;
     }
-    if (memory->refusal_told != NULL) {
+    if (take_back_refusal(store)) {
         log_info("redis tells of changes now: answers come from memory");
     }
-    memory->refusal_told = NULL;
     if (link_state(store->link) == LINK_UP && store->identity.seed[0] != '\0') {
         identity_check(&store->identity); /* that it was read before does not count */
     }
@@ -152,12 +162,12 @@ static void on_tracking(void *context, const struct link_result *result) {
 static bool may_rely_on_pushes(struct redis_store *store) {
     struct slice version = link_server_version(store->link);
     if (!link_takes_pushes(store->link)) { /* Redis would say OK, and then nothing */
-        tell_refusal(store, does_not_tell,
+        tell_refusal(store, REDIS_DOES_NOT_TELL,
                      (struct log_field)LOG_STRING("reply", "the connection speaks RESP2"));
         return false;
     }
     if (redis_age_of(version) == REDIS_AGE_OLD) {
-        tell_refusal(store, is_too_old, (struct log_field)LOG_TEXT("version", version));
+        tell_refusal(store, REDIS_IS_TOO_OLD, (struct log_field)LOG_TEXT("version", version));
         return false;
     }
     return true;

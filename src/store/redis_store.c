@@ -93,6 +93,24 @@ static void on_schema_timer(uv_timer_t *timer) {
     schema_check(&store->schema);
 }
 
+/* Once for as long as it is so. */
+static void tell_layout(struct redis_store *store, struct slice version) {
+    if (!store->schema_is_told && redis_told_begin(store->told, REDIS_HAS_OTHER_LAYOUT)) {
+        log_error("the data in redis was laid out by another version; run the mintd that knows it, "
+                  "or use another --redis-prefix",
+                  LOG_TEXT("prefix", store->prefix), LOG_TEXT("found", version),
+                  LOG_STRING("known", REDIS_SCHEMA_VERSION));
+    }
+    store->schema_is_told = true;
+}
+
+static void take_back_layout(struct redis_store *store) {
+    if (store->schema_is_told) {
+        (void)redis_told_end(store->told, REDIS_HAS_OTHER_LAYOUT);
+    }
+    store->schema_is_told = false;
+}
+
 static void on_schema_checked(void *context, struct slice version) {
     struct redis_store *store = context;
     bool was_ours = store->schema_is_ours;
@@ -100,6 +118,7 @@ static void on_schema_checked(void *context, struct slice version) {
     store->schema_is_ours = slice_is_absent(version);
     if (store->schema_is_ours && (is_greeting || !was_ours)) {
         uv_timer_stop(&store->schema_timer);
+        take_back_layout(store);
         look_at_identity(store);
         return;
     }
@@ -110,10 +129,7 @@ static void on_schema_checked(void *context, struct slice version) {
     }
     tell_whether_it_serves(store);
     uv_timer_start(&store->schema_timer, on_schema_timer, SCHEMA_RECHECK_MS, SCHEMA_RECHECK_MS);
-    log_error("the data in redis was laid out by another version; run the mintd that knows it, or "
-              "use another --redis-prefix",
-              LOG_TEXT("prefix", store->prefix), LOG_TEXT("found", version),
-              LOG_STRING("known", REDIS_SCHEMA_VERSION));
+    tell_layout(store, version);
 }
 
 static void on_greeting(void *context) {
@@ -233,12 +249,14 @@ struct store *redis_store_new(uv_loop_t *loop, const struct redis_store_options 
         .name = options->name,
         .pending_max = options->pending_max,
         .takes_replica = options->takes_replica,
+        .told = options->told,
         .events = &link_events,
         .context = store,
     };
     store->base.verbs = &verbs;
     store->loop = loop;
     store->metrics = options->metrics;
+    store->told = options->told;
     store->link = memory_init(store, options) ? link_new(loop, &link_options) : NULL;
     if (store->link == NULL) {
         memory_fini(store);

@@ -29,9 +29,9 @@ struct late_replies {
 
 /* Copies of what was read, trusted while Redis tells us of each change. */
 struct redis_memory {
-    struct cache *cache;      /* NULL: nothing is remembered */
-    bool is_tracked;          /* Redis has said that it will tell */
-    const char *refusal_told; /* the line that was logged of that it will not; NULL: none */
+    struct cache *cache;              /* NULL: nothing is remembered */
+    bool is_tracked;                  /* Redis has said that it will tell */
+    enum redis_standing refusal_told; /* why it will not, as counted in `told` */
     struct flights flights;
     struct cache_member *member; /* NULL: no other worker */
     void (*wake)(void *context);
@@ -49,8 +49,11 @@ struct redis_store {
     char prefix_text[PREFIX_MAX];
     struct slice prefix;
 
+    struct redis_told *told; /* NULL: no other store */
+
     struct redis_schema schema;
     bool schema_is_ours;
+    bool schema_is_told;     /* that it is not, as counted in `told` */
     uv_timer_t schema_timer; /* runs while it is not */
     struct redis_identity identity;
     uv_timer_t identity_timer; /* runs while the link is up */

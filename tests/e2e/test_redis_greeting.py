@@ -1,4 +1,5 @@
 """Who answers at --redis does not know HELLO, or is no Redis at all."""
+import itertools
 import socket
 import threading
 
@@ -24,7 +25,7 @@ TOLD = "redis refuses HELLO 3; going on in RESP2, without answers from memory"
 @rows("F-16", a=Replace(b"-unsupported\r\n"), b=Replace(b"-ERR unsupported\r\n"),
       c=Replace(b"-NOPERM this user has no permissions to run the 'hello' command\r\n"), d=Cut(0))
 def test_hello_is_refused(start_mintd, proxy, case):
-    """RESP2 without memory, and it serves; said once by each worker."""
+    """RESP2 without memory, and it serves; said once."""
     proxy.rule = lambda command: case if command[0] == b"HELLO" else None
     instance = start_mintd(redis=proxy.url)
     instance.wait_for_store()
@@ -38,6 +39,79 @@ def test_hello_is_refused(start_mintd, proxy, case):
     check_welcome(use(instance, minted(instance)[0]))
     done = Mintctl(proxy.url)("client", "list")
     assert "svc-a" in done.out, done
+
+
+# ---- told once by a process, however many workers it has ----
+
+WORKERS = 4
+OLD = ({"server": "redis", "version": "6.2.14", "proto": 3, "id": 7, "mode": "standalone", "role": "master"})
+UNTOLD = "redis does not tell of changes (CLIENT TRACKING)"
+TELLS = "redis tells of changes now: answers come from memory"
+
+
+def resp3_map(members):
+    """As the reply to HELLO 3."""
+    parts = [b"%%%d\r\n" % len(members)]
+    for item in itertools.chain.from_iterable(members.items()):
+        data = str(item).encode()
+        parts.append(b":%s\r\n" % data if isinstance(item, int) else b"$%d\r\n%s\r\n" % (len(data), data))
+    return b"".join(parts)
+
+
+def begins(words):
+    return lambda line: line["message"].startswith(words)
+
+
+class Fault:
+    """Something that stands against a Redis: what is told of it, how it is made, and how mended."""
+
+    def __init__(self, words, rule=None, make=(), mend=(), over=None):
+        self.words, self.rule, self.make, self.mend, self.over = words, rule, make, mend, over
+
+
+FAULTS = {
+    "hello": Fault(TOLD, rule=lambda c: Replace(b"-ERR unsupported\r\n") if c[0] == b"HELLO" else None),
+    "hello-hangs-up": Fault(TOLD, rule=lambda c: Cut(0) if c[0] == b"HELLO" else None),
+    "tracking": Fault(UNTOLD, rule=lambda c: Replace(b"-NOPERM no\r\n") if c[:2] == [b"CLIENT", b"TRACKING"] else None,
+                      over=TELLS),
+    "old": Fault("redis is too old to be relied on",
+                 rule=lambda c: Replace(resp3_map(OLD)) if c[:2] == [b"HELLO", b"3"] else None, over=TELLS),
+    "layout": Fault("the data in redis was laid out by another version", make=("SET", "mintd:schema", "99"),
+                    mend=("SET", "mintd:schema", "1")),
+}
+
+
+@rows("F-16-once", **FAULTS)
+def test_what_stands_is_told_once(start_mintd, own_redis, proxy, case):
+    """By the first worker that meets it; again only when it was gone for all of them, which the last tells."""
+    def set_fault(is_there):
+        proxy.rule = case.rule if is_there else None
+        if case.make:
+            own_redis.cli(*(case.make if is_there else case.mend))
+
+    def renew():
+        since = instance.mark()
+        proxy.cut()
+        instance.wait_for_log("redis is back", since=since, count=WORKERS)
+
+    def told(words):
+        return len(instance.find_log(begins(words)))
+
+    set_fault(True)
+    instance = start_mintd(redis=proxy.url, workers=WORKERS)
+    instance.wait_for_log("redis is connected", count=WORKERS)
+    renew()
+    assert told(case.words) == 1, instance.log_text
+    set_fault(False)
+    renew()
+    if case.over:
+        instance.wait_for_log(case.over)
+    renew()
+    assert told(case.words) == 1 and (not case.over or told(case.over) == 1), instance.log_text
+    set_fault(True)
+    renew()
+    renew()
+    assert told(case.words) == 2, instance.log_text
 
 
 class Stranger:
