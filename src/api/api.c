@@ -1,5 +1,7 @@
 /* api.c: the route table, and what the head alone decides: 404, 405, OPTIONS, the media type. */
 #include "api/api_internal.h"
+#include "api/client_address.h"
+#include "mintd/log.h"
 #include <stdlib.h>
 
 enum methods { METHODS_READ, METHODS_POST, METHODS_ANY };
@@ -120,11 +122,28 @@ static bool refuse_body(struct http_exchange *x, const struct http_request *requ
     return false;
 }
 
+/* Once a process, whatever is asked for: behind a proxy that is not trusted all clients are one
+ * address. */
+static void warn_of_untrusted_proxy(const struct api *api, struct http_exchange *x) {
+    _Atomic unsigned *notices = &api->options.process->notices;
+    const unsigned notice = 1u << API_NOTICE_UNTRUSTED_PROXY;
+    if ((atomic_load_explicit(notices, memory_order_relaxed) & notice) == 0 &&
+        client_address_is_claimed(x, api->options.trusted_proxies) &&
+        (atomic_fetch_or(notices, notice) & notice) == 0) {
+        log_warning(
+            "X-Forwarded-For or Forwarded comes from an address that is not trusted, and is "
+            "not read: if it is your proxy, name it in --trusted-proxies; until then one "
+            "caller behind it who fails too often locks out all others",
+            LOG_TEXT("peer", http_peer_of(x)));
+    }
+}
+
 static enum http_next on_head(void *context, struct http_exchange *x) {
     struct api *api = context;
     const struct http_request *request = http_request_of(x);
     const struct route *route = find_route(api, request->path);
 
+    warn_of_untrusted_proxy(api, x);
     if (request->method == HTTP_METHOD_OPTIONS && slice_equal(request->path, S("*"))) {
         reply_options(x, S("GET, HEAD, POST, OPTIONS"));
         return HTTP_TAKEN;

@@ -57,21 +57,6 @@ static enum oauth_refusal read_credentials(const struct client_request *request,
     return OAUTH_REFUSED_NONE;
 }
 
-/* Once a process: behind a proxy that is not trusted all clients are one address. */
-static void warn_of_untrusted_proxy(const struct api *api, struct http_exchange *x) {
-    _Atomic unsigned *notices = &api->options.process->notices;
-    const unsigned notice = 1u << API_NOTICE_UNTRUSTED_PROXY;
-    if ((atomic_load_explicit(notices, memory_order_relaxed) & notice) == 0 &&
-        client_address_is_claimed(x, api->options.trusted_proxies) &&
-        (atomic_fetch_or(notices, notice) & notice) == 0) {
-        log_warning(
-            "X-Forwarded-For or Forwarded comes from an address that is not trusted, and is "
-            "not read: if it is your proxy, name it in --trusted-proxies; until then one "
-            "caller behind it who fails too often locks out all others",
-            LOG_TEXT("peer", http_peer_of(x)));
-    }
-}
-
 /* "192.0.2.7", or of IPv6 the network: "2001:db8:1:2::/64". */
 static struct slice write_counted(struct client_request *request, const struct ip *address,
                                   unsigned v6_prefix) {
@@ -89,7 +74,6 @@ static struct slice write_counted(struct client_request *request, const struct i
 static void read_address(struct client_request *request, const struct api *api,
                          struct http_exchange *x, struct oauth_authentication *authentication) {
     struct ip address = client_address_of(x, api->options.trusted_proxies);
-    warn_of_untrusted_proxy(api, x);
     request->address_size = ip_text(&address, request->address);
     authentication->address = write_counted(request, &address, api->options.failure_v6_prefix);
 }

@@ -300,6 +300,23 @@ def test_word_of_a_proxy_that_is_not_trusted_is_told_once(redis, start_mintd, cl
         assert "--trusted-proxies" in line["message"]
 
 
+ANY = {"secret": ("GET", "/secret"), "verify": ("GET", "/verify"), "below": ("POST", "/verify/x"), "ready": ("GET", "/readyz"),
+       "metadata": ("GET", "/.well-known/oauth-authorization-server"), "nowhere": ("GET", "/nowhere"),
+       "options": ("OPTIONS", "/token"), "method": ("GET", "/token")}
+
+
+@rows("N-09", **ANY)
+def test_word_of_a_proxy_is_told_whatever_it_asks_for(redis, start_mintd, case):
+    instance = start_mintd(redis=redis)
+    instance.request(*case)
+    assert warnings(instance) == []
+    for fields in (forwarded("198.51.100.7"), rfc7239("for=198.51.100.7")):
+        instance.request(*case, fields)
+    wait_until(lambda: warnings(instance), 10, "the warning is there")
+    line, = warnings(instance)
+    assert line["peer"] == PEER
+
+
 @row("N-09")
 def test_doctor_tells_of_a_proxy_that_is_not_trusted(own_redis, start_mintd):
     """The instance's heartbeat carries it."""
