@@ -189,7 +189,8 @@ enum status client_apply(const struct arguments *arguments) {
     }
     enum status status = apply_file_read(arguments->operands[0], &file);
     if (status == STATUS_DONE) {
-        status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+        bool dry = arguments_has(arguments, "--dry-run");
+        status = redis_open(arguments, dry ? REDIS_REPLICA_TOO : REDIS_OUR_LAYOUT, &redis);
     }
     if (status == STATUS_DONE) {
         status = arguments_has(arguments, "--prune") ? client_names_read(redis, &names, NULL)

@@ -155,7 +155,7 @@ static enum status export_all(struct export *e) {
 enum status client_export(const struct arguments *arguments) {
     struct client_names names = {0, NULL};
     struct export e = {.names = &names};
-    enum status status = redis_open(arguments, REDIS_OUR_LAYOUT, &e.redis);
+    enum status status = redis_open(arguments, REDIS_REPLICA_TOO, &e.redis);
     if (status == STATUS_DONE) {
         status = client_names_read(e.redis, &names, NULL);
     }

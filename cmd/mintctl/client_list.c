@@ -116,7 +116,7 @@ static enum status list(struct listing *l) {
 enum status client_list(const struct arguments *arguments) {
     struct client_names names = {0, NULL};
     struct listing l = {.names = &names, .as_json = arguments_has(arguments, "--json")};
-    enum status status = redis_open(arguments, REDIS_OUR_LAYOUT, &l.redis);
+    enum status status = redis_open(arguments, REDIS_REPLICA_TOO, &l.redis);
     if (status == STATUS_DONE) {
         status = client_names_read(l.redis, &names, NULL);
     }

@@ -75,7 +75,7 @@ enum status client_show(const struct arguments *arguments) {
     if (!client_id_read(arguments->operands[0], &id)) {
         return STATUS_USAGE;
     }
-    enum status status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+    enum status status = redis_open(arguments, REDIS_REPLICA_TOO, &redis);
     if (status == STATUS_DONE) {
         status = client_record_look(redis, id, &record);
     }

@@ -9,7 +9,7 @@
 #define INPUT_MAX (16u * 1024u)
 
 enum status explain_connect(struct explanation *e) {
-    return e->redis != NULL ? STATUS_DONE : redis_open(e->arguments, REDIS_OUR_LAYOUT, &e->redis);
+    return e->redis != NULL ? STATUS_DONE : redis_open(e->arguments, REDIS_REPLICA_TOO, &e->redis);
 }
 
 enum status explain_flaw(struct explanation *e, const char *step, struct slice key) {

@@ -100,7 +100,7 @@ enum status token_show(const struct arguments *arguments) {
     struct redis *redis = NULL;
     enum status status = token_operand_read(arguments->operands[0], true, jti);
     if (status == STATUS_DONE) {
-        status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+        status = redis_open(arguments, REDIS_REPLICA_TOO, &redis);
     }
     if (status == STATUS_DONE) {
         status = show(arguments, redis, jti);

@@ -1,5 +1,6 @@
 """mintctl acl: the rule works where it is pasted, and mintd can do with it (N-04)."""
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -10,7 +11,7 @@ from support.clients import G, SVC_A, SVC_B, basic, install_clients, mint, token
 from support.inquiry import introspect
 from support.mintctl import Mintctl, command_line
 from support.mintd import REPOSITORY
-from support.oauth import post, row, rows, use, wait_until
+from support.oauth import post, row, rows, sha256_phc, use, wait_until
 from support.redis_server import RedisServer
 from support.timing import scaled
 
@@ -165,6 +166,34 @@ def test_doctor_and_status_of_a_replica(own_redis):
         assert found["role"]["result"] == "problem" and not replica.cli("EXISTS", "mintd:schema")
     role = {f["check"]: f for f in Mintctl(own_redis).json("doctor", status=1)["findings"]}["role"]
     assert role["result"] == "ok"
+
+
+READS = {"list": ["client", "list"], "show": ["client", "show", "svc-a"], "export": ["client", "export"],
+         "token": ["token", "show", "-"], "explain": ["explain", "-"], "dry": ["client", "apply", "-", "--prune", "--dry-run"]}
+WRITES = {"add": ["client", "add", "x"], "set": ["client", "set", "svc-a", "--ttl", "60"], "rotate": ["client", "rotate", "svc-a"],
+          "remove": ["client", "remove", "svc-a", "--yes"], "apply": ["client", "apply", "-"], "mint": ["token", "mint", "svc-a"],
+          "revoke": ["token", "revoke", "0" * 32], "all": ["token", "revoke-all", "svc-a"]}
+
+
+@row("CTL")
+def test_what_reads_reads_a_replica_too(own_redis):
+    """It tells what the master tells, and writes nothing; what writes names the way out."""
+    here, files = Mintctl(own_redis), json.dumps({"clients": [{"id": "new", "secrets": [sha256_phc("s-3cret")]}]})
+    token = here.secret("token", "mint", "svc-a", "--ttl", "3570")  # no minute ends meanwhile
+    with RedisServer() as replica:
+        replica.cli("REPLICAOF", "127.0.0.1", str(own_redis.port))
+        wait_until(lambda: "master_link_status:up" in replica.cli("INFO", "replication"), 20)
+        wait_until(lambda: len(replica.tokens()) == 1, 20, "the token is there")
+        there = Mintctl(replica)
+        for words in READS.values():
+            stdin = files if "apply" in words else token
+            told, wanted = there.run(*words, stdin=stdin), here.run(*words, stdin=stdin)
+            assert told == wanted and "Redis" not in told.err, (told, wanted)
+        for words in WRITES.values():
+            assert "readonly" in there(*words, stdin=files, status=3).err, words
+    with RedisServer() as empty:
+        empty.cli("REPLICAOF", "127.0.0.1", "1")
+        assert Mintctl(empty).json("client", "list") == {"clients": []} and not empty.cli("EXISTS", "mintd:schema")
 
 
 @row("N-22")
