@@ -19,6 +19,7 @@ from support.inquiry import introspect, verify
 from support.mintctl import Mintctl
 from support.mintd import ASAN_OPTIONS
 from support.oauth import make_client, minted, post, row, rows, sha256_phc, unique, use, wait_until
+from support.timing import scaled
 
 HOUR = 3600
 APART = ("the clocks of this machine and of redis are apart: run NTP on both; tokens go by that of "
@@ -38,7 +39,7 @@ class Clock:
                     "FAKETIME_DONT_FAKE_MONOTONIC": "1", "ASAN_OPTIONS": ASAN_OPTIONS + BEHIND}
 
     def set(self, ahead):
-        self._file.write_text("%+d" % ahead)
+        self._file.write_text("%+.3f" % ahead)
 
 
 def skew(instance):
@@ -74,6 +75,58 @@ def test_instance_with_another_clock(start_mintd, pair, redis, tmp_path, case):
     seen = [i["seen"] for i in Mintctl(redis).json("status")["instances"] if i["name"] == name]
     assert abs(seen[0] - time.time()) < 60, seen
     odd.kill()
+
+
+def doctors_word(redis, name):
+    """Of doctor, about the clock of this instance, once its heartbeat is there."""
+    wait_until(lambda: redis.cli("GET", "mintd:instance:" + name), 10, "a heartbeat")
+    findings = json.loads(Mintctl(redis).run("doctor", "--json").out)["findings"]
+    return [f["text"] for f in findings if f["check"] == "clock" and "instance " + name in f["text"]]
+
+
+@rows("B-5-apart", ahead=1.5, behind=-1.5)
+def test_a_little_apart_is_silent(start_mintd, own_redis, tmp_path, case):
+    """A second and a half: no warning, nor does doctor say anything; the metric has it."""
+    instance = start_mintd(redis=own_redis, name="near", env=Clock(tmp_path, case).env)
+    instance.wait_for_store()
+    assert abs(skew(instance) - case) < scaled(0.2)
+    assert not doctors_word(own_redis, "near")
+    assert not instance.find_log(APART), instance.log_text
+    instance.kill()
+
+
+@rows("B-5-apart", far_ahead=3, far_behind=-3)
+def test_too_far_apart_is_told(start_mintd, own_redis, tmp_path, case):
+    """Three seconds: a warning, once; the metric and doctor have it; and that they agree again is told."""
+    clock = Clock(tmp_path, case)
+    instance = start_mintd(redis=own_redis, name="far", env=clock.env)
+    line = instance.wait_for_log(APART)
+    assert line["level"] == "warning" and abs(int(line["skew_ms"]) / 1000 - case) < scaled(0.2), line
+    instance.wait_for_store()
+    assert abs(skew(instance) - case) < scaled(0.2)
+    word, = doctors_word(own_redis, "far")
+    assert ("ahead of" if case > 0 else "behind") in word, word
+    own_redis.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    instance.wait_for_log("redis is back")
+    assert len(instance.find_log(APART)) == 1
+    clock.set(0)
+    own_redis.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    instance.wait_for_log("the clocks of this machine and of redis agree again")
+    assert abs(skew(instance)) < scaled(0.2)
+    instance.kill()
+
+
+@row("B-5-asked")
+def test_redis_is_asked_for_the_time_once_a_minute(start_mintd, own_redis):
+    """By one of the workers; not with each heartbeat."""
+    def calls(command):
+        asked = re.search(r"cmdstat_%s:calls=(\d+)" % command, own_redis.cli("INFO", "commandstats"))
+        return int(asked[1]) if asked else 0
+
+    instance = start_mintd(redis=own_redis, workers=4)
+    instance.wait_for_log("redis is connected", count=4)
+    wait_until(lambda: calls("setex") >= 2, 20, "two heartbeats")
+    assert calls("time") == 1
 
 
 @rows("B-5", forward=HOUR, back=-HOUR)
