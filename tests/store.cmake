@@ -11,6 +11,7 @@ target_compile_options(mintd_test_store PRIVATE -UNDEBUG)
 
 mintd_test(unit redis_url mintd_store)
 mintd_test(unit memory_store mintd_store mintd_test_fault)
+mintd_test(unit redis_sentinel mintd_store mintd_test_fault)
 mintd_test(unit hash mintd_base)
 mintd_test(unit cache mintd_store mintd_test_fault)
 mintd_test(unit flights mintd_store mintd_test_fault)

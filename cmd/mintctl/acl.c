@@ -83,13 +83,16 @@ static void print_rights(const struct acl *acl) {
 
 /* ---- forms ---- */
 
-/* redis-cli, with the address of --redis where it is not redis-cli's own default. */
+/* redis-cli, with the address of --redis where it is not redis-cli's own default. Behind Sentinels
+ * each Redis has users of its own. */
 static void print_client(const struct settings *settings) {
     const struct redis_url *url = &settings->redis;
     printf("redis-cli");
     if (url->is_unix) {
         printf(" -s ");
         print_quoted(url->host);
+    } else if (url->sentinel_count != 0) {
+        printf(" -h \"${REDIS_HOST:?is to be set first, to the master and then to each replica}\"");
     } else if (strcmp(settings->address, "127.0.0.1:6379") != 0) {
         printf(" -h ");
         print_quoted(url->host);

@@ -32,6 +32,8 @@ static const char *advice_for(enum store_trouble trouble) {
     case STORE_TROUBLE_DISCONNECTED:
     case STORE_TROUBLE_TIMEOUT:
         return "check that it runs there, and --redis";
+    case STORE_TROUBLE_NOMASTER:
+        return "check --redis: its Sentinels, and the name behind the '/'";
     case STORE_TROUBLE_READONLY:
         return "name the master in --redis";
     case STORE_TROUBLE_NOAUTH:
@@ -134,16 +136,18 @@ static bool open_loop(struct redis *redis) {
     uv_prepare_init(&redis->loop, &redis->prepare);
     uv_timer_init(&redis->loop, &redis->timer);
     redis->prepare.data = redis->timer.data = redis;
-    redis->store =
-        redis_store_new(&redis->loop, &(struct redis_store_options){
-                                          .url = redis->settings.redis,
-                                          .prefix = redis->settings.prefix,
-                                          .name = S("mintctl"),
-                                          .timeout_ms = TIMEOUT_MS,
-                                          .pending_max = REDIS_BATCH_MAX + 16,
-                                          .takes_replica = redis->layout != REDIS_OUR_LAYOUT,
-                                          .metrics = &redis->metrics,
-                                      });
+    redis->store = redis_store_new(
+        &redis->loop, &(struct redis_store_options){
+                          .url = redis->settings.redis,
+                          .sentinel_user = slice_of_string(redis->settings.sentinel_user),
+                          .sentinel_password = slice_of_string(redis->settings.sentinel_password),
+                          .prefix = redis->settings.prefix,
+                          .name = S("mintctl"),
+                          .timeout_ms = TIMEOUT_MS,
+                          .pending_max = REDIS_BATCH_MAX + 16,
+                          .takes_replica = redis->layout != REDIS_OUR_LAYOUT,
+                          .metrics = &redis->metrics,
+                      });
     if (redis->store == NULL) {
         uv_close((uv_handle_t *)&redis->prepare, NULL);
         uv_close((uv_handle_t *)&redis->timer, NULL);

@@ -47,14 +47,12 @@ static bool is_address(const char *host) {
 
 static void describe(struct settings *settings) {
     const struct redis_url *url = &settings->redis;
-    if (url->is_unix) {
-        snprintf(settings->address, sizeof settings->address, "%s", url->host);
-    } else {
-        const char *format = strchr(url->host, ':') == NULL ? "%s:%u" : "[%s]:%u";
-        snprintf(settings->address, sizeof settings->address, format, url->host, url->port);
-    }
+    redis_url_describe(url, settings->address, sizeof settings->address);
     settings->is_local = url->is_unix || is_loopback(url->host);
     settings->is_literal = url->is_unix || is_address(url->host);
+    for (unsigned i = 0; i < url->sentinel_count; i++) {
+        settings->is_local = is_loopback(url->sentinels[i].host) && (i == 0 || settings->is_local);
+    }
 }
 
 static enum status parse_url(struct settings *settings, const char *where, struct slice text) {
@@ -114,6 +112,56 @@ static enum status read_url(struct settings *settings, const struct arguments *a
                             : parse_url(settings, "the default", S("redis://127.0.0.1:6379"));
 }
 
+/* ---- Sentinels ---- */
+
+static enum status copy_variable(const char *variable, const char *value,
+                                 char out[REDIS_NAME_MAX]) {
+    if (strlen(value) >= REDIS_NAME_MAX) {
+        say("%s: it has 255 bytes at most", variable);
+        return STATUS_USAGE;
+    }
+    snprintf(out, REDIS_NAME_MAX, "%s", value);
+    return STATUS_DONE;
+}
+
+static enum status read_sentinel_password(struct settings *settings) {
+    const char *variable = environment_value("MINTD_REDIS_SENTINEL_PASSWORD");
+    const char *file = environment_value("MINTD_REDIS_SENTINEL_PASSWORD_FILE");
+    char *password = settings->sentinel_password;
+    size_t size = 0;
+    if (variable != NULL && file != NULL) {
+        say("MINTD_REDIS_SENTINEL_PASSWORD_FILE: the same setting is given without _FILE too: keep "
+            "one");
+        return STATUS_USAGE;
+    }
+    if (variable != NULL) {
+        return copy_variable("MINTD_REDIS_SENTINEL_PASSWORD", variable, password);
+    }
+    if (file != NULL && !input_read_file(file, password, REDIS_NAME_MAX - 1, &size)) {
+        return STATUS_USAGE;
+    }
+    password[size] = '\0';
+    return STATUS_DONE;
+}
+
+/* Of mintd's environment, where there may be some though --redis names another Redis: not used
+ * then. */
+static enum status read_sentinel(struct settings *settings) {
+    const char *user = environment_value("MINTD_REDIS_SENTINEL_USER");
+    if (settings->redis.sentinel_count == 0) {
+        return STATUS_DONE;
+    }
+    enum status status =
+        user == NULL ? STATUS_DONE
+                     : copy_variable("MINTD_REDIS_SENTINEL_USER", user, settings->sentinel_user);
+    status = status == STATUS_DONE ? read_sentinel_password(settings) : status;
+    if (status == STATUS_DONE && user != NULL && settings->sentinel_password[0] == '\0') {
+        say("MINTD_REDIS_SENTINEL_USER: give its password too, in MINTD_REDIS_SENTINEL_PASSWORD");
+        return STATUS_USAGE;
+    }
+    return status;
+}
+
 /* ---- variables that are none ---- */
 
 /* Those of mintd, which have ours among them: both programs are often given one environment. */
@@ -136,7 +184,8 @@ void settings_warn_of_variables(void) {
 enum status settings_read(struct settings *settings, const struct arguments *arguments) {
     memset(settings, 0, sizeof *settings);
     enum status status = settings_read_prefix(arguments, &settings->prefix);
-    return status == STATUS_DONE ? read_url(settings, arguments) : status;
+    status = status == STATUS_DONE ? read_url(settings, arguments) : status;
+    return status == STATUS_DONE ? read_sentinel(settings) : status;
 }
 
 void settings_fini(struct settings *settings) {

@@ -175,6 +175,18 @@ static bool apply_arguments(struct options *options, enum options_result *result
     return true;
 }
 
+static bool sentinel_settings_fit(const struct instance_options *instance) {
+    bool has_user = !slice_is_absent(instance->sentinel_user);
+    bool has_password = !slice_is_absent(instance->sentinel_password);
+    if ((has_user || has_password) && instance->redis.sentinel_count == 0) {
+        return wrong(has_user ? "--redis-sentinel-user" : "--redis-sentinel-password",
+                     "it is for Sentinels alone, and --redis names none: redis+sentinel://...");
+    }
+    return !has_user || has_password ||
+           wrong("--redis-sentinel-user", "give its password too, in MINTD_REDIS_SENTINEL_PASSWORD "
+                                          "or a file (MINTD_REDIS_SENTINEL_PASSWORD_FILE)");
+}
+
 static bool apply_defaults(struct options *options) {
     struct instance_options *instance = &options->instance;
     if (instance->listen_count == 0) {
@@ -192,9 +204,13 @@ static bool apply_defaults(struct options *options) {
                                              "own, or leave it out");
         }
     }
+    if (!sentinel_settings_fit(instance)) {
+        return false;
+    }
     char storage[ERROR_MAX];
     struct buffer error = buffer_of(storage, sizeof storage);
     return instance->store_in_memory || instance->redis.host[0] != '\0' ||
+           instance->redis.sentinel_count != 0 ||
            redis_url_parse(S("redis://127.0.0.1:6379"), &instance->redis, &error);
 }
 

@@ -95,6 +95,18 @@ static bool set_redis(struct options *o, struct slice value, struct buffer *erro
     return o->instance.store_in_memory || redis_url_parse(value, &o->instance.redis, error);
 }
 
+static bool set_sentinel_user(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.sentinel_user = value;
+    return (value.size != 0 && value.size < REDIS_NAME_MAX) ||
+           complain(error, "it is a name of 255 bytes at most");
+}
+
+static bool set_sentinel_password(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.sentinel_password = value;
+    return (value.size != 0 && value.size < REDIS_NAME_MAX) ||
+           complain(error, "it has 255 bytes at most");
+}
+
 static bool set_redis_prefix(struct options *o, struct slice value, struct buffer *error) {
     o->instance.redis_prefix = value;
     for (size_t i = 0; i < value.size; i++) {
@@ -234,9 +246,16 @@ const struct setting settings[] = {
     {"--tls-key", "MINTD_TLS_KEY", "FILE", "its key, in PEM, without a passphrase", set_tls_key,
      false, SETTING_PUBLIC},
     {"--redis", "MINTD_REDIS", "URL",
-     "redis://[user:password@]host[:port][/db], unix:///path[?db=N], or memory:\n"
+     "redis://[user:password@]host[:port][/db], unix:///path[?db=N],\n"
+     "redis+sentinel://[user:password@]host[:port],.../name[/db], or memory:\n"
      "(redis://127.0.0.1:6379)",
      set_redis, false, SETTING_MAY_HOLD_SECRET},
+    {"--redis-sentinel-user", "MINTD_REDIS_SENTINEL_USER", "NAME",
+     "whom Sentinels know; the user in the URL is for Redis alone (none)", set_sentinel_user, false,
+     SETTING_PUBLIC},
+    {"--redis-sentinel-password", "MINTD_REDIS_SENTINEL_PASSWORD", "TEXT",
+     "and its password, or that of all users (none)", set_sentinel_password, false,
+     SETTING_IS_SECRET},
     {"--redis-prefix", "MINTD_REDIS_PREFIX", "TEXT", "what all keys begin with (mintd:)",
      set_redis_prefix, false, SETTING_PUBLIC},
     {"--redis-identity", "MINTD_REDIS_IDENTITY", "ID",

@@ -23,6 +23,8 @@ struct instance_options {
     struct slice tls_certificate, tls_key; /* the files it was made of: read again when changed */
     bool store_in_memory;                  /* else Redis: */
     struct redis_url redis;
+    struct slice sentinel_user,
+        sentinel_password; /* what Sentinels are greeted with; absent: none */
     struct slice redis_prefix;
     struct slice redis_identity;   /* the one Redis that is served; absent: any */
     struct slice issuer;           /* absent: from the first listener's address */

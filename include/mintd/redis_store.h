@@ -2,8 +2,9 @@
  *
  * The link comes up by itself: resolve, connect, HELLO 3 (with AUTH), SELECT, the schema check; it
  * comes back by itself whenever it is lost, with jittered back-off from 50 ms to 500 ms. While it
- * is not up, verbs are DONE and UNKNOWN at once: no queue for a dead Redis. The process must ignore
- * SIGPIPE. */
+ * is not up, verbs are DONE and UNKNOWN at once: no queue for a dead Redis. Where Sentinels tell
+ * which Redis is the master they are asked ahead of each attempt, and one of them each second; the
+ * link leaves a master for the one that is named in its place. The process must ignore SIGPIPE. */
 #ifndef MINTD_REDIS_STORE_H
 #define MINTD_REDIS_STORE_H
 
@@ -17,20 +18,35 @@ struct uv_loop_s;
 #define REDIS_NAME_MAX 256u
 #define REDIS_SCHEMA_VERSION "1"
 
-/* Where Redis is. Own storage, no pointers. */
+#define REDIS_SENTINELS_MAX 8u
+
+struct redis_endpoint {
+    char host[REDIS_NAME_MAX];
+    unsigned port;
+};
+
+/* Where Redis is, or who tells where it is. Own storage, no pointers. */
 struct redis_url {
     bool is_unix;
-    char host[REDIS_NAME_MAX]; /* or the path of a unix socket */
+    char host[REDIS_NAME_MAX]; /* or the path of a unix socket; empty where Sentinels tell */
     unsigned port;
     unsigned database;
     char user[REDIS_NAME_MAX];     /* empty: none */
     char password[REDIS_NAME_MAX]; /* empty: none */
+    /* Sentinels, in the order of the text; none: Redis is at `host`. */
+    unsigned sentinel_count;
+    struct redis_endpoint sentinels[REDIS_SENTINELS_MAX];
+    char master[REDIS_NAME_MAX]; /* what they call it */
 };
 
-/* redis://[[user]:password@]host[:port][/db] and unix://[[user]:password@]/path[?db=N]; user and
- * password may be percent-encoded. False with one line that says what is wrong; the line never has
- * the password. */
+/* redis://[[user]:password@]host[:port][/db], unix://[[user]:password@]/path[?db=N] and
+ * redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/name[/db]; user and password, of
+ * Redis and not of Sentinel, may be percent-encoded. False with one line that says what is wrong;
+ * the line never has the password. */
 bool redis_url_parse(struct slice text, struct redis_url *url, struct buffer *error);
+/* For people: "host:port", "[v6]:port", the path of a unix socket, or "name of host:port,..."; cut
+ * where it does not fit. Without user and password. */
+void redis_url_describe(const struct redis_url *url, char *text, size_t size);
 
 /* `<prefix>identity`, a text that a Redis is given once: what was heard of it. */
 #define REDIS_IDENTITY_MAX 64u
@@ -43,6 +59,8 @@ enum redis_identity_news {
 
 struct redis_store_options {
     struct redis_url url; /* copied */
+    /* What Sentinels are greeted with: never Redis' own user. Copied; absent: none. */
+    struct slice sentinel_user, sentinel_password;
     struct slice prefix;  /* copied, 64 bytes at most; "mintd:" */
     struct slice name;    /* copied; for CLIENT SETNAME: [A-Za-z0-9._-], other bytes become '-' */
     unsigned timeout_ms;  /* of an operation */

@@ -37,6 +37,7 @@ enum store_answer { STORE_UNKNOWN, STORE_FOUND, STORE_ABSENT };
     X(OOM, "oom")                                                                                  \
     X(MISCONF, "misconf")                                                                          \
     X(MASTERDOWN, "masterdown")                                                                    \
+    X(NOMASTER, "nomaster") /* no Sentinel says where it is */                                     \
     X(NOREPLICAS, "noreplicas")                                                                    \
     X(CLUSTER, "cluster") /* MOVED, ASK, TRYAGAIN, CLUSTERDOWN of a server that was not expected   \
                              to be one */                                                          \
@@ -126,10 +127,12 @@ struct cache_metrics {
 struct store_metrics {
     struct counter answers[3]; /* by enum store_answer */
     struct counter troubles[STORE_TROUBLE_COUNT];
-    struct histogram round_trip; /* from the command to its reply */
-    struct counter link_up;      /* 1 while it can serve */
-    struct counter connects;     /* links that came up */
-    struct counter pending;      /* operations now */
+    struct histogram round_trip;   /* from the command to its reply */
+    struct counter link_up;        /* 1 while it can serve */
+    struct counter connects;       /* links that came up */
+    struct counter master_changes; /* links that were left for another master, as Sentinels said */
+    struct counter sentinels_lost; /* links to Sentinels that had answered */
+    struct counter pending;        /* operations now */
     struct cache_metrics cache;
 };
 

@@ -54,6 +54,10 @@ static void write_labelled(struct buffer *text, const char *name, const char *la
     X(store.link_up, "mintd_store_links_up", "gauge",                                              \
       "Links to the store that can serve; one a worker.")                                          \
     X(store.connects, "mintd_store_connects_total", "counter", "Links to the store that came up.") \
+    X(store.master_changes, "mintd_store_master_changes_total", "counter",                         \
+      "Links that were left because Sentinels named another master.")                              \
+    X(store.sentinels_lost, "mintd_store_sentinels_lost_total", "counter",                         \
+      "Links to Sentinels that were lost.")                                                        \
     X(store.pending, "mintd_store_operations_pending", "gauge",                                    \
       "Operations that wait for the store.")                                                       \
     X(store.cache.on, "mintd_cache_on", "gauge",                                                   \

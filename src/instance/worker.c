@@ -389,6 +389,8 @@ static struct store *open_redis(struct worker *worker, struct store_metrics *met
     const struct instance_options *instance = worker->options.instance;
     struct redis_store_options options = {
         .url = instance->redis,
+        .sentinel_user = instance->sentinel_user,
+        .sentinel_password = instance->sentinel_password,
         .prefix = instance->redis_prefix,
         .name = slice_of_string(worker->options.process->name),
         .timeout_ms = instance->redis_timeout_ms,

@@ -2,7 +2,10 @@
 #include "store/redis_link_internal.h"
 
 static void on_resolving(void *context) {
-    link_set_state(context, LINK_RESOLVING, "an attempt");
+    struct redis_link *link = context;
+    if (link->state != LINK_RESOLVING) { /* it is already where the owner had to say where */
+        link_set_state(link, LINK_RESOLVING, "an attempt");
+    }
 }
 
 static bool on_connecting(void *context) {
@@ -57,5 +60,15 @@ void link_attempt(struct redis_link *link) {
         link_retry_later(link);
         return;
     }
+    if (link->events.on_attempt == NULL) {
+        link_open(link);
+        return;
+    }
+    link_set_state(link, LINK_RESOLVING, "an attempt");
+    link->seeks = true;
+    link->events.on_attempt(link->context);
+}
+
+void link_open(struct redis_link *link) {
     stream_open(&link->stream, &link->url, link->address_turn);
 }

@@ -93,9 +93,11 @@ static void on_authenticated(void *context, const struct link_result *result) {
     ask_name(context);
 }
 
-/* Once, however many links meet it; again once HELLO was answered to all of them. */
+/* Once, however many links meet it; again once HELLO was answered to all of them. Of a Sentinel
+ * nobody has to know it. */
 static void say_resp2(struct redis_link *link, struct slice reply_to_hello) {
-    if (!link->said_resp2 && redis_told_begin(link->told, REDIS_REFUSES_HELLO)) {
+    if (!link->said_resp2 && link->peer != LINK_TO_SENTINEL &&
+        redis_told_begin(link->told, REDIS_REFUSES_HELLO)) {
         log_warning("redis refuses HELLO 3; going on in RESP2, without answers from memory",
                     LOG_STRING("redis", link->address), LOG_TEXT("reply", reply_to_hello));
     }

@@ -85,17 +85,6 @@ static void set_name(struct redis_link *link, struct slice name) {
     }
 }
 
-static void set_address(struct redis_link *link) {
-    const struct redis_url *url = &link->url;
-    const char *format = strchr(url->host, ':') != NULL ? "[%s]:%u" : "%s:%u";
-    struct buffer text = buffer_of(link->address, sizeof link->address - 1);
-    if (url->is_unix) {
-        buffer_append(&text, slice_of_string(url->host));
-    } else {
-        buffer_append_format(&text, format, url->host, url->port);
-    }
-}
-
 struct redis_link *link_new(uv_loop_t *loop, const struct link_options *options) {
     struct redis_link *link = calloc(1, sizeof *link);
     if (link == NULL) {
@@ -108,27 +97,50 @@ struct redis_link *link_new(uv_loop_t *loop, const struct link_options *options)
     link->events = *options->events;
     link->context = options->context;
     link->url = *options->url;
-    link->takes_replica = options->takes_replica;
+    link->peer = options->peer;
     link->told = options->told;
     link->loop = loop;
     link->trouble = STORE_TROUBLE_DISCONNECTED;
     link->backoff_ms = LINK_BACKOFF_FIRST_MS;
     set_name(link, options->name);
-    set_address(link);
+    redis_url_describe(&link->url, link->address, sizeof link->address);
     stream_init(&link->stream, loop, &link_stream_events, link);
-    uv_timer_init(loop, &link->timer); /* none can fail */
-    uv_timer_init(loop, &link->heart);
-    uv_idle_init(loop, &link->sleepless);
-    link->timer.data = link->heart.data = link->sleepless.data = link;
-    link->handles = 3;
     return link;
 }
 
 static void on_timer(uv_timer_t *timer);
 
-void link_start(struct redis_link *link) {
+static void begin_attempt(struct redis_link *link) {
     uv_timer_start(&link->timer, on_timer, LINK_ATTEMPT_MS, 0);
     link_attempt(link);
+}
+
+void link_start(struct redis_link *link) {
+    uv_timer_init(link->loop, &link->timer); /* none can fail */
+    uv_timer_init(link->loop, &link->heart);
+    uv_idle_init(link->loop, &link->sleepless);
+    link->timer.data = link->heart.data = link->sleepless.data = link;
+    link->handles = 3;
+    begin_attempt(link);
+}
+
+void link_hurry(struct redis_link *link) {
+    if (link->state == LINK_DOWN && stream_is_idle(&link->stream)) {
+        uv_timer_start(&link->timer, on_timer, 0, 0);
+    }
+}
+
+bool link_seeks(const struct redis_link *link) {
+    return link->seeks;
+}
+
+void link_connect_to(struct redis_link *link, const struct redis_endpoint *place) {
+    link->seeks = false;
+    link->url.sentinel_count = 0; /* it is known now */
+    link->url.port = place->port;
+    snprintf(link->url.host, sizeof link->url.host, "%s", place->host);
+    redis_url_describe(&link->url, link->address, sizeof link->address);
+    link_open(link);
 }
 
 void link_free(struct redis_link *link) {
@@ -151,6 +163,7 @@ static void on_handle_closed(uv_handle_t *handle) {
 }
 
 void link_close(struct redis_link *link, void (*on_closed)(void *), void *context) {
+    link->seeks = false;
     bool spoke = link->state == LINK_GREETING || link->state == LINK_UP;
     link->on_closed = on_closed;
     link->on_closed_context = context;
@@ -192,17 +205,42 @@ void link_take_idle(struct redis_link *link, bool had_socket) {
     maybe_closed(link);
 }
 
+/* What the log says. */
+struct words {
+    const char *field, *connected, *back, *lost, *refuses, *useless;
+};
+
+static const struct words *words_of(const struct redis_link *link) {
+    static const struct words redis = {
+        "redis",
+        "redis is connected",
+        "redis is back",
+        "redis is lost",
+        "redis refuses us; check the user, its password and its rights",
+        "redis cannot be used yet",
+    };
+    static const struct words sentinel = {
+        "sentinel",
+        "a sentinel is connected",
+        "a sentinel is back",
+        "a sentinel is lost",
+        "a sentinel refuses us; check --redis-sentinel-user and its password",
+        "a sentinel cannot be asked yet",
+    };
+    return link->peer == LINK_TO_SENTINEL ? &sentinel : &redis;
+}
+
 /* Once when it is lost, once whenever the reason changes; not for each attempt. */
 static void say_failure(struct redis_link *link, enum store_trouble trouble, const char *reason) {
     if (link->state != LINK_UP && strcmp(reason, link->reason) == 0) {
         return;
     }
     bool is_ours = trouble == STORE_TROUBLE_NOAUTH || trouble == STORE_TROUBLE_NOPERM;
-    const char *message = link->state == LINK_UP ? "redis is lost"
-                          : is_ours
-                              ? "redis refuses us; check the user, its password and its rights"
-                              : "redis cannot be used yet";
-    log_line(is_ours ? LOG_ERROR : LOG_WARNING, message, LOG_STRING("redis", link->address),
+    const struct words *words = words_of(link);
+    const char *message = link->state == LINK_UP ? words->lost
+                          : is_ours              ? words->refuses
+                                                 : words->useless;
+    log_line(is_ours ? LOG_ERROR : LOG_WARNING, message, LOG_STRING(words->field, link->address),
              LOG_STRING("trouble", store_trouble_name(trouble)), LOG_STRING("reason", reason),
              LOG_END);
     snprintf(link->reason, sizeof link->reason, "%s", reason);
@@ -211,6 +249,7 @@ static void say_failure(struct redis_link *link, enum store_trouble trouble, con
 static void go_down(struct redis_link *link, enum store_trouble trouble, const char *reason) {
     enum link_state before = link->state;
     link_set_state(link, LINK_DOWN, reason);
+    link->seeks = false;
     link->trouble = trouble;
     uv_timer_stop(&link->timer);
     uv_timer_stop(&link->heart);
@@ -244,16 +283,17 @@ void link_try_anew(struct redis_link *link, const char *reason) {
 }
 
 void link_set_up(struct redis_link *link) {
+    const struct words *words = words_of(link);
     link_set_state(link, LINK_UP, "greeted");
     link->up_ms = uv_now(link->loop);
     link->reason[0] = '\0';
     uv_timer_stop(&link->timer);
     heart_start(link);
     if (link->has_been_up) {
-        log_info("redis is back", LOG_STRING("redis", link->address),
+        log_info(words->back, LOG_STRING(words->field, link->address),
                  LOG_NUMBER("away_ms", link->up_ms - link->lost_ms));
     } else {
-        log_info("redis is connected", LOG_STRING("redis", link->address));
+        log_info(words->connected, LOG_STRING(words->field, link->address));
     }
     link->has_been_up = true;
 }
@@ -264,10 +304,14 @@ static void on_timer(uv_timer_t *timer) {
     struct redis_link *link = timer->data;
     switch (link->state) {
     case LINK_DOWN:
-        link_start(link);
+        begin_attempt(link);
         break;
     case LINK_RESOLVING:
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, "its name was not resolved within 2 s");
+        if (link->seeks) {
+            link_fail(link, STORE_TROUBLE_NOMASTER, link->events.why_nowhere(link->context));
+        } else {
+            link_fail(link, STORE_TROUBLE_DISCONNECTED, "its name was not resolved within 2 s");
+        }
         break;
     case LINK_CONNECTING:
         link_fail(link, STORE_TROUBLE_DISCONNECTED, "it did not accept within 2 s");

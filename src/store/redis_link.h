@@ -45,7 +45,18 @@ const char *link_state_name(enum link_state state);
 
 struct redis_link;
 
+/* Whom a link is to. */
+enum link_peer {
+    LINK_TO_MASTER,
+    LINK_TO_ANY, /* a replica is as good as a master */
+    LINK_TO_SENTINEL,
+};
+
 struct link_events {
+    /* Where the owner says which Redis it is: RESOLVING, an attempt begins. It calls
+     * link_connect_to(), now or within LINK_ATTEMPT_MS, or link_fail(). NULL: the url says it. */
+    void (*on_attempt)(void *context);
+    const char *(*why_nowhere)(void *context); /* it has not said in time */
     /* Authenticated, the database selected, nothing else sent: time for what the owner needs, then
      * link_set_up() or link_fail(). */
     void (*on_greeting)(void *context);
@@ -59,8 +70,8 @@ struct link_options {
     const struct redis_url *url; /* copied */
     struct slice name;           /* copied; for CLIENT SETNAME */
     unsigned pending_max;        /* commands that wait; 0: LINK_PENDING_DEFAULT */
-    bool takes_replica;          /* a replica is as good as a master */
-    struct redis_told *told;     /* outlives the link; NULL: there is no other link */
+    enum link_peer peer;
+    struct redis_told *told; /* outlives the link; NULL: there is no other link */
     const struct link_events *events;
     void *context;
 };
@@ -78,13 +89,20 @@ struct link_handler {
     unsigned replies; /* how many come; the handler gets the last (MULTI ... EXEC) */
 };
 
-/* NULL: no memory, or the loop refuses. */
+/* NULL: no memory. */
 struct redis_link *link_new(struct uv_loop_s *loop, const struct link_options *options);
+/* The first attempt; from now on it is to be closed ahead of link_free(). */
 void link_start(struct redis_link *link);
+/* An attempt waits for the owner, who is to say where it leads. */
+bool link_seeks(const struct redis_link *link);
+/* DOWN, between two attempts: the next one begins on a later turn, without the rest of the wait. */
+void link_hurry(struct redis_link *link);
+/* Of one that seeks: there. */
+void link_connect_to(struct redis_link *link, const struct redis_endpoint *place);
 /* on_closed is called once, on a later turn, after everything that waits was answered. Where the
  * system's resolver is at work it is awaited (it has a limit of its own): it cannot be stopped. */
 void link_close(struct redis_link *link, void (*on_closed)(void *), void *context);
-void link_free(struct redis_link *link); /* after on_closed */
+void link_free(struct redis_link *link); /* after on_closed, or before link_start() */
 
 enum link_state link_state(const struct redis_link *link);
 /* NONE while UP; else why not. */

@@ -49,10 +49,11 @@ struct redis_link {
     struct link_events events;
     void *context;
     struct redis_url url;
-    bool takes_replica;
+    enum link_peer peer;
     struct redis_told *told;
     char name[REDIS_NAME_MAX];
     char address[REDIS_NAME_MAX + 8]; /* for the log */
+    bool seeks;                       /* RESOLVING: the owner is to say where the attempt leads */
 
     /* life */
     uv_loop_t *loop;
@@ -105,6 +106,8 @@ void link_take_idle(struct redis_link *link, bool had_socket);
 extern const struct stream_events link_stream_events;
 /* DOWN, without a socket, the attempt's timer running: leads to GREETING or to link_fail(). */
 void link_attempt(struct redis_link *link);
+/* The one that link->url names. */
+void link_open(struct redis_link *link);
 
 /* redis_traffic.c */
 bool traffic_init(struct redis_link *link, unsigned pending_max);

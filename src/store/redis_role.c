@@ -83,7 +83,7 @@ static void on_verdict(struct redis_link *link, enum verdict verdict) {
         end_well(link);
         break;
     case VERDICT_REPLICA:
-        if (link->takes_replica) {
+        if (link->peer != LINK_TO_MASTER) {
             end_well(link);
             break;
         }

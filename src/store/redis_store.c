@@ -26,6 +26,9 @@ static void redis_flush(struct store *base) {
     if (link_flush(store->link, turn_brought_some(store))) {
         flights_take_off(&store->memory.flights);
     }
+    if (store->sentinels != NULL) {
+        sentinels_flush(store->sentinels);
+    }
 }
 
 static enum store_trouble redis_trouble(const struct store *base) {
@@ -53,6 +56,9 @@ static void on_identity_timer(uv_timer_t *timer) {
 
 static void set_link_up(struct redis_store *store) {
     link_set_up(store->link);
+    if (store->sentinels != NULL) {
+        sentinels_found(store->sentinels);
+    }
     counter_add(&store->metrics->connects, 1);
     if (store->identity.seed[0] != '\0') {
         uv_timer_start(&store->identity_timer, on_identity_timer, REDIS_IDENTITY_MS,
@@ -159,6 +165,67 @@ static void on_push(void *context, const struct reply *push) {
 static const struct link_events link_events = {
     .on_greeting = on_greeting, .on_down = on_down, .on_push = on_push};
 
+/* ---- where the master is ---- */
+
+static void seek(struct redis_store *store) {
+    const struct redis_endpoint *master = sentinels_master(store->sentinels);
+    if (master != NULL) {
+        link_connect_to(store->link, master);
+    } else if (sentinels_deny(store->sentinels)) {
+        link_fail(store->link, STORE_TROUBLE_NOMASTER, sentinels_reason(store->sentinels));
+    }
+}
+
+static void on_attempt(void *context) {
+    struct redis_store *store = context;
+    sentinels_seek(store->sentinels);
+    seek(store);
+}
+
+static void on_sentinel_told(void *context) {
+    struct redis_store *store = context;
+    enum link_state state = link_state(store->link);
+    if (link_seeks(store->link)) {
+        seek(store);
+    } else if (sentinels_agree(store->sentinels)) {
+        return;
+    } else if (state == LINK_DOWN) {
+        link_hurry(store->link);
+    } else {
+        if (state == LINK_UP) {
+            counter_add(&store->metrics->master_changes, 1);
+        }
+        link_fail(store->link, STORE_TROUBLE_DISCONNECTED, "the Sentinels name another master");
+    }
+}
+
+static const char *why_nowhere(void *context) {
+    return sentinels_reason(((struct redis_store *)context)->sentinels);
+}
+
+static const struct link_events sought_link_events = {.on_attempt = on_attempt,
+                                                      .why_nowhere = why_nowhere,
+                                                      .on_greeting = on_greeting,
+                                                      .on_down = on_down,
+                                                      .on_push = on_push};
+
+static bool init_sentinels(struct redis_store *store, uv_loop_t *loop,
+                           const struct redis_store_options *options) {
+    if (options->url.sentinel_count == 0) {
+        return true;
+    }
+    store->sentinels =
+        sentinels_new(loop, &(struct sentinels_options){.url = &options->url,
+                                                        .user = options->sentinel_user,
+                                                        .password = options->sentinel_password,
+                                                        .name = options->name,
+                                                        .metrics = options->metrics,
+                                                        .told = options->told,
+                                                        .on_told = on_sentinel_told,
+                                                        .context = store});
+    return store->sentinels != NULL;
+}
+
 /* ---- close ---- */
 
 static void part_closed(struct redis_store *store) {
@@ -171,7 +238,7 @@ void redis_part_closed(uv_handle_t *handle) {
     part_closed(handle->data);
 }
 
-static void on_link_closed(void *context) {
+static void on_part_closed(void *context) {
     part_closed(context);
 }
 
@@ -181,7 +248,11 @@ static void redis_close(struct store *base, void (*on_closed)(void *), void *con
     store->on_closed_context = context;
     store->closing = true;
     store->open_parts = 7;
-    link_close(store->link, on_link_closed, store);
+    link_close(store->link, on_part_closed, store);
+    if (store->sentinels != NULL) {
+        store->open_parts++;
+        sentinels_close(store->sentinels, on_part_closed, store);
+    }
     store->deadlines.timer.data = store->schema_timer.data = store->identity_timer.data = store;
     redis_clock_close(&store->clock, store, redis_part_closed);
     uv_close((uv_handle_t *)&store->schema_timer, redis_part_closed);
@@ -193,6 +264,7 @@ static void redis_close(struct store *base, void (*on_closed)(void *), void *con
 static void redis_free(struct store *base) {
     struct redis_store *store = redis_store_of(base);
     link_free(store->link);
+    sentinels_free(store->sentinels);
     memory_fini(store);
     free(store);
 }
@@ -248,17 +320,20 @@ struct store *redis_store_new(uv_loop_t *loop, const struct redis_store_options 
         .url = &options->url,
         .name = options->name,
         .pending_max = options->pending_max,
-        .takes_replica = options->takes_replica,
+        .peer = options->takes_replica ? LINK_TO_ANY : LINK_TO_MASTER,
         .told = options->told,
-        .events = &link_events,
+        .events = options->url.sentinel_count == 0 ? &link_events : &sought_link_events,
         .context = store,
     };
     store->base.verbs = &verbs;
     store->loop = loop;
     store->metrics = options->metrics;
     store->told = options->told;
-    store->link = memory_init(store, options) ? link_new(loop, &link_options) : NULL;
+    store->link = memory_init(store, options) && init_sentinels(store, loop, options)
+                      ? link_new(loop, &link_options)
+                      : NULL;
     if (store->link == NULL) {
+        sentinels_free(store->sentinels);
         memory_fini(store);
         free(store);
         return NULL;
@@ -276,6 +351,9 @@ struct store *redis_store_new(uv_loop_t *loop, const struct redis_store_options 
                                           .only_reads = options->takes_replica,
                                           .on_checked = on_schema_checked,
                                           .context = store};
+    if (store->sentinels != NULL) {
+        sentinels_start(store->sentinels);
+    }
     link_start(store->link);
     return &store->base;
 }

@@ -14,6 +14,7 @@
 #include "store/redis_identity.h"
 #include "store/redis_link.h"
 #include "store/redis_schema.h"
+#include "store/redis_sentinel.h"
 
 #define PREFIX_MAX 64u
 
@@ -44,6 +45,7 @@ struct redis_store {
     struct store base;
     uv_loop_t *loop;
     struct redis_link *link;
+    struct sentinels *sentinels; /* NULL: the URL says where Redis is */
     struct deadlines deadlines;
     struct store_metrics *metrics;
     char prefix_text[PREFIX_MAX];

@@ -1,8 +1,11 @@
 /* Where Redis is, from one line of text. What is wrong is said without repeating the text: it may
  * hold a password. */
+#include "mintd/buffer.h"
 #include "mintd/redis_store.h"
+#include <stdio.h>
 
-#define DEFAULT_PORT 6379u
+#define REDIS_PORT 6379u
+#define SENTINEL_PORT 26379u
 #define DATABASE_MAX 1000000u
 #define UNIX_PATH_MAX 107u /* sun_path, without its NUL */
 
@@ -99,16 +102,17 @@ static bool parse_database(struct slice text, struct redis_url *url, struct buff
     return true;
 }
 
-static bool parse_port(struct slice text, struct redis_url *url, struct buffer *error) {
+static bool parse_port(struct slice text, unsigned *port, struct buffer *error) {
     unsigned long long number = 0;
     if (text.size < 2 || !slice_to_number(slice_skip(text, 1), 65535, &number) || number == 0) {
         return fail(error, "the port is not a number from 1 to 65535");
     }
-    url->port = (unsigned)number;
+    *port = (unsigned)number;
     return true;
 }
 
-static bool parse_host(struct slice text, struct redis_url *url, struct buffer *error) {
+/* host[:port], into a host of REDIS_NAME_MAX bytes; *port is the one that needs no word before. */
+static bool parse_host(struct slice text, char *into, unsigned *port, struct buffer *error) {
     struct slice rest = text, host;
     if (text.size != 0 && text.data[0] == '[') {
         rest = slice_skip(text, 1);
@@ -120,23 +124,24 @@ static bool parse_host(struct slice text, struct redis_url *url, struct buffer *
     } else {
         host = cut(&rest, ":");
     }
-    if (host.size == 0 || !copy(host, url->host)) {
+    if (host.size == 0 || !copy(host, into)) {
         return fail(error, "the host is missing or longer than 255 bytes");
     }
-    url->port = DEFAULT_PORT;
     if (rest.size == 0) {
         return true;
     }
     if (rest.data[0] != ':') {
         return fail(error, "behind the host comes a ':' and the port, or a '/' and the database");
     }
-    return parse_port(rest, url, error);
+    return parse_port(rest, port, error);
 }
 
 /* Behind "redis://". */
 static bool parse_tcp(struct slice rest, struct redis_url *url, struct buffer *error) {
     struct slice authority = cut(&rest, "/?#");
-    if (!take_user(&authority, url, error) || !parse_host(authority, url, error)) {
+    url->port = REDIS_PORT;
+    if (!take_user(&authority, url, error) ||
+        !parse_host(authority, url->host, &url->port, error)) {
         return false;
     }
     if (rest.size <= 1 && (rest.size == 0 || rest.data[0] == '/')) {
@@ -147,6 +152,46 @@ static bool parse_tcp(struct slice rest, struct redis_url *url, struct buffer *e
                            "'#' in a password is written %2F, %3F or %23");
     }
     return parse_database(slice_skip(rest, 1), url, error);
+}
+
+/* "host[:port],host[:port]..." */
+static bool parse_sentinels(struct slice list, struct redis_url *url, struct buffer *error) {
+    do {
+        struct slice one = cut(&list, ",");
+        if (url->sentinel_count == REDIS_SENTINELS_MAX) {
+            return fail(error, "8 Sentinels at most");
+        }
+        struct redis_endpoint *sentinel = &url->sentinels[url->sentinel_count++];
+        sentinel->port = SENTINEL_PORT;
+        if (!parse_host(one, sentinel->host, &sentinel->port, error)) {
+            return false;
+        }
+        if (list.size == 1) {
+            return fail(error, "behind the last ',' comes no Sentinel");
+        }
+        list = slice_skip(list, list.size == 0 ? 0 : 1);
+    } while (list.size != 0);
+    return true;
+}
+
+/* Behind "redis+sentinel://". */
+static bool parse_sentinel_form(struct slice rest, struct redis_url *url, struct buffer *error) {
+    struct slice authority = cut(&rest, "/?#");
+    if (!take_user(&authority, url, error) || !parse_sentinels(authority, url, error)) {
+        return false;
+    }
+    rest = slice_skip(rest, rest.size != 0 && rest.data[0] == '/' ? 1 : 0);
+    struct slice name = cut(&rest, "/?#");
+    if (name.size == 0 || !percent_decode(name, url->master)) {
+        return fail(error, "behind the Sentinels comes a '/' and what they call the master: "
+                           "redis+sentinel://h1,h2,h3/mymaster");
+    }
+    if (rest.size <= 1 && (rest.size == 0 || rest.data[0] == '/')) {
+        return true;
+    }
+    return rest.data[0] == '/'
+               ? parse_database(slice_skip(rest, 1), url, error)
+               : fail(error, "nothing but a '/' and the database may follow the master's name");
 }
 
 /* Behind "unix://". */
@@ -193,10 +238,37 @@ bool redis_url_parse(struct slice text, struct redis_url *url, struct buffer *er
         return fail(error, "rediss:// (TLS) is not supported by this version; use redis:// or "
                            "unix://");
     }
-    if (take_scheme(&text, S("redis+sentinel://")) || take_scheme(&text, S("redis+cluster://"))) {
-        return fail(error, "redis+sentinel:// and redis+cluster:// are not supported by this "
-                           "version; use redis:// or unix://");
+    if (take_scheme(&text, S("redis+sentinel://"))) {
+        return parse_sentinel_form(text, url, error);
     }
-    return fail(error, "it must be redis://[[user]:password@]host[:port][/db] or "
-                       "unix://[[user]:password@]/path[?db=N]");
+    if (take_scheme(&text, S("redis+cluster://"))) {
+        return fail(error, "redis+cluster:// is not supported by this version; use redis://, "
+                           "redis+sentinel:// or unix://");
+    }
+    return fail(error, "it must be redis://[[user]:password@]host[:port][/db], "
+                       "unix://[[user]:password@]/path[?db=N] or "
+                       "redis+sentinel://[[user]:password@]host[:port],.../name[/db]");
+}
+
+/* ---- for people ---- */
+
+static void append_endpoint(struct buffer *text, const char *host, unsigned port) {
+    bool is_v6 = strchr(host, ':') != NULL;
+    buffer_append_format(text, is_v6 ? "[%s]:%u" : "%s:%u", host, port);
+}
+
+void redis_url_describe(const struct redis_url *url, char *text, size_t size) {
+    struct buffer out = buffer_of(text, size - 1);
+    if (url->is_unix) {
+        buffer_append(&out, slice_of_string(url->host));
+    } else if (url->sentinel_count == 0) {
+        append_endpoint(&out, url->host, url->port);
+    } else {
+        buffer_append_format(&out, "%s of ", url->master);
+        for (unsigned i = 0; i < url->sentinel_count; i++) {
+            buffer_append(&out, i == 0 ? S("") : S(","));
+            append_endpoint(&out, url->sentinels[i].host, url->sentinels[i].port);
+        }
+    }
+    text[out.size] = '\0';
 }

@@ -18,26 +18,32 @@ static bool parse(struct slice text, struct redis_url *url) {
     return parsed;
 }
 
+#define PLACE(unix, the_host, the_port, db, the_user, pw)                                          \
+    {                                                                                              \
+        .is_unix = unix, .host = the_host, .port = the_port, .database = db, .user = the_user,     \
+        .password = pw                                                                             \
+    }
+
 static void test_good_urls(void **state) {
     static const struct {
         struct slice text;
         struct redis_url url;
     } cases[] = {
-        {SLICE("redis://localhost"), {false, "localhost", 6379, 0, "", ""}},
-        {SLICE("redis://localhost/"), {false, "localhost", 6379, 0, "", ""}},
-        {SLICE("REDIS://h:1"), {false, "h", 1, 0, "", ""}},
-        {SLICE("redis://127.0.0.1:6380/3"), {false, "127.0.0.1", 6380, 3, "", ""}},
-        {SLICE("redis://[::1]:7000/0"), {false, "::1", 7000, 0, "", ""}},
-        {SLICE("redis://[fe80::1]"), {false, "fe80::1", 6379, 0, "", ""}},
-        {SLICE("redis://:secret@h"), {false, "h", 6379, 0, "", "secret"}},
-        {SLICE("redis://svc:secret@h:65535/15"), {false, "h", 65535, 15, "svc", "secret"}},
-        {SLICE("redis://s%40c:p%3A%2f%25@h"), {false, "h", 6379, 0, "s@c", "p:/%"}},
-        {SLICE("redis://svc:p@ss:word@h"), {false, "h", 6379, 0, "svc", "p@ss:word"}},
-        {SLICE("redis://svc:p+w@h"), {false, "h", 6379, 0, "svc", "p+w"}},
-        {SLICE("unix:///run/redis.sock"), {true, "/run/redis.sock", 0, 0, "", ""}},
-        {SLICE("unix:///run/redis.sock?db=7"), {true, "/run/redis.sock", 0, 7, "", ""}},
-        {SLICE("unix://:pw@/r@d/s"), {true, "/r@d/s", 0, 0, "", "pw"}},
-        {SLICE("unix://u:pw@/r?db=0"), {true, "/r", 0, 0, "u", "pw"}},
+        {SLICE("redis://localhost"), PLACE(false, "localhost", 6379, 0, "", "")},
+        {SLICE("redis://localhost/"), PLACE(false, "localhost", 6379, 0, "", "")},
+        {SLICE("REDIS://h:1"), PLACE(false, "h", 1, 0, "", "")},
+        {SLICE("redis://127.0.0.1:6380/3"), PLACE(false, "127.0.0.1", 6380, 3, "", "")},
+        {SLICE("redis://[::1]:7000/0"), PLACE(false, "::1", 7000, 0, "", "")},
+        {SLICE("redis://[fe80::1]"), PLACE(false, "fe80::1", 6379, 0, "", "")},
+        {SLICE("redis://:secret@h"), PLACE(false, "h", 6379, 0, "", "secret")},
+        {SLICE("redis://svc:secret@h:65535/15"), PLACE(false, "h", 65535, 15, "svc", "secret")},
+        {SLICE("redis://s%40c:p%3A%2f%25@h"), PLACE(false, "h", 6379, 0, "s@c", "p:/%")},
+        {SLICE("redis://svc:p@ss:word@h"), PLACE(false, "h", 6379, 0, "svc", "p@ss:word")},
+        {SLICE("redis://svc:p+w@h"), PLACE(false, "h", 6379, 0, "svc", "p+w")},
+        {SLICE("unix:///run/redis.sock"), PLACE(true, "/run/redis.sock", 0, 0, "", "")},
+        {SLICE("unix:///run/redis.sock?db=7"), PLACE(true, "/run/redis.sock", 0, 7, "", "")},
+        {SLICE("unix://:pw@/r@d/s"), PLACE(true, "/r@d/s", 0, 0, "", "pw")},
+        {SLICE("unix://u:pw@/r?db=0"), PLACE(true, "/r", 0, 0, "u", "pw")},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -49,6 +55,56 @@ static void test_good_urls(void **state) {
         assert_int_equal(url.database, cases[i].url.database);
         assert_string_equal(url.user, cases[i].url.user);
         assert_string_equal(url.password, cases[i].url.password);
+        assert_int_equal(url.sentinel_count, 0);
+    }
+}
+
+static void test_sentinels(void **state) {
+    static const struct {
+        struct slice text;
+        const char *described, *user, *password;
+        unsigned database;
+    } cases[] = {
+        {SLICE("redis+sentinel://h/m"), "m of h:26379", "", "", 0},
+        {SLICE("Redis+Sentinel://h1,h2:1,[::1],[::2]:7/my.master/"),
+         "my.master of h1:26379,h2:1,[::1]:26379,[::2]:7", "", "", 0},
+        {SLICE("redis+sentinel://u%2C:p%40,w@h1,10.0.0.2/m/15"), "m of h1:26379,10.0.0.2:26379",
+         "u,", "p@,w", 15},
+        {SLICE("redis+sentinel://1,2,3,4,5,6,7,8/m"),
+         "m of 1:26379,2:26379,3:26379,4:26379,5:26379,6:26379,7:26379,8:26379", "", "", 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct redis_url url;
+        char described[200];
+        assert_true(parse(cases[i].text, &url));
+        redis_url_describe(&url, described, sizeof described);
+        assert_string_equal(described, cases[i].described);
+        assert_string_equal(url.user, cases[i].user);
+        assert_string_equal(url.password, cases[i].password);
+        assert_int_equal(url.database, cases[i].database);
+        assert_string_equal(url.host, "");
+        redis_url_describe(&url, described, 8); /* cut, within its room */
+        assert_true(strlen(described) < 8);
+    }
+}
+
+static void test_described_places(void **state) {
+    static const struct {
+        struct slice text;
+        const char *described;
+    } cases[] = {
+        {SLICE("redis://user:secret@h"), "h:6379"},
+        {SLICE("redis://[::1]:7000/3"), "[::1]:7000"},
+        {SLICE("unix://:secret@/run/redis.sock?db=7"), "/run/redis.sock"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct redis_url url;
+        char described[64];
+        assert_true(parse(cases[i].text, &url));
+        redis_url_describe(&url, described, sizeof described);
+        assert_string_equal(described, cases[i].described);
     }
 }
 
@@ -62,7 +118,18 @@ static void test_bad_urls_say_why(void **state) {
         {SLICE("http://h"), "it must be redis://"},
         {SLICE("redis:/h"), "it must be redis://"},
         {SLICE("rediss://h"), "not supported by this version"},
-        {SLICE("redis+sentinel://a,b/m"), "not supported by this version"},
+        {SLICE("redis+sentinel://a,b"), "what they call the master"},
+        {SLICE("redis+sentinel://a,b/"), "what they call the master"},
+        {SLICE("redis+sentinel:///m"), "host is missing"},
+        {SLICE("redis+sentinel://a,,b/m"), "host is missing"},
+        {SLICE("redis+sentinel://a,/m"), "comes no Sentinel"},
+        {SLICE("redis+sentinel://a:0/m"), "port"},
+        {SLICE("redis+sentinel://a/m/x"), "database is not a number"},
+        {SLICE("redis+sentinel://a/m?db=1"), "may follow the master's name"},
+        {SLICE("redis+sentinel://a/m/1/2"), "database is not a number"},
+        {SLICE("redis+sentinel://a/m%"), "what they call the master"},
+        {SLICE("redis+sentinel://1,2,3,4,5,6,7,8,9/m"), "8 Sentinels at most"},
+        {SLICE("redis+sentinel://u:secret%zz@a/m"), "malformed %XX"},
         {SLICE("redis+cluster://a,b"), "not supported by this version"},
         {SLICE("redis://"), "host is missing"},
         {SLICE("redis://:6379"), "host is missing"},
@@ -130,9 +197,10 @@ static void test_lengths(void **state) {
 /* Every beginning of a good text: it says yes or no, and reads nothing behind its end. */
 static void test_every_prefix(void **state) {
     static const char *const texts[] = {"redis://us%41er:pa%42ss@[::1]:6379/12",
-                                        "unix://user:pass@/run/redis.sock?db=3"};
+                                        "unix://user:pass@/run/redis.sock?db=3",
+                                        "redis+sentinel://us%41er:pa%42ss@h:1,[::1],h3/m/3"};
     (void)state;
-    for (size_t t = 0; t < 2; t++) {
+    for (size_t t = 0; t < 3; t++) {
         for (size_t size = 0; size <= strlen(texts[t]); size++) {
             struct redis_url url;
             char *copy = test_malloc(size + 1);
@@ -147,10 +215,9 @@ static void test_every_prefix(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_urls),
-        cmocka_unit_test(test_bad_urls_say_why),
-        cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_good_urls),        cmocka_unit_test(test_sentinels),
+        cmocka_unit_test(test_described_places), cmocka_unit_test(test_bad_urls_say_why),
+        cmocka_unit_test(test_lengths),          cmocka_unit_test(test_every_prefix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

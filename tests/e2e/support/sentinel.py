@@ -1,0 +1,260 @@
+"""Sentinels: real ones around a master and its replica, and one that says what a test wants.
+
+    with Sentinels() as group:      # a master, a replica, three Sentinels that know both
+        group.url                   # redis+sentinel://...
+        group.master, group.replica # RedisServers, by what they are now
+        group.fail_over()           # as an operator asks for it; returns once all Sentinels agree
+    with FakeSentinel() as fake:    # fake.answers("mymaster", port, epoch=3)
+"""
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+
+from .clients import token_key
+from .oauth import wait_until
+from .process import leashed
+from .redis_server import RedisServer, RespConnection, free_port
+
+NAME = "mymaster"
+DOWN_AFTER_MS = 1000
+
+
+class Sentinel:
+    """One, on a port and a socket of its own."""
+
+    def __init__(self, redis_port, quorum=2, config=()):
+        self.directory = tempfile.mkdtemp(prefix="mintd-e2e-sentinel-")
+        self.socket_path = os.path.join(self.directory, "sentinel.sock")
+        self._program = os.path.join(self.directory, "redis-sentinel")
+        self._file = os.path.join(self.directory, "sentinel.conf")
+        self.port = free_port()
+        real = shutil.which("redis-server") or shutil.which("redis-check-rdb")
+        os.symlink(real, self._program)
+        monitor = [] if redis_port is None else ["sentinel monitor %s 127.0.0.1 %d %d" % (NAME, redis_port, quorum),
+                                                 *self.timing()]
+        with open(self._file, "w", encoding="ascii") as file:
+            file.write("\n".join(["port %d" % self.port, "bind 127.0.0.1", "unixsocket " + self.socket_path,
+                                  "dir " + self.directory, *monitor, *config]) + "\n")
+        self._process = None
+        self._password = None
+        self.start()
+
+    @staticmethod
+    def timing():
+        return ["sentinel down-after-milliseconds %s %d" % (NAME, DOWN_AFTER_MS),
+                "sentinel failover-timeout %s 4000" % NAME]
+
+    def start(self):
+        self._process = subprocess.Popen(leashed(self._program, self._file), stdin=subprocess.DEVNULL,
+                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        output = []
+        for line in self._process.stdout:
+            output.append(line)
+            if re.search(rb"Sentinel ID is|Sentinel new configuration saved", line):
+                threading.Thread(target=self._swallow, args=(self._process.stdout,), daemon=True).start()
+                break
+        else:
+            raise RuntimeError("redis-sentinel did not start: " + b"".join(output).decode())
+
+    @staticmethod
+    def _swallow(pipe):
+        for _ in pipe:
+            pass
+
+    def authenticate(self, *words):
+        self._password = words
+
+    def cli(self, *arguments):
+        connection = RespConnection(self.socket_path)
+        try:
+            if self._password:
+                connection.command("AUTH", *self._password)
+            return connection.command(*arguments)
+        finally:
+            connection.close()
+
+    def names(self):
+        """The port of the master that it names."""
+        return int(self.cli("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)[1])
+
+    def state(self):
+        flat = self.cli("SENTINEL", "MASTER", NAME)
+        return dict(zip(flat[::2], flat[1::2]))
+
+    def pause(self):
+        self._process.send_signal(19)
+
+    def resume(self):
+        self._process.send_signal(18)
+
+    def kill(self):
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def close(self):
+        self.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Sentinels:
+    def __init__(self, count=3, **more):
+        self._servers = [RedisServer("--repl-diskless-sync-delay", "0") for _ in range(2)]
+        first, second = self._servers
+        second.cli("REPLICAOF", "127.0.0.1", str(first.port))
+        wait_until(lambda: "master_link_status:up" in second.cli("INFO", "replication"), 20, "the replica")
+        self.each = [Sentinel(first.port, **more) for _ in range(count)]
+        wait_until(self.are_ready, 20, "the Sentinels know each other and the replica")
+
+    def are_ready(self):
+        others = str(len(self.each) - 1)
+        return all(state["num-other-sentinels"] == others and state["num-slaves"] == "1" and state["flags"] == "master"
+                   for state in (sentinel.state() for sentinel in self.each))
+
+    def _server(self, port):
+        return next(server for server in self._servers if server.port == port)
+
+    @staticmethod
+    def ask(server, *arguments):
+        """Over a connection of its own: Sentinels close those of a Redis whose role they change."""
+        connection = RespConnection(server.socket_path)
+        try:
+            return connection.command(*arguments)
+        finally:
+            connection.close()
+
+    def has_copy(self, server, *tokens):
+        return lambda: self.ask(server, "EXISTS", *map(token_key, tokens)) == len(tokens)
+
+    @property
+    def url(self):
+        return self.url_of(*self.each)
+
+    @staticmethod
+    def url_of(*sentinels, name=NAME):
+        return "redis+sentinel://%s/%s" % (",".join("127.0.0.1:%d" % one.port for one in sentinels), name)
+
+    @property
+    def master(self):
+        return self._server(self.each[0].names())
+
+    @property
+    def replica(self):
+        return next(server for server in self._servers if server is not self.master)
+
+    def agree_on(self, server):
+        return all(sentinel.names() == server.port for sentinel in self.each)
+
+    def wait_until_named(self, server):
+        """By one of them. One that found no majority tries again after twice its failover-timeout."""
+        wait_until(lambda: any(sentinel.names() == server.port for sentinel in self.each), 15,
+                   "a Sentinel names the new master")
+
+    def settle(self):
+        """Until the replica copies from the master, and all are ready for the next fail-over."""
+        def settled():
+            try:
+                return self.are_ready() and "master_link_status:up" in self.ask(self.replica, "INFO", "replication")
+            except OSError:  # its role is being changed right now
+                return False
+
+        wait_until(settled, 30, "the old master is a replica")
+
+    def fail_over(self):
+        """The one asked for it leads; the others hear of it within seconds."""
+        promoted, old = self.replica, self.master
+        # It is busy with the last one for a while.
+        wait_until(lambda: self._asked(), 20, "a Sentinel that begins a fail-over")
+        wait_until(lambda: self.agree_on(promoted), 20, "the Sentinels agree")
+        self.ask(old, "REPLICAOF", "127.0.0.1", promoted.port)  # they would do so ten seconds later
+
+    def _asked(self):
+        try:
+            return self.each[0].cli("SENTINEL", "FAILOVER", NAME) == "OK"
+        except Exception as refused:  # the reply is an error: INPROG, NOGOODSLAVE
+            assert "INPROG" in str(refused) or "NOGOODSLAVE" in str(refused), refused
+            return False
+
+    def close(self):
+        for one in [*self.each, *self._servers]:
+            one.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class FakeSentinel:
+    """Says of every name what the test sets: an address and an epoch; None: it knows no such name."""
+
+    def __init__(self, host="127.0.0.1", port=None, epoch=0):
+        self.host, self.master_port, self.epoch = host, port, epoch
+        self.error = None
+        self.commands = []
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._connections = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def names(self, port, epoch):
+        with self._lock:
+            self.master_port, self.epoch = port, epoch
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._connections.append(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        stream = connection.makefile("rb")
+        try:
+            while head := stream.readline():
+                words = []
+                for _ in range(int(head[1:])):
+                    size = int(stream.readline()[1:])
+                    words.append(stream.read(size + 2)[:-2].decode())
+                connection.sendall(self._reply(words).encode())
+        except (OSError, ValueError):
+            pass
+
+    def _reply(self, words):
+        with self._lock:
+            self.commands.append(words)
+            if words[0] == "HELLO":
+                return "%2\r\n+role\r\n+sentinel\r\n+proto\r\n:3\r\n"
+            if words[0] != "SENTINEL":
+                return "+OK\r\n"
+            if self.error:
+                return "-%s\r\n" % self.error
+            if words[1] == "MASTER":
+                return ("-ERR No such master with that name\r\n" if self.master_port is None else
+                        "%%1\r\n+config-epoch\r\n+%d\r\n" % self.epoch)
+            return ("_\r\n" if self.master_port is None else
+                    "*2\r\n+%s\r\n+%d\r\n" % (self.host, self.master_port))
+
+    def questions(self):
+        with self._lock:
+            return sum(words[:2] == ["SENTINEL", "GET-MASTER-ADDR-BY-NAME"] for words in self.commands)
+
+    def close(self):
+        self._listener.close()
+        for connection in self._connections:
+            connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
