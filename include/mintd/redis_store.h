@@ -12,6 +12,7 @@
 #include "mintd/hash.h"
 #include "mintd/redis_told.h"
 #include "mintd/store.h"
+#include "mintd/tls_client.h"
 
 struct uv_loop_s;
 
@@ -37,9 +38,11 @@ struct redis_url {
     unsigned sentinel_count;
     struct redis_endpoint sentinels[REDIS_SENTINELS_MAX];
     char master[REDIS_NAME_MAX]; /* what they call it */
+    bool is_tls;
 };
 
-/* redis://[[user]:password@]host[:port][/db], unix://[[user]:password@]/path[?db=N] and
+/* redis://[[user]:password@]host[:port][/db], the same with rediss:// for TLS,
+ * unix://[[user]:password@]/path[?db=N] and
  * redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/name[/db]; user and password, of
  * Redis and not of Sentinel, may be percent-encoded. False with one line that says what is wrong;
  * the line never has the password. */
@@ -61,12 +64,15 @@ struct redis_store_options {
     struct redis_url url; /* copied */
     /* What Sentinels are greeted with: never Redis' own user. Copied; absent: none. */
     struct slice sentinel_user, sentinel_password;
-    struct slice prefix;  /* copied, 64 bytes at most; "mintd:" */
-    struct slice name;    /* copied; for CLIENT SETNAME: [A-Za-z0-9._-], other bytes become '-' */
-    unsigned timeout_ms;  /* of an operation */
-    unsigned pending_max; /* operations in flight; 0: 4,096 */
-    bool takes_replica;   /* for who only reads, and wants to know what there is: the layout is not
-                             marked then where it is not marked yet */
+    /* With url.is_tls: what handshakes are made with; the store takes a reference of its own. */
+    struct tls_context *tls;
+    struct slice tls_name; /* copied: what the certificate is for; absent: url.host */
+    struct slice prefix;   /* copied, 64 bytes at most; "mintd:" */
+    struct slice name;     /* copied; for CLIENT SETNAME: [A-Za-z0-9._-], other bytes become '-' */
+    unsigned timeout_ms;   /* of an operation */
+    unsigned pending_max;  /* operations in flight; 0: 4,096 */
+    bool takes_replica;    /* for who only reads, and wants to know what there is: the layout is not
+                              marked then where it is not marked yet */
     struct store_metrics *metrics; /* outlives the store */
     struct redis_told *told;       /* of all stores of the process, outlives them; NULL: one only */
     /* Redis' clock is what the process goes by (clock_share()): one store of a process. */
@@ -91,8 +97,15 @@ struct redis_store_options {
     void *identity_context;
 };
 
-/* Starts connecting at once. NULL where memory or the loop fails. */
+/* Starts connecting at once. NULL where memory or the loop fails, or a URL with TLS has no context.
+ */
 struct store *redis_store_new(struct uv_loop_s *loop, const struct redis_store_options *options);
+
+/* On the store's thread: handshakes from now on are made with this, whose reference is the store's.
+ * The connection that there is goes on. */
+void redis_store_use_tls(struct store *store, struct tls_context *tls);
+/* What is spoken now; false: no TLS, or no connection. */
+bool redis_store_look_at_tls(const struct store *store, struct tls_client_view *view);
 
 /* On the store's thread, after it was woken: hears what other workers have deleted. */
 void redis_store_woken(struct store *store);

@@ -44,9 +44,15 @@ enum store_answer { STORE_UNKNOWN, STORE_FOUND, STORE_ABSENT };
     X(NOAUTH, "noauth")   /* NOAUTH, WRONGPASS */                                                  \
     X(NOPERM, "noperm")                                                                            \
     X(WRONGTYPE, "wrongtype")                                                                      \
-    X(SCHEMA, "schema")     /* the data is laid out by a version that we do not know */            \
-    X(IDENTITY, "identity") /* it is another Redis than the one that was named */                  \
-    X(PROTOCOL, "protocol") /* a reply that makes no sense, or any other error reply */
+    X(TLS_NAME, "tls_name")       /* its certificate is for another name */                        \
+    X(TLS_CHAIN, "tls_chain")     /* nobody whom we believe has signed it */                       \
+    X(TLS_EXPIRED, "tls_expired") /* or is not valid yet */                                        \
+    X(TLS_VERSION, "tls_version") /* it speaks no TLS 1.2 or 1.3 */                                \
+    X(TLS_CUT, "tls_cut")         /* it cut the connection: in the handshake, or without an end */ \
+    X(TLS_REFUSED, "tls_refused") /* it refuses us: mostly for want of a certificate of ours */    \
+    X(SCHEMA, "schema")           /* the data is laid out by a version that we do not know */      \
+    X(IDENTITY, "identity")       /* it is another Redis than the one that was named */            \
+    X(PROTOCOL, "protocol")       /* a reply that makes no sense, or any other error reply */
 
 enum store_trouble {
 #define X(id, name) STORE_TROUBLE_##id,

@@ -20,16 +20,18 @@ static bool on_connecting(void *context) {
 
 static void on_connected(void *context) {
     struct redis_link *link = context;
+    link->address_turn = link->stream.turn;
     link_set_state(link, LINK_GREETING, "connected");
     greeting_start(link);
 }
 
-static void on_end(void *context, const char *reason) {
+static void on_end(void *context, enum store_trouble trouble, const char *reason) {
     struct redis_link *link = context;
-    if (link->state == LINK_GREETING) {
-        greeting_hung_up(link, reason);
+    bool hung_up = trouble == STORE_TROUBLE_DISCONNECTED || trouble == STORE_TROUBLE_TLS_CUT;
+    if (link->state == LINK_GREETING && hung_up) {
+        greeting_hung_up(link, trouble, reason);
     } else {
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, reason);
+        link_fail(link, trouble, reason);
     }
 }
 
@@ -70,5 +72,6 @@ void link_attempt(struct redis_link *link) {
 }
 
 void link_open(struct redis_link *link) {
-    stream_open(&link->stream, &link->url, link->address_turn);
+    stream_open(&link->stream, &link->url, link->address_turn,
+                uv_now(link->loop) + uv_timer_get_due_in(&link->timer));
 }

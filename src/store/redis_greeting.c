@@ -253,13 +253,17 @@ void greeting_start(struct redis_link *link) {
     }
 }
 
-void greeting_hung_up(struct redis_link *link, const char *reason) {
+void greeting_hung_up(struct redis_link *link, enum store_trouble trouble, const char *reason) {
     if (link->greeting_waits == GREETING_WAITS_FOR_LIFE) {
-        link_fail(link, STORE_TROUBLE_DISCONNECTED,
-                  "it closes the connection before it says anything; maybe its port is for TLS, it "
-                  "is no Redis, or a proxy whose Redis is away");
+        link_fail(
+            link, trouble,
+            link->url.is_tls
+                ? "it closes the connection before it says anything; maybe it is no Redis, or "
+                  "a proxy whose Redis is away"
+                : "it closes the connection before it says anything; maybe its port is for "
+                  "TLS (rediss://), it is no Redis, or a proxy whose Redis is away");
     } else if (link->greeting_waits != GREETING_WAITS_FOR_HELLO) {
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, reason);
+        link_fail(link, trouble, reason);
     } else if (link->hello == HELLO_IS_FINE) {
         link->hello = HELLO_IS_DOUBTED;
         link_try_anew(link, "it closed the connection at HELLO");

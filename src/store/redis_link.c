@@ -70,6 +70,14 @@ const char *link_reason(const struct redis_link *link) {
     return link->reason;
 }
 
+void link_use_tls(struct redis_link *link, struct tls_context *tls) {
+    stream_use_tls(&link->stream, tls);
+}
+
+bool link_look_at_tls(const struct redis_link *link, struct tls_client_view *view) {
+    return stream_look_at_tls(&link->stream, view);
+}
+
 void *link_context(const struct redis_link *link) {
     return link->context;
 }
@@ -87,10 +95,7 @@ static void set_name(struct redis_link *link, struct slice name) {
 
 struct redis_link *link_new(uv_loop_t *loop, const struct link_options *options) {
     struct redis_link *link = calloc(1, sizeof *link);
-    if (link == NULL) {
-        return NULL;
-    }
-    if (!traffic_init(link, options->pending_max)) {
+    if (link == NULL || !traffic_init(link, options->pending_max)) {
         free(link);
         return NULL;
     }
@@ -105,6 +110,10 @@ struct redis_link *link_new(uv_loop_t *loop, const struct link_options *options)
     set_name(link, options->name);
     redis_url_describe(&link->url, link->address, sizeof link->address);
     stream_init(&link->stream, loop, &link_stream_events, link);
+    if (options->tls != NULL) {
+        stream_use_tls(&link->stream, tls_context_share(options->tls));
+    }
+    stream_set_tls_name(&link->stream, options->tls_name);
     return link;
 }
 
@@ -121,6 +130,7 @@ void link_start(struct redis_link *link) {
     uv_idle_init(link->loop, &link->sleepless);
     link->timer.data = link->heart.data = link->sleepless.data = link;
     link->handles = 3;
+    stream_start(&link->stream);
     begin_attempt(link);
 }
 
@@ -145,6 +155,7 @@ void link_connect_to(struct redis_link *link, const struct redis_endpoint *place
 
 void link_free(struct redis_link *link) {
     traffic_fini(link);
+    stream_fini(&link->stream);
     explicit_bzero(&link->url, sizeof link->url);
     free(link);
 }
@@ -172,7 +183,7 @@ void link_close(struct redis_link *link, void (*on_closed)(void *), void *contex
     if (spoke) {
         link->events.on_down(link->context);
     }
-    stream_close(&link->stream);
+    stream_shut(&link->stream);
     uv_close((uv_handle_t *)&link->timer, on_handle_closed);
     uv_close((uv_handle_t *)&link->heart, on_handle_closed);
     uv_close((uv_handle_t *)&link->sleepless, on_handle_closed);
@@ -309,12 +320,12 @@ static void on_timer(uv_timer_t *timer) {
     case LINK_RESOLVING:
         if (link->seeks) {
             link_fail(link, STORE_TROUBLE_NOMASTER, link->events.why_nowhere(link->context));
-        } else {
-            link_fail(link, STORE_TROUBLE_DISCONNECTED, "its name was not resolved within 2 s");
+            break;
         }
+        stream_give_up(&link->stream);
         break;
     case LINK_CONNECTING:
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, "it did not accept within 2 s");
+        stream_give_up(&link->stream);
         break;
     default:
         link_fail(link, STORE_TROUBLE_DISCONNECTED, "it did not answer within 2 s");

@@ -4,7 +4,7 @@
  *                 +------------------------------------------------------+
  *                 v                                                      |
  *      DOWN -> RESOLVING -> CONNECTING -> GREETING -> UP ----------------+   CLOSED: from anywhere
- *        \___________________^   (a path or an address needs no resolver)
+ *        \___________________^   (a path or an address needs no resolver; CONNECTING is TLS too)
  *
  * Happy path: link_start(); on_greeting: the owner sends what else the connection needs and calls
  * link_set_up(); from then on link_begin(), output_...(), link_end() for each command, link_flush()
@@ -24,7 +24,7 @@
 #include "store/redis_output.h"
 #include "store/redis_reply.h"
 
-#define LINK_ATTEMPT_MS 2000u /* resolve, connect and greet */
+#define LINK_ATTEMPT_MS 2000u /* resolve, connect to one address or another, TLS, greet */
 #define LINK_SILENCE_MS 2000u
 #define LINK_ROLE_MS 750u /* how often it is asked whether it is the master, on a busy link too */
 #define LINK_BACKOFF_FIRST_MS 50u
@@ -68,6 +68,8 @@ struct link_events {
 
 struct link_options {
     const struct redis_url *url; /* copied */
+    struct tls_context *tls;     /* it takes a reference of its own; NULL: plain */
+    struct slice tls_name;       /* copied; absent: the URL's host */
     struct slice name;           /* copied; for CLIENT SETNAME */
     unsigned pending_max;        /* commands that wait; 0: LINK_PENDING_DEFAULT */
     enum link_peer peer;
@@ -109,6 +111,9 @@ enum link_state link_state(const struct redis_link *link);
 enum store_trouble link_trouble(const struct redis_link *link);
 /* Why it failed last, in words; "" where it did not, or is UP. */
 const char *link_reason(const struct redis_link *link);
+/* Handshakes from now on are made with this; takes over the reference. */
+void link_use_tls(struct redis_link *link, struct tls_context *tls);
+bool link_look_at_tls(const struct redis_link *link, struct tls_client_view *view);
 void *link_context(const struct redis_link *link);
 unsigned link_pending(const struct redis_link *link);
 /* Whether this connection, which is greeted, may bring pushes (RESP3). */

@@ -8,7 +8,7 @@
 #include "store/redis_stream.h"
 #include <uv.h>
 
-#define LINK_REASON_MAX 160u
+#define LINK_REASON_MAX STREAM_REASON_MAX
 #define LINK_VERSION_MAX 32u /* what is longer is cut */
 /* Slots beyond pending_max, for what the link itself asks: one greeting or question for the role at
  * a time, and what its owner adds to them. */
@@ -57,10 +57,11 @@ struct redis_link {
 
     /* life */
     uv_loop_t *loop;
-    uv_timer_t timer;      /* DOWN: back-off; RESOLVING to GREETING: the attempt's deadline */
-    uv_timer_t heart;      /* UP: counts silence, asks for the role */
-    unsigned handles;      /* of the timers and `sleepless`, not closed yet */
-    unsigned address_turn; /* which of a name's addresses is next; moves on when one fails */
+    uv_timer_t timer; /* DOWN: back-off; RESOLVING to GREETING: the attempt's deadline */
+    uv_timer_t heart; /* UP: counts silence, asks for the role */
+    unsigned handles; /* of the timers and `sleepless`, not closed yet */
+    unsigned
+        address_turn; /* which of a name's addresses is next; moves on when one does not greet */
     unsigned backoff_ms;
     unsigned silent_ticks;
     uint64_t heard_ms; /* loop time: when the newest command was given that was answered */
@@ -122,7 +123,7 @@ void traffic_end(struct redis_link *link);
 /* redis_greeting.c */
 void greeting_start(struct redis_link *link);
 /* GREETING, and the other side has closed the connection. */
-void greeting_hung_up(struct redis_link *link, const char *reason);
+void greeting_hung_up(struct redis_link *link, enum store_trouble trouble, const char *reason);
 /* What the map says of this name, or the array of names and values that RESP2 has in its place;
  * absent: nothing, or no text. */
 struct slice greeting_find_text(const struct reply *hello, struct slice name);

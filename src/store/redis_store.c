@@ -12,6 +12,14 @@ const char *redis_store_reason(const struct store *store) {
     return link_reason(((const struct redis_store *)store)->link);
 }
 
+void redis_store_use_tls(struct store *store, struct tls_context *tls) {
+    link_use_tls(redis_store_of(store)->link, tls);
+}
+
+bool redis_store_look_at_tls(const struct store *store, struct tls_client_view *view) {
+    return link_look_at_tls(((const struct redis_store *)store)->link, view);
+}
+
 /* To be woken costs Redis more than a command does, and more than one may wait for the same answer.
  * So commands gather as long as this worker is busy anyhow: until a turn brings nobody who waits.
  */
@@ -312,12 +320,15 @@ static void set_identity(struct redis_store *store, const struct redis_store_opt
 }
 
 struct store *redis_store_new(uv_loop_t *loop, const struct redis_store_options *options) {
-    struct redis_store *store = calloc(1, sizeof *store);
+    bool is_bare = options->url.is_tls && options->tls == NULL; /* never in the clear */
+    struct redis_store *store = is_bare ? NULL : calloc(1, sizeof *store);
     if (store == NULL) {
         return NULL;
     }
     const struct link_options link_options = {
         .url = &options->url,
+        .tls = options->tls,
+        .tls_name = options->tls_name,
         .name = options->name,
         .pending_max = options->pending_max,
         .peer = options->takes_replica ? LINK_TO_ANY : LINK_TO_MASTER,

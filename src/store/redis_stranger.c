@@ -22,8 +22,10 @@ const char *redis_stranger(struct slice said) {
         {SLICE("<"), "it is no Redis: it speaks HTTP, or HTML"},
         {SLICE("SSH-"), "it is no Redis: it speaks SSH"},
         /* the heads of an alert and of a handshake */
-        {SLICE("\x15\x03"), "its port is for TLS: give one that is not"},
-        {SLICE("\x16\x03"), "its port is for TLS: give one that is not"},
+        {SLICE("\x15\x03"),
+         "its port is for TLS: write rediss:// in place of redis://, or give another port"},
+        {SLICE("\x16\x03"),
+         "its port is for TLS: write rediss:// in place of redis://, or give another port"},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if (slice_starts_with(said, table[i].begin)) {

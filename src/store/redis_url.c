@@ -136,7 +136,7 @@ static bool parse_host(struct slice text, char *into, unsigned *port, struct buf
     return parse_port(rest, port, error);
 }
 
-/* Behind "redis://". */
+/* Behind "redis://" and "rediss://". */
 static bool parse_tcp(struct slice rest, struct redis_url *url, struct buffer *error) {
     struct slice authority = cut(&rest, "/?#");
     url->port = REDIS_PORT;
@@ -235,18 +235,18 @@ bool redis_url_parse(struct slice text, struct redis_url *url, struct buffer *er
         return parse_unix(text, url, error);
     }
     if (take_scheme(&text, S("rediss://"))) {
-        return fail(error, "rediss:// (TLS) is not supported by this version; use redis:// or "
-                           "unix://");
+        url->is_tls = true;
+        return parse_tcp(text, url, error);
     }
     if (take_scheme(&text, S("redis+sentinel://"))) {
         return parse_sentinel_form(text, url, error);
     }
     if (take_scheme(&text, S("redis+cluster://"))) {
         return fail(error, "redis+cluster:// is not supported by this version; use redis://, "
-                           "redis+sentinel:// or unix://");
+                           "rediss://, redis+sentinel:// or unix://");
     }
-    return fail(error, "it must be redis://[[user]:password@]host[:port][/db], "
-                       "unix://[[user]:password@]/path[?db=N] or "
+    return fail(error, "it must be redis://[[user]:password@]host[:port][/db], the same with "
+                       "rediss:// for TLS, unix://[[user]:password@]/path[?db=N] or "
                        "redis+sentinel://[[user]:password@]host[:port],.../name[/db]");
 }
 

@@ -149,7 +149,7 @@ def check_named(start_mintd, url, words):
 @rows("STRANGER", http=(b"HTTP/1.1 400 Bad Request\r\n\r\n", "it is no Redis: it speaks HTTP"),
       ssh=(b"SSH-2.0-OpenSSH_9.2p1\r\n", "it is no Redis: it speaks SSH"),
       tls=(b"\x15\x03\x01\x00\x02\x02\x46", "its port is for TLS"),
-      smtp=(b"220 mail ESMTP\r\n", "it is no Redis"), mute=(b"", "maybe its port is for TLS, it is no Redis"))
+      smtp=(b"220 mail ESMTP\r\n", "it is no Redis"), mute=(b"", "maybe its port is for TLS (rediss://), it is no Redis"))
 def test_no_redis_is_named(start_mintd, case):
     words, named = case
     stranger = Stranger(words)

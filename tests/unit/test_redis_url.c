@@ -24,6 +24,12 @@ static bool parse(struct slice text, struct redis_url *url) {
         .password = pw                                                                             \
     }
 
+#define TLS_PLACE(the_host, the_port, db, the_user, pw)                                            \
+    {                                                                                              \
+        .host = the_host, .port = the_port, .database = db, .user = the_user, .password = pw,      \
+        .is_tls = true                                                                             \
+    }
+
 static void test_good_urls(void **state) {
     static const struct {
         struct slice text;
@@ -40,6 +46,8 @@ static void test_good_urls(void **state) {
         {SLICE("redis://s%40c:p%3A%2f%25@h"), PLACE(false, "h", 6379, 0, "s@c", "p:/%")},
         {SLICE("redis://svc:p@ss:word@h"), PLACE(false, "h", 6379, 0, "svc", "p@ss:word")},
         {SLICE("redis://svc:p+w@h"), PLACE(false, "h", 6379, 0, "svc", "p+w")},
+        {SLICE("rediss://h"), TLS_PLACE("h", 6379, 0, "", "")},
+        {SLICE("Rediss://svc:secret@[::1]:6380/3"), TLS_PLACE("::1", 6380, 3, "svc", "secret")},
         {SLICE("unix:///run/redis.sock"), PLACE(true, "/run/redis.sock", 0, 0, "", "")},
         {SLICE("unix:///run/redis.sock?db=7"), PLACE(true, "/run/redis.sock", 0, 7, "", "")},
         {SLICE("unix://:pw@/r@d/s"), PLACE(true, "/r@d/s", 0, 0, "", "pw")},
@@ -55,6 +63,7 @@ static void test_good_urls(void **state) {
         assert_int_equal(url.database, cases[i].url.database);
         assert_string_equal(url.user, cases[i].url.user);
         assert_string_equal(url.password, cases[i].url.password);
+        assert_int_equal(url.is_tls, cases[i].url.is_tls);
         assert_int_equal(url.sentinel_count, 0);
     }
 }
@@ -117,7 +126,7 @@ static void test_bad_urls_say_why(void **state) {
         {SLICE("localhost:6379"), "it must be redis://"},
         {SLICE("http://h"), "it must be redis://"},
         {SLICE("redis:/h"), "it must be redis://"},
-        {SLICE("rediss://h"), "not supported by this version"},
+        {SLICE("rediss:///run/redis.sock"), "host is missing"},
         {SLICE("redis+sentinel://a,b"), "what they call the master"},
         {SLICE("redis+sentinel://a,b/"), "what they call the master"},
         {SLICE("redis+sentinel:///m"), "host is missing"},
