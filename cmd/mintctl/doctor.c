@@ -7,6 +7,8 @@
 
 #define TEXT_MAX 600u
 #define TEXT_COLUMN 27
+#define DAY_S (24 * 3600)
+#define SOON_S (14 * DAY_S)
 
 static const struct {
     const char *name;
@@ -60,16 +62,36 @@ void doctor_find_flaw(struct doctor *doctor, enum finding finding, const char *w
 
 /* ---- the connection ---- */
 
+static void judge_tls(struct doctor *doctor, const struct settings *settings,
+                      const struct tls_client_view *view) {
+    long long days = view->seconds_left / DAY_S;
+    if (settings->tls.believes_all) {
+        doctor_find(doctor, FINDING_WARNING, "tls",
+                    "give --redis-ca, or --redis-tls-name, and leave --redis-tls-insecure out",
+                    "%s, %s to %s, which may be anybody: nothing is checked", view->version,
+                    view->cipher, settings->address);
+    } else if (view->seconds_left < SOON_S) {
+        doctor_find(doctor, FINDING_WARNING, "tls",
+                    "renew it: mintd cannot connect to a Redis whose certificate has expired",
+                    "%s, %s to %s; its certificate expires in %lld day%s", view->version,
+                    view->cipher, settings->address, days, days == 1 ? "" : "s");
+    } else {
+        doctor_find(doctor, FINDING_OK, "tls", NULL,
+                    "%s, %s to %s; its certificate expires in %lld days", view->version,
+                    view->cipher, settings->address, days);
+    }
+}
+
 bool doctor_look_at_connection(struct doctor *doctor) {
     const struct settings *settings = redis_settings(doctor->redis);
-    if (settings->is_tls) {
-        doctor_find(doctor, FINDING_OK, "tls", NULL, "to %s", settings->address);
+    struct tls_client_view view;
+    if (redis_look_at_tls(doctor->redis, &view)) {
+        judge_tls(doctor, settings, &view);
     } else if (settings->is_local) {
         doctor_find(doctor, FINDING_OK, "tls", NULL, "not needed: %s is this machine",
                     settings->address);
     } else {
-        doctor_find(doctor, FINDING_WARNING, "tls",
-                    "lead it through a TLS tunnel, or make sure that nobody else is on the way",
+        doctor_find(doctor, FINDING_WARNING, "tls", "write rediss:// where it has a port for TLS",
                     "none to %s: who is on the way reads the password and can write tokens of "
                     "its own",
                     settings->address);

@@ -72,6 +72,10 @@ static const struct notice {
      "and tokens are not those that were there",
      "see that --redis leads to the right Redis and that it keeps its data; --redis-identity pins "
      "it"},
+    {"redis unchecked", "tls",
+     "runs with --redis-tls-insecure: whoever is on the way can be its Redis, reads the password "
+     "and makes tokens",
+     "give it --redis-ca, or --redis-tls-name, and leave --redis-tls-insecure out"},
 };
 
 static void judge_notices(struct doctor *doctor, const struct instances *instances) {

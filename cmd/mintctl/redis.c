@@ -48,6 +48,16 @@ static const char *advice_for(enum store_trouble trouble) {
         return "raise its maxmemory";
     case STORE_TROUBLE_PROTOCOL:
         return "check that --redis names a Redis";
+    case STORE_TROUBLE_TLS_NAME:
+    case STORE_TROUBLE_TLS_CHAIN:
+    case STORE_TROUBLE_TLS_REFUSED:
+        return "nothing was sent to it";
+    case STORE_TROUBLE_TLS_EXPIRED:
+        return "renew it, and check the clock of this machine";
+    case STORE_TROUBLE_TLS_VERSION:
+        return "see tls-protocols in its configuration";
+    case STORE_TROUBLE_TLS_CUT:
+        return "look at its log";
     case STORE_TROUBLE_MISCONF:
         return "it cannot write its files: look at its log and its disk";
     case STORE_TROUBLE_WRONGTYPE:
@@ -102,6 +112,11 @@ static bool is_final(const struct redis *redis, enum store_trouble trouble) {
     case STORE_TROUBLE_NOAUTH:
     case STORE_TROUBLE_NOPERM:
     case STORE_TROUBLE_SCHEMA:
+    case STORE_TROUBLE_TLS_NAME:
+    case STORE_TROUBLE_TLS_CHAIN:
+    case STORE_TROUBLE_TLS_EXPIRED:
+    case STORE_TROUBLE_TLS_VERSION:
+    case STORE_TROUBLE_TLS_REFUSED:
         return true;
     case STORE_TROUBLE_LOADING:
         return false;
@@ -139,6 +154,8 @@ static bool open_loop(struct redis *redis) {
     redis->store = redis_store_new(
         &redis->loop, &(struct redis_store_options){
                           .url = redis->settings.redis,
+                          .tls = redis->settings.context,
+                          .tls_name = redis->settings.tls.name,
                           .sentinel_user = slice_of_string(redis->settings.sentinel_user),
                           .sentinel_password = slice_of_string(redis->settings.sentinel_password),
                           .prefix = redis->settings.prefix,
@@ -195,6 +212,10 @@ static void on_store_closed(void *context) {
     struct redis *redis = context;
     uv_close((uv_handle_t *)&redis->prepare, NULL);
     uv_close((uv_handle_t *)&redis->timer, NULL);
+}
+
+bool redis_look_at_tls(const struct redis *redis, struct tls_client_view *view) {
+    return redis_store_look_at_tls(redis->store, view);
 }
 
 void redis_close(struct redis *redis) {

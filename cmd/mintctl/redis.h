@@ -21,6 +21,8 @@ enum status redis_open(const struct arguments *arguments, enum redis_layout layo
 void redis_close(struct redis *redis); /* NULL is fine */
 
 const struct settings *redis_settings(const struct redis *redis);
+/* What is spoken; false: no TLS. */
+bool redis_look_at_tls(const struct redis *redis, struct tls_client_view *view);
 /* The whole name of a key ("client:", id) in storage of REDIS_KEY_MAX bytes. */
 struct slice redis_key(const struct redis *redis, const char *kind, struct slice name,
                        char *storage);

@@ -67,7 +67,6 @@ static enum status parse_url(struct settings *settings, const char *where, struc
         say("%s: %s", where, storage);
         return STATUS_USAGE;
     }
-    settings->is_tls = slice_starts_with(text, S("rediss"));
     describe(settings);
     return STATUS_DONE;
 }
@@ -162,6 +161,56 @@ static enum status read_sentinel(struct settings *settings) {
     return status;
 }
 
+/* ---- TLS ---- */
+
+/* Of mintd's environment, which may be for another Redis than --redis: only for one with TLS. */
+static const char *variable_of(const struct settings *settings, const char *variable) {
+    return settings->redis.is_tls ? environment_value(variable) : NULL;
+}
+
+/* Absent: neither given. */
+static struct slice value_of(const struct settings *settings, const struct arguments *arguments,
+                             const char *flag, const char *variable) {
+    const char *value = arguments_value(arguments, flag);
+    return slice_of_string(value != NULL ? value : variable_of(settings, variable));
+}
+
+static bool read_insecure(const struct settings *settings, const struct arguments *arguments,
+                          bool *insecure) {
+    struct slice value = slice_of_string(variable_of(settings, "MINTD_REDIS_TLS_INSECURE"));
+    *insecure = arguments_has(arguments, "--redis-tls-insecure") || slice_equal(value, S("yes"));
+    if (!*insecure && !slice_is_absent(value) && !slice_equal(value, S("no"))) {
+        say("MINTD_REDIS_TLS_INSECURE: it is yes or no");
+        return false;
+    }
+    return true;
+}
+
+static enum status read_tls(struct settings *settings, const struct arguments *arguments) {
+    struct redis_tls_settings *tls = &settings->tls;
+    char storage[512];
+    struct buffer error = buffer_of(storage, sizeof storage - 1);
+    const char *setting;
+    bool no_memory = false;
+    tls->ca = value_of(settings, arguments, "--redis-ca", "MINTD_REDIS_CA");
+    tls->certificate = value_of(settings, arguments, "--redis-cert", "MINTD_REDIS_CERT");
+    tls->key = value_of(settings, arguments, "--redis-key", "MINTD_REDIS_KEY");
+    tls->name = value_of(settings, arguments, "--redis-tls-name", "MINTD_REDIS_TLS_NAME");
+    if (!read_insecure(settings, arguments, &tls->believes_all)) {
+        return STATUS_USAGE;
+    }
+    if (!redis_tls_open(tls, &settings->redis, &settings->context, &setting, &error, &no_memory)) {
+        storage[error.size] = '\0';
+        say("%s: %s", setting, storage);
+        return no_memory ? STATUS_REFUSED : STATUS_USAGE;
+    }
+    if (tls->believes_all) {
+        say("warning: nothing checks that this Redis is the one that is meant: whoever is on the "
+            "way can read the password (--redis-tls-insecure)");
+    }
+    return STATUS_DONE;
+}
+
 /* ---- variables that are none ---- */
 
 /* Those of mintd, which have ours among them: both programs are often given one environment. */
@@ -185,9 +234,11 @@ enum status settings_read(struct settings *settings, const struct arguments *arg
     memset(settings, 0, sizeof *settings);
     enum status status = settings_read_prefix(arguments, &settings->prefix);
     status = status == STATUS_DONE ? read_url(settings, arguments) : status;
-    return status == STATUS_DONE ? read_sentinel(settings) : status;
+    status = status == STATUS_DONE ? read_sentinel(settings) : status;
+    return status == STATUS_DONE ? read_tls(settings, arguments) : status;
 }
 
 void settings_fini(struct settings *settings) {
+    tls_context_free(settings->context);
     crypto_wipe(settings, sizeof *settings);
 }

@@ -1,17 +1,18 @@
-/* settings.h: where Redis is: --redis and --redis-prefix, else MINTD_REDIS, MINTD_REDIS_FILE and
- * MINTD_REDIS_PREFIX; for Sentinels MINTD_REDIS_SENTINEL_USER and MINTD_REDIS_SENTINEL_PASSWORD, or
- * the file that MINTD_REDIS_SENTINEL_PASSWORD_FILE names. */
+/* settings.h: where Redis is: --redis and its like, else MINTD_REDIS (or MINTD_REDIS_FILE) and its
+ * like; for Sentinels MINTD_REDIS_SENTINEL_USER and MINTD_REDIS_SENTINEL_PASSWORD, or the file that
+ * MINTD_REDIS_SENTINEL_PASSWORD_FILE names. */
 #ifndef MINTCTL_SETTINGS_H
 #define MINTCTL_SETTINGS_H
 
 #include "command.h"
-#include "mintd/redis_store.h"
+#include "mintd/redis_tls.h"
 
 struct settings {
     struct redis_url redis;
     struct slice prefix; /* of the command line or the environment */
     char sentinel_user[REDIS_NAME_MAX], sentinel_password[REDIS_NAME_MAX]; /* empty: none */
-    bool is_tls;
+    struct redis_tls_settings tls;
+    struct tls_context *context;      /* NULL: plain */
     bool is_local;                    /* the same machine: a socket, a loopback address */
     bool is_literal;                  /* no name to resolve */
     char address[2 * REDIS_NAME_MAX]; /* for people: without user and password */

@@ -13,6 +13,20 @@ const struct usage_option usage_redis_options[] = {
      "where it has a password (redis://127.0.0.1:6379)",
      false},
     {"--redis-prefix", "TEXT", "what all keys begin with; MINTD_REDIS_PREFIX (mintd:)", false},
+    {"--redis-ca", "FILE",
+     "with rediss://: who may have signed the certificate of Redis, a file in PEM or a folder;\n"
+     "MINTD_REDIS_CA (the system's authorities)",
+     false},
+    {"--redis-cert", "FILE",
+     "with rediss://: our certificate, for a Redis that asks for one; MINTD_REDIS_CERT (none)",
+     false},
+    {"--redis-key", "FILE", "its key; MINTD_REDIS_KEY", false},
+    {"--redis-tls-name", "NAME",
+     "with rediss://: the name that the certificate of Redis is for; MINTD_REDIS_TLS_NAME\n"
+     "(the host of --redis)",
+     false},
+    {"--redis-tls-insecure", NULL,
+     "with rediss://: take any certificate; MINTD_REDIS_TLS_INSECURE is yes or no (no)", false},
     END,
 };
 

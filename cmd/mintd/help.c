@@ -5,7 +5,9 @@
 
 static const char about[] = "An OAuth 2.0 token service for machines; its tokens live in Redis.";
 static const char on_environment[] =
-    "Each option has an environment variable: --redis-prefix is MINTD_REDIS_PREFIX. Those that "
+    "Each option has an environment variable: --redis-prefix is MINTD_REDIS_PREFIX, and what needs "
+    "no "
+    "value\nis yes or no there. Those that "
     "hold secrets\n(MINTD_CLIENT, MINTD_REDIS) can be read from a file: MINTD_CLIENT_FILE, "
     "MINTD_REDIS_FILE.";
 
@@ -27,7 +29,9 @@ static void print_lines(const char *before, const char *text) {
 static void print_help(void) {
     printf("usage: mintd [OPTION]...\n%s\n\n", about);
     for (size_t i = 0; i < settings_count; i++) {
-        printf("  %s %s\n", settings[i].flag, settings[i].placeholder);
+        const char *placeholder = settings[i].placeholder;
+        printf("  %s%s%s\n", settings[i].flag, placeholder == NULL ? "" : " ",
+               placeholder == NULL ? "" : placeholder);
         print_lines("        ", settings[i].help);
     }
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
@@ -52,8 +56,7 @@ static void print_man(void) {
     roff_section("SIGNALS");
     roff_text(
         "SIGTERM and SIGINT drain and end it within 10 s; a second one ends it at once. SIGHUP "
-        "reads certificate and key again at once; every 30 s they are read when they have "
-        "changed.");
+        "reads the files of TLS again at once; every 30 s they are read when they have changed.");
     roff_section("EXIT STATUS");
     roff_text("0 done, 1 it could not start, 2 a setting is wrong.");
     roff_section("SEE ALSO");

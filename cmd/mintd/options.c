@@ -128,7 +128,8 @@ static void refuse_unknown(struct slice flag) {
     wrong(name, "unknown option: mintd --help lists all");
 }
 
-/* "--flag value" and "--flag=value". Returns how many arguments were used, 0 where one is wrong. */
+/* "--flag value", "--flag=value", and "--flag" for a switch. Returns how many arguments were used,
+ * 0 where one is wrong. */
 static int apply_argument(struct options *options, char **argument) {
     struct slice rest = slice_of_string(argument[0]);
     struct slice flag;
@@ -138,7 +139,8 @@ static int apply_argument(struct options *options, char **argument) {
         refuse_unknown(flag);
         return 0;
     }
-    const char *value = slice_is_absent(rest) ? argument[1] : rest.data;
+    bool is_switch = setting->placeholder == NULL;
+    const char *value = !slice_is_absent(rest) ? rest.data : is_switch ? "yes" : argument[1];
     if (value == NULL) {
         wrong(setting->flag, "a value is missing");
         return 0;
@@ -151,7 +153,7 @@ static int apply_argument(struct options *options, char **argument) {
     if (!apply(options, setting, FROM_FLAG, setting->flag, value)) {
         return 0;
     }
-    return slice_is_absent(rest) ? 2 : 1;
+    return slice_is_absent(rest) && !is_switch ? 2 : 1;
 }
 
 static bool apply_arguments(struct options *options, enum options_result *result, int argc,
@@ -234,6 +236,25 @@ static bool load_tls(struct options *options) {
     return instance->tls != NULL || wrong("TLS", storage);
 }
 
+static bool load_redis_tls(struct options *options) {
+    struct instance_options *instance = &options->instance;
+    char storage[ERROR_MAX];
+    struct buffer error = buffer_of(storage, sizeof storage - 1);
+    const char *setting;
+    if (!redis_tls_open(&instance->redis_tls, &instance->redis, &instance->redis_tls_context,
+                        &setting, &error, &options->no_memory)) {
+        storage[error.size] = '\0';
+        return wrong(setting, storage);
+    }
+    if (instance->redis_tls.believes_all) {
+        add_note(options,
+                 "nothing checks that redis is the one that is meant: whoever is on the way can "
+                 "read the password and make tokens",
+                 S("--redis-tls-insecure"), NULL);
+    }
+    return true;
+}
+
 static enum options_result refusal(const struct options *options) {
     return options->no_memory || crypto_failed_allocations() != 0 ? OPTIONS_NO_MEMORY
                                                                   : OPTIONS_WRONG;
@@ -265,7 +286,9 @@ enum options_result options_init(struct options *options, int argc, char **argv)
         }
     }
     environment_each_unknown(name_of_setting, on_unknown_variable, options);
-    return apply_defaults(options) && load_tls(options) ? result : refusal(options);
+    return apply_defaults(options) && load_tls(options) && load_redis_tls(options)
+               ? result
+               : refusal(options);
 }
 
 void options_fini(struct options *options) {
@@ -274,5 +297,6 @@ void options_fini(struct options *options) {
         free(options->owned[i]);
     }
     tls_context_free(options->instance.tls);
+    tls_context_free(options->instance.redis_tls_context);
     crypto_wipe(options, sizeof *options);
 }

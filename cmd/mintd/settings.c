@@ -80,14 +80,17 @@ static bool set_metrics_listen(struct options *o, struct slice value, struct buf
     return http_address_is_valid(value, error);
 }
 
-static bool set_tls_certificate(struct options *o, struct slice value, struct buffer *error) {
-    o->instance.tls_certificate = value;
+static bool set_file(struct slice value, struct slice *file, struct buffer *error) {
+    *file = value;
     return value.size != 0 || complain(error, "it is the name of a file");
 }
 
+static bool set_tls_certificate(struct options *o, struct slice value, struct buffer *error) {
+    return set_file(value, &o->instance.tls_certificate, error);
+}
+
 static bool set_tls_key(struct options *o, struct slice value, struct buffer *error) {
-    o->instance.tls_key = value;
-    return value.size != 0 || complain(error, "it is the name of a file");
+    return set_file(value, &o->instance.tls_key, error);
 }
 
 static bool set_redis(struct options *o, struct slice value, struct buffer *error) {
@@ -105,6 +108,29 @@ static bool set_sentinel_password(struct options *o, struct slice value, struct 
     o->instance.sentinel_password = value;
     return (value.size != 0 && value.size < REDIS_NAME_MAX) ||
            complain(error, "it has 255 bytes at most");
+}
+
+static bool set_redis_ca(struct options *o, struct slice value, struct buffer *error) {
+    return set_file(value, &o->instance.redis_tls.ca, error);
+}
+
+static bool set_redis_certificate(struct options *o, struct slice value, struct buffer *error) {
+    return set_file(value, &o->instance.redis_tls.certificate, error);
+}
+
+static bool set_redis_key(struct options *o, struct slice value, struct buffer *error) {
+    return set_file(value, &o->instance.redis_tls.key, error);
+}
+
+static bool set_redis_tls_name(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.redis_tls.name = value;
+    return tls_client_host_is_valid(value) || complain(error, "it is a name or an address");
+}
+
+static bool set_redis_tls_insecure(struct options *o, struct slice value, struct buffer *error) {
+    bool yes = slice_equal(value, S("yes"));
+    o->instance.redis_tls.believes_all = yes;
+    return yes || slice_equal(value, S("no")) || complain(error, "it is yes or no");
 }
 
 static bool set_redis_prefix(struct options *o, struct slice value, struct buffer *error) {
@@ -246,7 +272,8 @@ const struct setting settings[] = {
     {"--tls-key", "MINTD_TLS_KEY", "FILE", "its key, in PEM, without a passphrase", set_tls_key,
      false, SETTING_PUBLIC},
     {"--redis", "MINTD_REDIS", "URL",
-     "redis://[user:password@]host[:port][/db], unix:///path[?db=N],\n"
+     "redis://[user:password@]host[:port][/db], the same with rediss:// for TLS,\n"
+     "unix:///path[?db=N],\n"
      "redis+sentinel://[user:password@]host[:port],.../name[/db], or memory:\n"
      "(redis://127.0.0.1:6379)",
      set_redis, false, SETTING_MAY_HOLD_SECRET},
@@ -256,6 +283,21 @@ const struct setting settings[] = {
     {"--redis-sentinel-password", "MINTD_REDIS_SENTINEL_PASSWORD", "TEXT",
      "and its password, or that of all users (none)", set_sentinel_password, false,
      SETTING_IS_SECRET},
+    {"--redis-ca", "MINTD_REDIS_CA", "FILE",
+     "with rediss://: who may have signed the certificate of Redis, in PEM, or a folder of\n"
+     "such (the system's authorities)",
+     set_redis_ca, false, SETTING_PUBLIC},
+    {"--redis-cert", "MINTD_REDIS_CERT", "FILE",
+     "with rediss://: our certificate and its chain, in PEM, for a Redis that asks for one\n(none)",
+     set_redis_certificate, false, SETTING_PUBLIC},
+    {"--redis-key", "MINTD_REDIS_KEY", "FILE", "its key, in PEM, without a passphrase",
+     set_redis_key, false, SETTING_PUBLIC},
+    {"--redis-tls-name", "MINTD_REDIS_TLS_NAME", "NAME",
+     "with rediss://: the name that the certificate of Redis is for (the host of --redis)",
+     set_redis_tls_name, false, SETTING_PUBLIC},
+    {"--redis-tls-insecure", "MINTD_REDIS_TLS_INSECURE", NULL,
+     "with rediss://: take any certificate, as long as you look for what is wrong (no)",
+     set_redis_tls_insecure, false, SETTING_PUBLIC},
     {"--redis-prefix", "MINTD_REDIS_PREFIX", "TEXT", "what all keys begin with (mintd:)",
      set_redis_prefix, false, SETTING_PUBLIC},
     {"--redis-identity", "MINTD_REDIS_IDENTITY", "ID",

@@ -15,8 +15,9 @@ enum setting_secrecy {
 bool setting_is_same_address(struct slice a, struct slice b);
 
 struct setting {
-    const char *flag, *variable, *placeholder;
-    const char *help; /* lines, the default in parentheses at the end */
+    const char *flag, *variable;
+    const char *placeholder; /* of its value; NULL: a switch, which needs none */
+    const char *help;        /* lines, the default in parentheses at the end */
     /* Reads a value into the options; false with what it should be. */
     bool (*set)(struct options *options, struct slice value, struct buffer *error);
     bool repeatable;

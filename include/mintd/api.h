@@ -24,7 +24,8 @@ struct worker_metrics {
 #define API_NOTICES(X)                                                                             \
     X(CLIENT_DIFFERS, "client differs")   /* --client and its record */                            \
     X(UNTRUSTED_PROXY, "untrusted proxy") /* X-Forwarded-For comes from no trusted address */      \
-    X(REDIS_CHANGED, "redis changed")     /* it was emptied, or is another one than before */
+    X(REDIS_CHANGED, "redis changed")     /* it was emptied, or is another one than before */      \
+    X(REDIS_UNCHECKED, "redis unchecked") /* --redis-tls-insecure: it may be anybody */
 
 enum api_notice {
 #define X(id, name) API_NOTICE_##id,

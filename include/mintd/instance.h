@@ -5,7 +5,7 @@
 #include "mintd/http_tls.h"
 #include "mintd/networks.h"
 #include "mintd/oauth.h"
-#include "mintd/redis_store.h"
+#include "mintd/redis_tls.h"
 #include "mintd/slice.h"
 
 #define INSTANCE_LISTENERS_MAX 8u
@@ -24,7 +24,9 @@ struct instance_options {
     bool store_in_memory;                  /* else Redis: */
     struct redis_url redis;
     struct slice sentinel_user,
-        sentinel_password; /* what Sentinels are greeted with; absent: none */
+        sentinel_password;                 /* what Sentinels are greeted with; absent: none */
+    struct redis_tls_settings redis_tls;   /* its files are read again when changed */
+    struct tls_context *redis_tls_context; /* made of them; NULL: plain */
     struct slice redis_prefix;
     struct slice redis_identity;   /* the one Redis that is served; absent: any */
     struct slice issuer;           /* absent: from the first listener's address */

@@ -21,6 +21,9 @@ struct readiness_call {
 static void write_warning(const struct api_process *process, struct buffer *body) {
     if (api_redis_has_changed(process)) {
         buffer_append(body, S(",\"warning\":\"redis was emptied, or is another one than before\""));
+    } else if ((atomic_load(&process->notices) & 1u << API_NOTICE_REDIS_UNCHECKED) != 0) {
+        buffer_append(body, S(",\"warning\":\"nothing checks that redis is the one that is meant: "
+                              "--redis-tls-insecure\""));
     }
 }
 

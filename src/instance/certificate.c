@@ -17,27 +17,21 @@ void certificate_tell(const struct tls_context *tls, struct api_process *process
 }
 
 static bool look(struct certificate_watch *watch, uint8_t digest[CRYPTO_DIGEST_SIZE]) {
-    const struct slice files[] = {watch->options->tls_certificate, watch->options->tls_key};
-    return file_digest(watch->crypto, files, 2, digest);
+    return file_digest(watch->crypto, watch->files, watch->file_count, digest);
 }
 
 static void use_files(struct certificate_watch *watch) {
     char storage[ERROR_MAX];
     struct buffer error = buffer_of(storage, sizeof storage);
-    const struct instance_options *options = watch->options;
     bool no_memory = false;
-    struct tls_context *tls =
-        http_tls_new(options->tls_certificate, options->tls_key, &error, &no_memory);
+    struct tls_context *tls = watch->read(watch->data, &error, &no_memory);
     if (no_memory) {
         memset(watch->seen, 0, sizeof watch->seen); /* the next look tries again */
     }
     if (tls == NULL) {
-        log_error("the certificate is not reloaded, the old one stays in use: put the files right; "
-                  "they are looked at every 30 s, or send SIGHUP again",
-                  LOG_TEXT("problem", buffer_slice(&error)));
+        log_error(watch->refusal, LOG_TEXT("problem", buffer_slice(&error)));
         return;
     }
-    certificate_tell(tls, watch->process);
     watch->on_fresh(watch->data, tls);
 }
 
@@ -65,7 +59,7 @@ bool certificate_watch_init(struct certificate_watch *watch, uv_loop_t *loop) {
     if (uv_timer_init(loop, &watch->timer) != 0) {
         return false;
     }
-    if (watch->options->tls == NULL) {
+    if (watch->file_count == 0) {
         return true;
     }
     watch->crypto = crypto_new();

@@ -1,5 +1,5 @@
-/* certificate.h: the server's certificate: read again when asked or when its files have changed,
- * and told to the log. */
+/* certificate.h: files that TLS needs: read again when asked or when they have changed, and handed
+ * on; and the server's certificate, told to the log. */
 #ifndef MINTD_INSTANCE_CERTIFICATE_H
 #define MINTD_INSTANCE_CERTIFICATE_H
 
@@ -10,12 +10,16 @@
 #include "mintd/instance.h"
 
 #define CERTIFICATE_LOOK_MS 30000u
+#define CERTIFICATE_FILES_MAX REDIS_TLS_FILES_MAX
 
-/* Looks at what both files hold; of the main thread. */
+/* Looks at what files hold; of the main thread. */
 struct certificate_watch {
-    const struct instance_options *options;
-    struct api_process *process;
-    /* Takes a certificate into use; tls is its own from then on. */
+    struct slice files[CERTIFICATE_FILES_MAX];
+    unsigned file_count; /* 0: it never looks */
+    /* Makes a context of the files (blocking); NULL as http_tls_new() has it. */
+    struct tls_context *(*read)(void *data, struct buffer *error, bool *no_memory);
+    const char *refusal; /* for the log: what is not taken into use then */
+    /* Takes it into use; tls is its own from then on. */
     void (*on_fresh)(void *data, struct tls_context *tls);
     void *data;
     unsigned look_ms; /* from one look to the next: CERTIFICATE_LOOK_MS */
@@ -24,10 +28,9 @@ struct certificate_watch {
     uv_timer_t timer;
 };
 
-/* Logs how long it lasts; the metric has it from then on. */
+/* Logs how long the server's lasts; the metric has it from then on. */
 void certificate_tell(const struct tls_context *tls, struct api_process *process);
-/* All but what it holds for itself (crypto, seen, timer) is set. False: no memory. Without TLS it
- * never looks. */
+/* All but what it holds for itself (crypto, seen, timer) is set. False: no memory. */
 bool certificate_watch_init(struct certificate_watch *watch, uv_loop_t *loop);
 /* Reads the files again (blocking), whether or not they have changed. */
 void certificate_reload(struct certificate_watch *watch);

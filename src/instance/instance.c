@@ -44,7 +44,7 @@ struct instance {
     uv_loop_t loop;
     uv_signal_t on_term, on_int, on_hup;
     uv_timer_t drain_delay;
-    struct certificate_watch certificate;
+    struct certificate_watch certificate, redis_files;
     uv_async_t workers_ended;
     _Atomic unsigned ended;
     bool stopping;
@@ -291,6 +291,7 @@ static bool open_workers(struct instance *instance) {
                              .issuer = instance->issuer,
                              .resource = instance->resource,
                              .tls = options->tls,
+                             .redis_tls = options->redis_tls_context,
                              .pool = instance->pool,
                              .memory = instance->memory,
                              .caches = instance->caches,
@@ -363,23 +364,79 @@ static void on_signal(uv_signal_t *handle, int signal_number) {
     instance->stopping = true;
 }
 
-/* Certificate and key are read and checked on the main thread; each worker takes the result between
- * two requests. */
+/* ---- files of TLS ---- */
+
+/* They are read and checked on the main thread; each worker takes the result between two requests.
+ */
+static struct tls_context *read_certificate(void *data, struct buffer *error, bool *no_memory) {
+    const struct instance *instance = data;
+    return http_tls_new(instance->options->tls_certificate, instance->options->tls_key, error,
+                        no_memory);
+}
+
 static void on_fresh_certificate(void *data, struct tls_context *tls) {
     struct instance *instance = data;
+    certificate_tell(tls, &instance->process);
     for (unsigned i = 0; i < instance->started; i++) {
         worker_use_tls(&instance->workers[i], tls_context_share(tls));
     }
     tls_context_free(tls);
 }
 
+static struct tls_context *read_redis_files(void *data, struct buffer *error, bool *no_memory) {
+    const struct instance *instance = data;
+    return redis_tls_read(&instance->options->redis_tls, error, no_memory);
+}
+
+static void on_fresh_redis_files(void *data, struct tls_context *tls) {
+    struct instance *instance = data;
+    log_info("the files of TLS to redis are read again: new connections use them");
+    for (unsigned i = 0; i < instance->started; i++) {
+        worker_use_redis_tls(&instance->workers[i], tls_context_share(tls));
+    }
+    tls_context_free(tls);
+}
+
+static bool open_watches(struct instance *instance) {
+    const struct instance_options *options = instance->options;
+    instance->certificate = (struct certificate_watch){
+        .files = {options->tls_certificate, options->tls_key},
+        .file_count = options->tls == NULL ? 0 : 2,
+        .read = read_certificate,
+        .refusal = "the certificate is not reloaded, the old one stays in use: put the files "
+                   "right; they are looked at every 30 s, or send SIGHUP again",
+        .on_fresh = on_fresh_certificate,
+        .data = instance,
+        .look_ms = CERTIFICATE_LOOK_MS,
+    };
+    instance->redis_files = (struct certificate_watch){
+        .read = read_redis_files,
+        .refusal = "the files of TLS to redis are not reloaded, the old ones stay in use: put them "
+                   "right; they are looked at every 30 s, or send SIGHUP again",
+        .on_fresh = on_fresh_redis_files,
+        .data = instance,
+        .look_ms = CERTIFICATE_LOOK_MS,
+    };
+    if (options->redis_tls_context != NULL) {
+        instance->redis_files.file_count =
+            redis_tls_files(&options->redis_tls, instance->redis_files.files);
+    }
+    bool ok = certificate_watch_init(&instance->certificate, &instance->loop);
+    return certificate_watch_init(&instance->redis_files, &instance->loop) && ok;
+}
+
 static void on_hangup(uv_signal_t *handle, int signal_number) {
     struct instance *instance = handle->data;
-    if (instance->options->tls == NULL) {
-        log_info("nothing to reload", LOG_NUMBER("signal", signal_number));
-        return;
+    const struct instance_options *options = instance->options;
+    if (options->tls != NULL) {
+        certificate_reload(&instance->certificate);
     }
-    certificate_reload(&instance->certificate);
+    if (options->redis_tls_context != NULL) { /* without files: the system's authorities */
+        certificate_reload(&instance->redis_files);
+    }
+    if (options->tls == NULL && options->redis_tls_context == NULL) {
+        log_info("nothing to reload", LOG_NUMBER("signal", signal_number));
+    }
 }
 
 static void end_main_loop(struct instance *instance) {
@@ -389,6 +446,7 @@ static void end_main_loop(struct instance *instance) {
     uv_close((uv_handle_t *)&instance->on_hup, NULL);
     uv_close((uv_handle_t *)&instance->drain_delay, NULL);
     certificate_watch_close(&instance->certificate);
+    certificate_watch_close(&instance->redis_files);
     uv_close((uv_handle_t *)&instance->workers_ended, NULL);
 }
 
@@ -406,14 +464,8 @@ static bool open_main_loop(struct instance *instance) {
     instance->on_hup.data = instance;
     instance->workers_ended.data = instance;
     instance->drain_delay.data = instance;
-    instance->certificate.options = instance->options;
-    instance->certificate.process = &instance->process;
-    instance->certificate.on_fresh = on_fresh_certificate;
-    instance->certificate.data = instance;
-    instance->certificate.look_ms = CERTIFICATE_LOOK_MS;
     return uv_async_init(&instance->loop, &instance->workers_ended, on_workers_ended) == 0 &&
-           uv_timer_init(&instance->loop, &instance->drain_delay) == 0 &&
-           certificate_watch_init(&instance->certificate, &instance->loop) &&
+           uv_timer_init(&instance->loop, &instance->drain_delay) == 0 && open_watches(instance) &&
            uv_signal_init(&instance->loop, &instance->on_term) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_int) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_hup) == 0 &&
@@ -488,6 +540,7 @@ static void free_instance(struct instance *instance) {
     http_bounds_free(instance->bounds);
     http_bounds_free(instance->metrics_bounds);
     certificate_watch_fini(&instance->certificate);
+    certificate_watch_fini(&instance->redis_files);
     if (instance->loop_open) {
         uv_loop_close(&instance->loop);
     }
@@ -528,6 +581,9 @@ static void describe_process(struct instance *instance) {
     process->listen_count = options->listen_count;
     process->tls = options->tls != NULL;
     process->refusals_told = options->refusals_told;
+    if (options->redis.is_tls && options->redis_tls.believes_all) {
+        api_notice(process, API_NOTICE_REDIS_UNCHECKED);
+    }
 }
 
 int instance_run(const struct instance_options *options) {

@@ -328,8 +328,12 @@ static void on_turn_end(uv_prepare_t *prepare) {
 
 static void take_next_tls(struct worker *worker) {
     struct tls_context *tls = atomic_exchange(&worker->next_tls, NULL);
+    struct tls_context *redis_tls = atomic_exchange(&worker->next_redis_tls, NULL);
     if (tls != NULL) {
         http_server_use_tls(worker->servers[0], tls); /* not the first: it cannot fail */
+    }
+    if (redis_tls != NULL) {
+        redis_store_use_tls(worker->store, redis_tls);
     }
 }
 
@@ -391,6 +395,8 @@ static struct store *open_redis(struct worker *worker, struct store_metrics *met
         .url = instance->redis,
         .sentinel_user = instance->sentinel_user,
         .sentinel_password = instance->sentinel_password,
+        .tls = worker->options.redis_tls,
+        .tls_name = instance->redis_tls.name,
         .prefix = instance->redis_prefix,
         .name = slice_of_string(worker->options.process->name),
         .timeout_ms = instance->redis_timeout_ms,
@@ -581,6 +587,11 @@ void worker_use_tls(struct worker *worker, struct tls_context *tls) {
     uv_async_send(&worker->wake);
 }
 
+void worker_use_redis_tls(struct worker *worker, struct tls_context *tls) {
+    tls_context_free(atomic_exchange(&worker->next_redis_tls, tls));
+    uv_async_send(&worker->wake);
+}
+
 void worker_end(struct worker *worker) {
     if (worker->thread_runs) {
         pthread_join(worker->thread, NULL);
@@ -610,6 +621,7 @@ void worker_free(struct worker *worker) {
         api_free(worker->apis[i]);
     }
     tls_context_free(atomic_exchange(&worker->next_tls, NULL));
+    tls_context_free(atomic_exchange(&worker->next_redis_tls, NULL));
     oauth_free(worker->oauth);
     crypto_free(worker->crypto);
     if (worker->store != NULL) {

@@ -3,8 +3,8 @@
  *
  * Workers share nothing but struct api_process (counters, and what an instance tells of itself),
  * the time of Redis (clock_shared_ms()), the password pool, the group of caches (which tells each
- * of what another has deleted), what was told of Redis, the bounds on connections, the TLS context,
- * and the request to drain. */
+ * of what another has deleted), what was told of Redis, the bounds on connections, the TLS
+ * contexts, and the request to drain. */
 #ifndef MINTD_INSTANCE_WORKER_H
 #define MINTD_INSTANCE_WORKER_H
 
@@ -27,8 +27,9 @@ struct worker_options {
     const struct instance_options *instance;
     struct api_process *process;
     struct slice issuer;
-    struct slice resource;   /* /secret, as api_write_resource() names it */
-    struct tls_context *tls; /* of the main server; NULL: plain */
+    struct slice resource;         /* /secret, as api_write_resource() names it */
+    struct tls_context *tls;       /* of the main server; NULL: plain */
+    struct tls_context *redis_tls; /* to Redis; NULL: plain */
     struct password_pool *pool;
     struct memory_data *memory; /* NULL: Redis */
     struct cache_group *caches; /* of all workers; NULL: there is one alone */
@@ -53,8 +54,9 @@ struct worker {
     uv_prepare_t prepare;
     uv_timer_t tick;
     uv_async_t wake;
-    _Atomic int wish;                       /* enum worker_wish */
-    _Atomic(struct tls_context *) next_tls; /* given and not taken yet; NULL: none */
+    _Atomic int wish; /* enum worker_wish */
+    /* given and not taken yet; NULL: none */
+    _Atomic(struct tls_context *) next_tls, next_redis_tls;
     struct store *store;
     struct crypto *crypto;
     struct password_inbox *inbox;
@@ -90,6 +92,8 @@ void worker_drain(struct worker *worker, bool now);
 /* From any thread, for a worker that was opened with TLS: new connections use this. Takes over the
  * reference. */
 void worker_use_tls(struct worker *worker, struct tls_context *tls);
+/* The same, for one with TLS to Redis. */
+void worker_use_redis_tls(struct worker *worker, struct tls_context *tls);
 /* Waits for the thread to end; a worker that was never started is ended on this thread. */
 void worker_end(struct worker *worker);
 /* After worker_end(), and after the password pool is gone. */

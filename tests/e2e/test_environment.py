@@ -35,8 +35,8 @@ def in_force(done):
 
 def settings_of_help():
     """{variable: whether it has a _FILE form}, of every setting that --help lists."""
-    flags = re.findall(r"^  (--\S+) \S", run("--help").stdout, re.MULTILINE)
-    return ["MINTD_" + flag[2:].upper().replace("-", "_") for flag in flags if flag != "--help,"]
+    flags = re.findall(r"^  (--\S+)(?: \S|$)", run("--help").stdout, re.MULTILINE)
+    return ["MINTD_" + flag[2:].upper().replace("-", "_") for flag in flags if flag not in ("--help,", "--check")]
 
 
 # ---- empty ----

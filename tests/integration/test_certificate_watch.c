@@ -16,14 +16,19 @@ struct world {
     struct test_loop loop;
     struct certificate pairs[2];
     char folder[64], link[96], next[96], certificate[128], key[128];
-    struct instance_options options;
     struct api_process process;
     struct certificate_watch watch;
     unsigned fresh, awaited;
 };
 
+static struct tls_context *read_files(void *data, struct buffer *error, bool *no_memory) {
+    const struct world *world = data;
+    return http_tls_new(world->watch.files[0], world->watch.files[1], error, no_memory);
+}
+
 static void on_fresh(void *data, struct tls_context *tls) {
     struct world *world = data;
+    certificate_tell(tls, &world->process);
     world->fresh++;
     tls_context_free(tls);
 }
@@ -45,22 +50,20 @@ static void make_paths(struct world *world) {
 
 static int open_world(void **state) {
     struct world *world = test_calloc(1, sizeof *world);
-    struct buffer error = buffer_of((char[256]){0}, 256);
     make_paths(world);
     certificate_make(&world->pairs[0], "first");
     certificate_make(&world->pairs[1], "second");
     point_to(world, world->pairs[0].folder);
-    world->options.tls_certificate = slice_of_string(world->certificate);
-    world->options.tls_key = slice_of_string(world->key);
-    world->options.tls =
-        http_tls_new(world->options.tls_certificate, world->options.tls_key, &error, NULL);
-    assert_non_null(world->options.tls);
     test_loop_open(&world->loop);
-    world->watch.options = &world->options;
-    world->watch.process = &world->process;
-    world->watch.on_fresh = on_fresh;
-    world->watch.data = world;
-    world->watch.look_ms = LOOK_MS;
+    world->watch = (struct certificate_watch){
+        .files = {slice_of_string(world->certificate), slice_of_string(world->key)},
+        .file_count = 2,
+        .read = read_files,
+        .refusal = "not reloaded, the old one stays in use",
+        .on_fresh = on_fresh,
+        .data = world,
+        .look_ms = LOOK_MS,
+    };
     caught_log_start(LOG_INFO);
     assert_true(certificate_watch_init(&world->watch, &world->loop.loop));
     *state = world;
@@ -73,7 +76,6 @@ static int close_world(void **state) {
     certificate_watch_close(&world->watch);
     test_loop_close(&world->loop);
     certificate_watch_fini(&world->watch);
-    tls_context_free(world->options.tls);
     certificate_remove(&world->pairs[0]);
     certificate_remove(&world->pairs[1]);
     unlink(world->link);

@@ -3,6 +3,8 @@
     redis = RedisServer()            # runs, and has said that it is ready
     redis.cli("HSET", "mintd:client:x", "scope", "read")   # over a RESP connection that stays open
     redis.url, redis.unix_url        # for mintd --redis
+    redis = TlsRedis(issued, ca)     # the same with TLS: redis.url is rediss://, redis.plain_url not
+    redis.show(issued)               # new connections see another certificate
     redis.pause(); redis.resume()    # SIGSTOP, SIGCONT
     redis.kill(); redis.restart()    # kill -9; again on the same port, empty
     with redis.monitor() as seen:    # what clients send, as lists of arguments
@@ -259,3 +261,28 @@ class RedisServer:
 
     def __exit__(self, *_):
         self.close()
+
+
+class TlsRedis(RedisServer):
+    """issued: its certificate, tls.Files; ca: the file of who may have signed those of its clients, which it
+    asks for where asks is "yes"; options: more of the command line."""
+
+    def __init__(self, issued, ca, *options, asks="no"):
+        self.tls_port = free_port()
+        super().__init__("--tls-port", str(self.tls_port), "--tls-cert-file", issued.file, "--tls-key-file", issued.key,
+                         "--tls-ca-cert-file", ca, "--tls-auth-clients", asks, *options)
+
+    def show(self, issued):
+        assert self.cli("CONFIG", "SET", "tls-cert-file", issued.file, "tls-key-file", issued.key) == "OK"
+
+    def drop_clients(self):
+        """All but this one."""
+        self.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+    @property
+    def plain_url(self):
+        return super().url
+
+    @property
+    def url(self):
+        return "rediss://127.0.0.1:%d" % self.tls_port
