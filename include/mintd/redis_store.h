@@ -41,11 +41,10 @@ struct redis_url {
     bool is_tls;
 };
 
-/* redis://[[user]:password@]host[:port][/db], the same with rediss:// for TLS,
- * unix://[[user]:password@]/path[?db=N] and
- * redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/name[/db]; user and password, of
- * Redis and not of Sentinel, may be percent-encoded. False with one line that says what is wrong;
- * the line never has the password. */
+/* redis://[[user]:password@]host[:port][/db], unix://[[user]:password@]/path[?db=N] and
+ * redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/name[/db]; rediss:// and
+ * rediss+sentinel:// for TLS. User and password, of Redis and not of Sentinel, may be
+ * percent-encoded. False with one line that says what is wrong; the line never has the password. */
 bool redis_url_parse(struct slice text, struct redis_url *url, struct buffer *error);
 /* For people: "host:port", "[v6]:port", the path of a unix socket, or "name of host:port,..."; cut
  * where it does not fit. Without user and password. */

@@ -353,10 +353,13 @@ static struct redis_link *new_link(uv_loop_t *loop, struct sentinel *sentinel,
     }
     snprintf(url->host, sizeof url->host, "%s", place->host);
     url->port = place->port;
+    url->is_tls = options->url->is_tls;
     snprintf(url->user, sizeof url->user, "%.*s", (int)options->user.size, options->user.data);
     snprintf(url->password, sizeof url->password, "%.*s", (int)options->password.size,
              options->password.data);
     struct redis_link *link = link_new(loop, &(struct link_options){.url = url,
+                                                                    .tls = options->tls,
+                                                                    .tls_name = options->tls_name,
                                                                     .name = options->name,
                                                                     .pending_max = PENDING_MAX,
                                                                     .peer = LINK_TO_SENTINEL,
@@ -410,6 +413,12 @@ void sentinels_start(struct sentinels *all) {
     uv_timer_start(&all->timer, on_timer, SENTINEL_SEEK_MS, SENTINEL_SEEK_MS);
     for (unsigned i = 0; i < all->count; i++) {
         link_start(all->each[i].link);
+    }
+}
+
+void sentinels_use_tls(struct sentinels *all, struct tls_context *tls) {
+    for (unsigned i = 0; i < all->count; i++) {
+        link_use_tls(all->each[i].link, tls_context_share(tls));
     }
 }
 

@@ -23,6 +23,8 @@ struct sentinels;
 
 struct sentinels_options {
     const struct redis_url *url; /* with Sentinels; copied */
+    struct tls_context *tls;     /* each link takes a reference of its own; NULL: plain */
+    struct slice tls_name;       /* copied; absent: each one's host */
     struct slice user, password; /* of the Sentinels; copied; absent: none */
     struct slice name;           /* copied; for CLIENT SETNAME */
     struct store_metrics *metrics;
@@ -39,6 +41,8 @@ void sentinels_start(struct sentinels *sentinels);
 /* on_closed once, later; on_told is not called any more. */
 void sentinels_close(struct sentinels *sentinels, void (*on_closed)(void *), void *context);
 void sentinels_free(struct sentinels *sentinels);
+/* Handshakes from now on are made with this; each link takes a reference of its own. */
+void sentinels_use_tls(struct sentinels *sentinels, struct tls_context *tls);
 /* Once a turn: what was asked is sent. */
 void sentinels_flush(struct sentinels *sentinels);
 

@@ -13,7 +13,11 @@ const char *redis_store_reason(const struct store *store) {
 }
 
 void redis_store_use_tls(struct store *store, struct tls_context *tls) {
-    link_use_tls(redis_store_of(store)->link, tls);
+    const struct redis_store *redis = redis_store_of(store);
+    if (redis->sentinels != NULL) {
+        sentinels_use_tls(redis->sentinels, tls);
+    }
+    link_use_tls(redis->link, tls);
 }
 
 bool redis_store_look_at_tls(const struct store *store, struct tls_client_view *view) {
@@ -224,6 +228,8 @@ static bool init_sentinels(struct redis_store *store, uv_loop_t *loop,
     }
     store->sentinels =
         sentinels_new(loop, &(struct sentinels_options){.url = &options->url,
+                                                        .tls = options->tls,
+                                                        .tls_name = options->tls_name,
                                                         .user = options->sentinel_user,
                                                         .password = options->sentinel_password,
                                                         .name = options->name,

@@ -237,7 +237,16 @@ void secure_start(struct redis_stream *stream) {
         stream->plain = malloc(PLAIN_SIZE);
     }
     stream->session = stream->plain == NULL ? NULL : tls_session_new(stream->tls, &stream->blocks);
-    if (stream->session == NULL || !tls_client_expect(stream->session, name_of(stream))) {
+    if (stream->session == NULL) {
+        fail_for_memory(stream);
+        return;
+    }
+    if (!tls_client_host_is_valid(slice_of_string(name_of(stream)))) { /* a Sentinel named it */
+        fail_with(stream, STORE_TROUBLE_TLS_NAME, "no certificate can be for the name %s",
+                  name_of(stream));
+        return;
+    }
+    if (!tls_client_expect(stream->session, name_of(stream))) {
         fail_for_memory(stream);
         return;
     }

@@ -41,6 +41,14 @@ static const char *given(const struct redis_tls_settings *settings) {
                                                      : NULL;
 }
 
+static bool hosts_are_valid(const struct redis_url *url) {
+    bool valid = url->sentinel_count != 0 || tls_client_host_is_valid(slice_of_string(url->host));
+    for (unsigned i = 0; i < url->sentinel_count; i++) {
+        valid = valid && tls_client_host_is_valid(slice_of_string(url->sentinels[i].host));
+    }
+    return valid;
+}
+
 static bool fit(const struct redis_tls_settings *settings, const struct redis_url *url,
                 const char **setting, struct buffer *error) {
     bool has_certificate = !slice_is_absent(settings->certificate);
@@ -63,7 +71,7 @@ static bool fit(const struct redis_tls_settings *settings, const struct redis_ur
         return fail(setting, "--redis-tls-name", error,
                     "it is the name or the address that the certificate of Redis is for");
     }
-    return has_name || tls_client_host_is_valid(slice_of_string(url->host)) ||
+    return has_name || hosts_are_valid(url) ||
            fail(setting, "--redis", error,
                 "no certificate can be for its host: give a name or an address, or "
                 "--redis-tls-name");

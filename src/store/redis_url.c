@@ -174,7 +174,7 @@ static bool parse_sentinels(struct slice list, struct redis_url *url, struct buf
     return true;
 }
 
-/* Behind "redis+sentinel://". */
+/* Behind "redis+sentinel://" and "rediss+sentinel://". */
 static bool parse_sentinel_form(struct slice rest, struct redis_url *url, struct buffer *error) {
     struct slice authority = cut(&rest, "/?#");
     if (!take_user(&authority, url, error) || !parse_sentinels(authority, url, error)) {
@@ -241,7 +241,11 @@ bool redis_url_parse(struct slice text, struct redis_url *url, struct buffer *er
     if (take_scheme(&text, S("redis+sentinel://"))) {
         return parse_sentinel_form(text, url, error);
     }
-    if (take_scheme(&text, S("redis+cluster://"))) {
+    if (take_scheme(&text, S("rediss+sentinel://"))) {
+        url->is_tls = true;
+        return parse_sentinel_form(text, url, error);
+    }
+    if (take_scheme(&text, S("redis+cluster://")) || take_scheme(&text, S("rediss+cluster://"))) {
         return fail(error, "redis+cluster:// is not supported by this version; use redis://, "
                            "rediss://, redis+sentinel:// or unix://");
     }

@@ -15,6 +15,7 @@ from support.mintctl import Mintctl
 from support.mintd import run
 from support.oauth import check_unavailable, post, row, rows, unique, use, wait_status, wait_until
 from support.redis_server import TlsRedis
+from support.sentinel import Sentinels
 from support.tls import Authority
 from support.wire import Wire
 
@@ -298,6 +299,30 @@ def test_a_redis_that_is_killed_comes_back(start, redis_tls):
     install_clients(redis_tls)
     wait_status(instance, 200, within=10)
     assert post(instance, "/token", G, BA).status == 200
+
+
+@row("RT-22")
+def test_sentinels_over_tls(start_mintd, ours, right):
+    """rediss+sentinel:// is TLS to the Sentinels and to the master that they name, by its address."""
+    with Sentinels(tls=(right, ours.file)) as group:
+        install_clients_by(group)
+        instance = start_mintd("--redis-ca", ours.file, redis=group.url, workers=2)
+        instance.wait_for_store(timeout=20)
+        token = token_of(instance)
+        wait_until(group.has_copy(group.replica, token), 10, "the replica has the token")
+        group.fail_over()
+        wait_until(lambda: use(instance, token).status == 200 and post(instance, "/token", G, BA).status == 200, 15,
+                   "the new master serves")
+        assert Mintctl(group.url, env={"MINTD_REDIS_CA": ours.file})("client", "list")
+        stranger = start_mintd(redis=group.url)
+        stranger.wait_for_log("a sentinel cannot be asked yet", trouble="tls_chain")
+        wait_until(lambda: stranger.request("GET", "/readyz").json()["reason"] == "nomaster", 10, "the reason")
+
+
+def install_clients_by(group):
+    """And the replica has them too."""
+    install_clients(group.master)
+    wait_until(lambda: group.ask(group.replica, "EXISTS", "mintd:clients") == 1, 10, "the replica has the clients")
 
 
 # ---- the wrong port ----

@@ -73,14 +73,16 @@ static void test_sentinels(void **state) {
         struct slice text;
         const char *described, *user, *password;
         unsigned database;
+        bool is_tls;
     } cases[] = {
-        {SLICE("redis+sentinel://h/m"), "m of h:26379", "", "", 0},
+        {SLICE("redis+sentinel://h/m"), "m of h:26379", "", "", 0, false},
+        {SLICE("rediss+sentinel://u:p@h1,h2:1/m/2"), "m of h1:26379,h2:1", "u", "p", 2, true},
         {SLICE("Redis+Sentinel://h1,h2:1,[::1],[::2]:7/my.master/"),
-         "my.master of h1:26379,h2:1,[::1]:26379,[::2]:7", "", "", 0},
+         "my.master of h1:26379,h2:1,[::1]:26379,[::2]:7", "", "", 0, false},
         {SLICE("redis+sentinel://u%2C:p%40,w@h1,10.0.0.2/m/15"), "m of h1:26379,10.0.0.2:26379",
-         "u,", "p@,w", 15},
+         "u,", "p@,w", 15, false},
         {SLICE("redis+sentinel://1,2,3,4,5,6,7,8/m"),
-         "m of 1:26379,2:26379,3:26379,4:26379,5:26379,6:26379,7:26379,8:26379", "", "", 0},
+         "m of 1:26379,2:26379,3:26379,4:26379,5:26379,6:26379,7:26379,8:26379", "", "", 0, false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -93,6 +95,7 @@ static void test_sentinels(void **state) {
         assert_string_equal(url.password, cases[i].password);
         assert_int_equal(url.database, cases[i].database);
         assert_string_equal(url.host, "");
+        assert_int_equal(url.is_tls, cases[i].is_tls);
         redis_url_describe(&url, described, 8); /* cut, within its room */
         assert_true(strlen(described) < 8);
     }
@@ -140,6 +143,8 @@ static void test_bad_urls_say_why(void **state) {
         {SLICE("redis+sentinel://1,2,3,4,5,6,7,8,9/m"), "8 Sentinels at most"},
         {SLICE("redis+sentinel://u:secret%zz@a/m"), "malformed %XX"},
         {SLICE("redis+cluster://a,b"), "not supported by this version"},
+        {SLICE("rediss+cluster://a,b"), "not supported by this version"},
+        {SLICE("rediss+sentinel://a"), "what they call the master"},
         {SLICE("redis://"), "host is missing"},
         {SLICE("redis://:6379"), "host is missing"},
         {SLICE("redis:///3"), "host is missing"},

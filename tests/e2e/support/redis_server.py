@@ -265,12 +265,21 @@ class RedisServer:
 
 class TlsRedis(RedisServer):
     """issued: its certificate, tls.Files; ca: the file of who may have signed those of its clients, which it
-    asks for where asks is "yes"; options: more of the command line."""
+    asks for where asks is "yes"; options: more of the command line; alone: there is no port without TLS."""
 
-    def __init__(self, issued, ca, *options, asks="no"):
-        self.tls_port = free_port()
-        super().__init__("--tls-port", str(self.tls_port), "--tls-cert-file", issued.file, "--tls-key-file", issued.key,
-                         "--tls-ca-cert-file", ca, "--tls-auth-clients", asks, *options)
+    def __init__(self, issued, ca, *options, asks="no", alone=False):
+        self._alone = alone
+        self._tls_port = free_port()
+        super().__init__("--tls-cert-file", issued.file, "--tls-key-file", issued.key, "--tls-ca-cert-file", ca,
+                         "--tls-auth-clients", asks, *options)
+
+    @property
+    def tls_port(self):
+        return self.port if self._alone else self._tls_port
+
+    def start(self, *options, **more):
+        plain = ("--port", "0") if self._alone else ()
+        return super().start(*plain, "--tls-port", str(self.tls_port), *options, **more)
 
     def show(self, issued):
         assert self.cli("CONFIG", "SET", "tls-cert-file", issued.file, "tls-key-file", issued.key) == "OK"

@@ -4,6 +4,7 @@
         group.url                   # redis+sentinel://...
         group.master, group.replica # RedisServers, by what they are now
         group.fail_over()           # as an operator asks for it; returns once all Sentinels agree
+    Sentinels(tls=(issued, ca))     # all of them over TLS, with this certificate: rediss+sentinel://...
     with FakeSentinel() as fake:    # fake.answers("mymaster", port, epoch=3)
 """
 import os
@@ -17,7 +18,7 @@ import threading
 from .clients import token_key
 from .oauth import wait_until
 from .process import leashed
-from .redis_server import RedisServer, RespConnection, free_port
+from .redis_server import RedisServer, RespConnection, TlsRedis, free_port
 
 NAME = "mymaster"
 DOWN_AFTER_MS = 1000
@@ -26,7 +27,7 @@ DOWN_AFTER_MS = 1000
 class Sentinel:
     """One, on a port and a socket of its own."""
 
-    def __init__(self, redis_port, quorum=2, config=()):
+    def __init__(self, redis_port, quorum=2, config=(), tls=None):
         self.directory = tempfile.mkdtemp(prefix="mintd-e2e-sentinel-")
         self.socket_path = os.path.join(self.directory, "sentinel.sock")
         self._program = os.path.join(self.directory, "redis-sentinel")
@@ -37,11 +38,18 @@ class Sentinel:
         monitor = [] if redis_port is None else ["sentinel monitor %s 127.0.0.1 %d %d" % (NAME, redis_port, quorum),
                                                  *self.timing()]
         with open(self._file, "w", encoding="ascii") as file:
-            file.write("\n".join(["port %d" % self.port, "bind 127.0.0.1", "unixsocket " + self.socket_path,
+            file.write("\n".join([*self._ports(tls), "bind 127.0.0.1", "unixsocket " + self.socket_path,
                                   "dir " + self.directory, *monitor, *config]) + "\n")
         self._process = None
         self._password = None
         self.start()
+
+    def _ports(self, tls):
+        if tls is None:
+            return ["port %d" % self.port]
+        issued, ca = tls
+        return ["port 0", "tls-port %d" % self.port, "tls-cert-file " + issued.file, "tls-key-file " + issued.key,
+                "tls-ca-cert-file " + ca, "tls-auth-clients no", "tls-replication yes"]
 
     @staticmethod
     def timing():
@@ -103,13 +111,20 @@ class Sentinel:
 
 
 class Sentinels:
-    def __init__(self, count=3, **more):
-        self._servers = [RedisServer("--repl-diskless-sync-delay", "0") for _ in range(2)]
+    def __init__(self, count=3, tls=None, **more):
+        self._scheme = "redis" if tls is None else "rediss"
+        self._servers = [self._make_server(tls, "--repl-diskless-sync-delay", "0") for _ in range(2)]
         first, second = self._servers
         second.cli("REPLICAOF", "127.0.0.1", str(first.port))
         wait_until(lambda: "master_link_status:up" in second.cli("INFO", "replication"), 20, "the replica")
-        self.each = [Sentinel(first.port, **more) for _ in range(count)]
+        self.each = [Sentinel(first.port, tls=tls, **more) for _ in range(count)]
         wait_until(self.are_ready, 20, "the Sentinels know each other and the replica")
+
+    @staticmethod
+    def _make_server(tls, *options):
+        if tls is None:
+            return RedisServer(*options)
+        return TlsRedis(*tls, "--tls-replication", "yes", *options, alone=True)
 
     def are_ready(self):
         others = str(len(self.each) - 1)
@@ -133,11 +148,11 @@ class Sentinels:
 
     @property
     def url(self):
-        return self.url_of(*self.each)
+        return self.url_of(*self.each, scheme=self._scheme)
 
     @staticmethod
-    def url_of(*sentinels, name=NAME):
-        return "redis+sentinel://%s/%s" % (",".join("127.0.0.1:%d" % one.port for one in sentinels), name)
+    def url_of(*sentinels, name=NAME, scheme="redis"):
+        return "%s+sentinel://%s/%s" % (scheme, ",".join("127.0.0.1:%d" % one.port for one in sentinels), name)
 
     @property
     def master(self):
