@@ -197,6 +197,13 @@ void identity_doubt(struct redis_identity *identity) {
     }
 }
 
+void identity_note_change(struct redis_identity *identity) {
+    identity->is_watched = false;
+    if (identity->seed[0] != '\0') {
+        identity_check(identity);
+    }
+}
+
 void identity_take_word(struct redis_identity *identity, struct slice now) {
     if (!slice_equal(now, slice_of_string(identity->pinned))) {
         identity_doubt(identity);

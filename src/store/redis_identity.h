@@ -37,6 +37,9 @@ struct redis_identity {
 void identity_check(struct redis_identity *identity);
 /* All of Redis may be gone: looks at once; where one is pinned, nothing is good until then. */
 void identity_doubt(struct redis_identity *identity);
+/* Redis says that the key has changed, or that it does not watch it any more (it has no room):
+ * looks at once; where one is pinned, answers are doubtful until then. */
+void identity_note_change(struct redis_identity *identity);
 /* Whether it is the one that is wanted, as far as that is known: where one is pinned, nothing is
  * good before it was read. */
 bool identity_is_right(const struct redis_identity *identity);

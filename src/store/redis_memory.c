@@ -67,7 +67,7 @@ void memory_forget_all(struct redis_store *store) {
 static void forget_one(struct redis_store *store, struct slice key) {
     forget(store, key);
     if (slice_equal(key, S(REDIS_IDENTITY_KEY))) {
-        identity_doubt(&store->identity);
+        identity_note_change(&store->identity);
     }
 }
 

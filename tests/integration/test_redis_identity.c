@@ -376,18 +376,43 @@ static void ask_without_a_reply(struct fake_world *world) {
 /* With memory Redis tells: what comes behind that is no answer before the identity is looked at,
  * also where it was asked for ahead of it. */
 static void test_a_reply_behind_the_push_is_no_answer(void **state) {
-    static const struct slice pushes[] = {SLICE(EMPTIED NIL), SLICE(CHANGED_KEY NIL)};
-    for (size_t i = 0; i < 2; i++) {
-        struct fake_world *world = fake_world_fresh(state);
-        struct news news;
-        start_with_memory(world, &news, S("identity"));
-        ask_without_a_reply(world);
-        fake_redis_say(&world->fake, pushes[i]);
-        assert_unknown(world->call, STORE_TROUBLE_IDENTITY);
-        world->fake.script = NULL;
-        fake_world_wait_until_up(world); /* it is the right one still */
-        assert_told(&news, "");
-    }
+    struct fake_world *world = *state;
+    struct news news;
+    start_with_memory(world, &news, S("identity"));
+    ask_without_a_reply(world);
+    fake_redis_say(&world->fake, S(EMPTIED NIL));
+    assert_unknown(world->call, STORE_TROUBLE_IDENTITY);
+    world->fake.script = NULL;
+    fake_world_wait_until_up(world); /* it is the right one still */
+    assert_told(&news, "");
+}
+
+/* The key alone has changed, or Redis has no room to watch it: all goes on, and a no is doubtful
+ * until the look has ended. */
+static void test_a_reply_behind_a_change_of_the_key_is_doubtful(void **state) {
+    struct fake_world *world = *state;
+    static const struct fake_line nothing[] = {{"GET", SLICE(NIL)}, {NULL, SLICE("")}};
+    struct news news;
+    struct store_call *call;
+    start_with_memory(world, &news, S("identity"));
+    call = world->call;
+    ask_without_a_reply(world);
+    unsigned before = world->fake.commands;
+    world->fake.script = nothing;
+    fake_redis_say(&world->fake, S(CHANGED_KEY NIL));
+    assert_int_equal(store_call_wait(call), STORE_ABSENT);
+    assert_true(call->operation.is_doubtful);
+    fake_world_wait_for_commands(world, before + 1); /* the look, */
+    store_call_fence(call);                          /* which is answered ahead of this */
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    store_call_fence(call);
+    assert_int_equal(store_call_wait(call), STORE_FOUND);
+    assert_string_equal(world->fake.last_command, "PING"); /* it is watched again */
+    store_call_get(call, S("other"));
+    assert_int_equal(store_call_wait(call), STORE_ABSENT);
+    assert_false(call->operation.is_doubtful);
+    assert_told(&news, "");
+    world->fake.script = NULL;
 }
 
 static void test_a_reply_ahead_of_the_push_is_an_answer(void **state) {
@@ -434,6 +459,7 @@ int main(void) {
         TEST(test_what_a_confirmation_gets),
         TEST(test_where_none_is_pinned),
         TEST(test_a_reply_behind_the_push_is_no_answer),
+        TEST(test_a_reply_behind_a_change_of_the_key_is_doubtful),
         TEST(test_a_reply_ahead_of_the_push_is_an_answer),
         TEST(test_a_push_where_none_is_pinned),
     };
