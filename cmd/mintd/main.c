@@ -1,5 +1,6 @@
 /* main.c: settings in, exit status out: 0 done, 1 it could not start, 2 a setting is wrong. */
 #include "check.h"
+#include "loop_memory.h"
 #include "mintd/crypto.h"
 #include "mintd/descriptors.h"
 #include "mintd/log.h"
@@ -72,6 +73,7 @@ int main(int argc, char **argv) {
     }
     protect_memory();
     crypto_watch_allocations();
+    loop_memory_watch();
     signal(SIGPIPE, SIG_IGN);
     if (!crypto_start()) { /* ahead of settings that take a hash or a certificate */
         fputs("mintd: not enough memory to start\n", stderr);

@@ -57,6 +57,9 @@ static bool apply(struct options *options, const struct setting *setting,
         storage[error.size] = '\0';
         return wrong(where, storage);
     }
+    if (crypto_failed_allocations() != 0) { /* OpenSSL may go on without what it could not ready */
+        return short_of_memory(options, where);
+    }
     given->source = source;
     if (given->count < INSTANCE_LISTENERS_MAX) {
         given->texts[given->count++] = value;

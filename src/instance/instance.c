@@ -564,7 +564,8 @@ static bool open_instance(struct instance *instance) {
     if (!open_workers(instance)) {
         return fail("a worker could not be opened: not enough memory or file descriptors");
     }
-    return open_main_loop(instance) || fail("the main loop could not be opened");
+    return open_main_loop(instance) ||
+           fail("the main loop could not be opened: not enough memory or file descriptors");
 }
 
 static void describe_process(struct instance *instance) {
