@@ -1,6 +1,7 @@
 /* A private loop that runs for as long as something is waited for. Every wait ends: the store's
  * own deadlines answer each call. */
 #include "flaw.h"
+#include "mintd/redis_password.h"
 #include "output.h"
 #include "redis_internal.h"
 #include <stdlib.h>
@@ -144,18 +145,75 @@ static enum status connect_to(struct redis *redis) {
     return STATUS_DONE;
 }
 
-static bool open_loop(struct redis *redis) {
-    if (uv_loop_init(&redis->loop) != 0) {
+/* ---- a password that ends ---- */
+
+static void on_wake(uv_async_t *wake) {
+    struct redis *redis = wake->data;
+    if (redis->store != NULL) {
+        redis_store_woken(redis->store);
+    }
+}
+
+static void wake_redis(void *context) {
+    struct redis *redis = context;
+    uv_async_send(&redis->wake);
+}
+
+static void close_password(struct redis *redis) {
+    if (redis->password != NULL) {
+        redis_password_close(redis->password);
+        uv_close((uv_handle_t *)&redis->wake, NULL);
+    }
+}
+
+/* Waits for it, as long as it may take: the link's own deadline is shorter. */
+static bool open_password(struct redis *redis) {
+    const struct redis_password_options options = {.file = redis->settings.password_file,
+                                                   .command = redis->settings.password_command};
+    if (options.file == NULL && options.command == NULL) {
+        return true;
+    }
+    redis->wake.data = redis;
+    if (uv_async_init(&redis->loop, &redis->wake, on_wake) != 0) {
         return false;
     }
-    uv_prepare_init(&redis->loop, &redis->prepare);
-    uv_timer_init(&redis->loop, &redis->timer);
-    redis->prepare.data = redis->timer.data = redis;
+    redis->password = redis_password_new(&redis->loop, &options);
+    if (redis->password == NULL) {
+        uv_close((uv_handle_t *)&redis->wake, NULL);
+        return false;
+    }
+    struct redis_password_member *member = redis_password_join(redis->password, wake_redis, redis);
+    if (member == NULL) {
+        return false;
+    }
+    (void)redis_password_ask(member, 0);
+    while (redis_password_is_awaited(member)) {
+        uv_run(&redis->loop, UV_RUN_ONCE);
+    }
+    redis_password_leave(member);
+    return true;
+}
+
+/* ---- the loop ---- */
+
+static void close_handles(struct redis *redis) {
+    uv_close((uv_handle_t *)&redis->prepare, NULL);
+    uv_close((uv_handle_t *)&redis->timer, NULL);
+    close_password(redis);
+}
+
+static bool open_store(struct redis *redis) {
+    if (!open_password(redis)) {
+        return false;
+    }
     redis->store = redis_store_new(
         &redis->loop, &(struct redis_store_options){
                           .url = redis->settings.redis,
                           .tls = redis->settings.context,
                           .tls_name = redis->settings.tls.name,
+                          .password = redis->password,
+                          .wake = wake_redis,
+                          .wake_context = redis,
                           .sentinel_user = slice_of_string(redis->settings.sentinel_user),
                           .sentinel_password = slice_of_string(redis->settings.sentinel_password),
                           .prefix = redis->settings.prefix,
@@ -165,11 +223,21 @@ static bool open_loop(struct redis *redis) {
                           .takes_replica = redis->layout != REDIS_OUR_LAYOUT,
                           .metrics = &redis->metrics,
                       });
-    if (redis->store == NULL) {
-        uv_close((uv_handle_t *)&redis->prepare, NULL);
-        uv_close((uv_handle_t *)&redis->timer, NULL);
+    return redis->store != NULL;
+}
+
+static bool open_loop(struct redis *redis) {
+    if (uv_loop_init(&redis->loop) != 0) {
+        return false;
+    }
+    uv_prepare_init(&redis->loop, &redis->prepare);
+    uv_timer_init(&redis->loop, &redis->timer);
+    redis->prepare.data = redis->timer.data = redis;
+    if (!open_store(redis)) {
+        close_handles(redis);
         uv_run(&redis->loop, UV_RUN_DEFAULT);
         uv_loop_close(&redis->loop);
+        redis_password_free(redis->password);
         return false;
     }
     uv_prepare_start(&redis->prepare, on_turn_end);
@@ -209,9 +277,7 @@ enum status redis_open(const struct arguments *arguments, enum redis_layout layo
 }
 
 static void on_store_closed(void *context) {
-    struct redis *redis = context;
-    uv_close((uv_handle_t *)&redis->prepare, NULL);
-    uv_close((uv_handle_t *)&redis->timer, NULL);
+    close_handles(context);
 }
 
 bool redis_look_at_tls(const struct redis *redis, struct tls_client_view *view) {
@@ -226,6 +292,7 @@ void redis_close(struct redis *redis) {
     uv_run(&redis->loop, UV_RUN_DEFAULT);
     uv_loop_close(&redis->loop);
     store_free(redis->store);
+    redis_password_free(redis->password);
     settings_fini(&redis->settings);
     free(redis);
 }

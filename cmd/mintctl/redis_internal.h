@@ -13,6 +13,8 @@ struct redis {
     uv_prepare_t prepare; /* sends what is to be sent, before the loop blocks */
     uv_timer_t timer;     /* the deadline of the connection */
     bool is_late;
+    struct redis_password *password; /* NULL: that of the URL */
+    uv_async_t wake;                 /* where there is one: the store hears of it */
     struct store *store;
     struct store_metrics metrics;
     /* the call under way */

@@ -211,6 +211,30 @@ static enum status read_tls(struct settings *settings, const struct arguments *a
     return STATUS_DONE;
 }
 
+/* ---- a password that ends ---- */
+
+static enum status read_password_source(struct settings *settings,
+                                        const struct arguments *arguments) {
+    const char *file = arguments_value(arguments, "--redis-password-file");
+    const char *command = arguments_value(arguments, "--redis-password-command");
+    if (file == NULL && command == NULL && settings->redis.password[0] == '\0') {
+        file = environment_value("MINTD_REDIS_PASSWORD_FILE");
+        command = environment_value("MINTD_REDIS_PASSWORD_COMMAND");
+    }
+    if (file != NULL && command != NULL) {
+        say("--redis-password-file: --redis-password-command is given too: keep one");
+        return STATUS_USAGE;
+    }
+    const char *what = redis_url_misses_password(&settings->redis, file != NULL || command != NULL);
+    if (what != NULL) {
+        say("--redis: %s", what);
+        return STATUS_USAGE;
+    }
+    settings->password_file = file;
+    settings->password_command = command;
+    return STATUS_DONE;
+}
+
 /* ---- variables that are none ---- */
 
 /* Those of mintd, which have ours among them: both programs are often given one environment. */
@@ -235,6 +259,7 @@ enum status settings_read(struct settings *settings, const struct arguments *arg
     enum status status = settings_read_prefix(arguments, &settings->prefix);
     status = status == STATUS_DONE ? read_url(settings, arguments) : status;
     status = status == STATUS_DONE ? read_sentinel(settings) : status;
+    status = status == STATUS_DONE ? read_password_source(settings, arguments) : status;
     return status == STATUS_DONE ? read_tls(settings, arguments) : status;
 }
 

@@ -9,7 +9,8 @@
 
 struct settings {
     struct redis_url redis;
-    struct slice prefix; /* of the command line or the environment */
+    struct slice prefix;                          /* of the command line or the environment */
+    const char *password_file, *password_command; /* one at most; NULL: the URL's */
     char sentinel_user[REDIS_NAME_MAX], sentinel_password[REDIS_NAME_MAX]; /* empty: none */
     struct redis_tls_settings tls;
     struct tls_context *context;      /* NULL: plain */

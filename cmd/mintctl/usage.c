@@ -13,6 +13,10 @@ const struct usage_option usage_redis_options[] = {
      "where it has a password (redis://127.0.0.1:6379)",
      false},
     {"--redis-prefix", "TEXT", "what all keys begin with; MINTD_REDIS_PREFIX (mintd:)", false},
+    {"--redis-password-file", "FILE",
+     "the password of Redis, where it ends; MINTD_REDIS_PASSWORD_FILE (the URL's)", false},
+    {"--redis-password-command", "COMMAND",
+     "the same, said by a command of the shell; MINTD_REDIS_PASSWORD_COMMAND (the URL's)", false},
     {"--redis-ca", "FILE",
      "with rediss://: who may have signed the certificate of Redis, a file in PEM or a folder;\n"
      "MINTD_REDIS_CA (the system's authorities)",

@@ -192,6 +192,20 @@ static bool sentinel_settings_fit(const struct instance_options *instance) {
                                           "or a file (MINTD_REDIS_SENTINEL_PASSWORD_FILE)");
 }
 
+static bool password_settings_fit(const struct instance_options *instance) {
+    bool has_file = instance->redis_password_file != NULL;
+    bool has_command = instance->redis_password_command != NULL;
+    const char *setting = has_file ? "--redis-password-file" : "--redis-password-command";
+    if (has_file && has_command) {
+        return wrong(setting, "--redis-password-command is given too: keep one");
+    }
+    if ((has_file || has_command) && instance->store_in_memory) {
+        return wrong(setting, "it is for Redis, and --redis is memory:");
+    }
+    const char *what = redis_url_misses_password(&instance->redis, has_file || has_command);
+    return what == NULL || wrong("--redis", what);
+}
+
 static bool apply_defaults(struct options *options) {
     struct instance_options *instance = &options->instance;
     if (instance->listen_count == 0) {
@@ -209,7 +223,7 @@ static bool apply_defaults(struct options *options) {
                                              "own, or leave it out");
         }
     }
-    if (!sentinel_settings_fit(instance)) {
+    if (!sentinel_settings_fit(instance) || !password_settings_fit(instance)) {
         return false;
     }
     char storage[ERROR_MAX];

@@ -98,6 +98,17 @@ static bool set_redis(struct options *o, struct slice value, struct buffer *erro
     return o->instance.store_in_memory || redis_url_parse(value, &o->instance.redis, error);
 }
 
+static bool set_redis_password_file(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.redis_password_file = value.data;
+    return value.size != 0 || complain(error, "it is the name of a file");
+}
+
+static bool set_redis_password_command(struct options *o, struct slice value,
+                                       struct buffer *error) {
+    o->instance.redis_password_command = value.data;
+    return value.size != 0 || complain(error, "it is a command of the shell");
+}
+
 static bool set_sentinel_user(struct options *o, struct slice value, struct buffer *error) {
     o->instance.sentinel_user = value;
     return (value.size != 0 && value.size < REDIS_NAME_MAX) ||
@@ -277,6 +288,15 @@ const struct setting settings[] = {
      "redis+sentinel://[user:password@]host[:port],.../name[/db], or memory:\n"
      "(redis://127.0.0.1:6379)",
      set_redis, false, SETTING_MAY_HOLD_SECRET},
+    {"--redis-password-file", "MINTD_REDIS_PASSWORD_FILE", "FILE",
+     "the password of Redis, where it ends: read whenever a connection is made, looked at every\n"
+     "10 s and at SIGHUP (the URL's)",
+     set_redis_password_file, false, SETTING_PUBLIC},
+    {"--redis-password-command", "MINTD_REDIS_PASSWORD_COMMAND", "COMMAND",
+     "the same, said by a command of the shell: a line, or {\"password\": TEXT, \"expires_in\": "
+     "S}\n"
+     "(the URL's)",
+     set_redis_password_command, false, SETTING_PUBLIC},
     {"--redis-sentinel-user", "MINTD_REDIS_SENTINEL_USER", "NAME",
      "whom Sentinels know; the user in the URL is for Redis alone (none)", set_sentinel_user, false,
      SETTING_PUBLIC},

@@ -23,6 +23,7 @@ struct instance_options {
     struct slice tls_certificate, tls_key; /* the files it was made of: read again when changed */
     bool store_in_memory;                  /* else Redis: */
     struct redis_url redis;
+    const char *redis_password_file, *redis_password_command; /* one at most; NULL: the URL's */
     struct slice sentinel_user,
         sentinel_password;                 /* what Sentinels are greeted with; absent: none */
     struct redis_tls_settings redis_tls;   /* its files are read again when changed */

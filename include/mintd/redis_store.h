@@ -15,6 +15,7 @@
 #include "mintd/tls_client.h"
 
 struct uv_loop_s;
+struct redis_password;
 
 #define REDIS_NAME_MAX 256u
 #define REDIS_SCHEMA_VERSION "1"
@@ -44,8 +45,12 @@ struct redis_url {
 /* redis://[[user]:password@]host[:port][/db], unix://[[user]:password@]/path[?db=N] and
  * redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/name[/db]; rediss:// and
  * rediss+sentinel:// for TLS. User and password, of Redis and not of Sentinel, may be
- * percent-encoded. False with one line that says what is wrong; the line never has the password. */
+ * percent-encoded; "user@" has its password from elsewhere. False with one line that says what is
+ * wrong; the line never has the password. */
 bool redis_url_parse(struct slice text, struct redis_url *url, struct buffer *error);
+/* Whether it has a password where it has to, and none where another source gives one. NULL: it is
+ * well; else what is wrong, in words. */
+const char *redis_url_misses_password(const struct redis_url *url, bool has_source);
 /* For people: "host:port", "[v6]:port", the path of a unix socket, or "name of host:port,..."; cut
  * where it does not fit. Without user and password. */
 void redis_url_describe(const struct redis_url *url, char *text, size_t size);
@@ -82,7 +87,10 @@ struct redis_store_options {
     size_t cache_size;
     struct hash_seed cache_seed;     /* random */
     struct cache_group *cache_group; /* of the other workers' stores, outlives it; NULL: none */
-    /* With a cache_group: called on any thread; makes the owner call redis_store_woken() soon. */
+    /* One that ends, in place of the URL's; outlives the store. NULL: the URL's. */
+    struct redis_password *password;
+    /* With a cache_group or a password: called on any thread; makes the owner call
+     * redis_store_woken() soon. */
     void (*wake)(void *context);
     void *wake_context;
     /* What a Redis without an identity is given begins with this random text (copied; 48 bytes at
@@ -106,7 +114,8 @@ void redis_store_use_tls(struct store *store, struct tls_context *tls);
 /* What is spoken now; false: no TLS, or no connection. */
 bool redis_store_look_at_tls(const struct store *store, struct tls_client_view *view);
 
-/* On the store's thread, after it was woken: hears what other workers have deleted. */
+/* On the store's thread, after it was woken: hears what other workers have deleted, and of a new
+ * password. */
 void redis_store_woken(struct store *store);
 
 /* Why the connection failed last, in words; "" where it did not, or is up. Never has the password.

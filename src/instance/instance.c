@@ -7,6 +7,7 @@
 #include "instance/worker.h"
 #include "mintd/clock.h"
 #include "mintd/log.h"
+#include "mintd/redis_password.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,8 @@ struct instance {
     struct cache_group *caches;
     struct http_bounds *bounds, *metrics_bounds;
     struct redis_told told;
-    struct worker *workers; /* [options->workers] */
+    struct redis_password *password; /* NULL: that of the URL */
+    struct worker *workers;          /* [options->workers] */
     unsigned opened, started;
     int *fds;              /* [workers][sockets_max()], as each worker takes its row */
     unsigned socket_count; /* in each row */
@@ -292,6 +294,7 @@ static bool open_workers(struct instance *instance) {
                              .resource = instance->resource,
                              .tls = options->tls,
                              .redis_tls = options->redis_tls_context,
+                             .password = instance->password,
                              .pool = instance->pool,
                              .memory = instance->memory,
                              .caches = instance->caches,
@@ -434,7 +437,10 @@ static void on_hangup(uv_signal_t *handle, int signal_number) {
     if (options->redis_tls_context != NULL) { /* without files: the system's authorities */
         certificate_reload(&instance->redis_files);
     }
-    if (options->tls == NULL && options->redis_tls_context == NULL) {
+    if (instance->password != NULL) {
+        redis_password_renew(instance->password);
+    }
+    if (options->tls == NULL && options->redis_tls_context == NULL && instance->password == NULL) {
         log_info("nothing to reload", LOG_NUMBER("signal", signal_number));
     }
 }
@@ -447,7 +453,22 @@ static void end_main_loop(struct instance *instance) {
     uv_close((uv_handle_t *)&instance->drain_delay, NULL);
     certificate_watch_close(&instance->certificate);
     certificate_watch_close(&instance->redis_files);
+    if (instance->password != NULL) {
+        redis_password_close(instance->password);
+    }
     uv_close((uv_handle_t *)&instance->workers_ended, NULL);
+}
+
+static bool open_password(struct instance *instance) {
+    const struct redis_password_options options = {
+        .file = instance->options->redis_password_file,
+        .command = instance->options->redis_password_command,
+    };
+    if (options.file == NULL && options.command == NULL) {
+        return true;
+    }
+    instance->password = redis_password_new(&instance->loop, &options);
+    return instance->password != NULL;
 }
 
 static void on_workers_ended(uv_async_t *handle) {
@@ -471,7 +492,7 @@ static bool open_main_loop(struct instance *instance) {
            uv_signal_init(&instance->loop, &instance->on_hup) == 0 &&
            uv_signal_start(&instance->on_hup, on_hangup, SIGHUP) == 0 &&
            uv_signal_start(&instance->on_term, on_signal, SIGTERM) == 0 &&
-           uv_signal_start(&instance->on_int, on_signal, SIGINT) == 0;
+           uv_signal_start(&instance->on_int, on_signal, SIGINT) == 0 && open_password(instance);
 }
 
 static void tell_start(struct instance *instance) {
@@ -536,6 +557,7 @@ static void free_instance(struct instance *instance) {
     if (instance->memory != NULL) {
         memory_data_free(instance->memory);
     }
+    redis_password_free(instance->password);
     cache_group_free(instance->caches);
     http_bounds_free(instance->bounds);
     http_bounds_free(instance->metrics_bounds);
@@ -561,11 +583,15 @@ static bool open_instance(struct instance *instance) {
     choose_resource(instance);
     instance->process.issuer = instance->issuer;
     tell_listeners(instance);
+    if (!open_main_loop(instance)) {
+        return fail("the main loop could not be opened: not enough memory or file descriptors");
+    }
     if (!open_workers(instance)) {
+        end_main_loop(instance);
+        uv_run(&instance->loop, UV_RUN_DEFAULT);
         return fail("a worker could not be opened: not enough memory or file descriptors");
     }
-    return open_main_loop(instance) ||
-           fail("the main loop could not be opened: not enough memory or file descriptors");
+    return true;
 }
 
 static void describe_process(struct instance *instance) {

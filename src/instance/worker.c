@@ -393,6 +393,7 @@ static struct store *open_redis(struct worker *worker, struct store_metrics *met
     const struct instance_options *instance = worker->options.instance;
     struct redis_store_options options = {
         .url = instance->redis,
+        .password = worker->options.password,
         .sentinel_user = instance->sentinel_user,
         .sentinel_password = instance->sentinel_password,
         .tls = worker->options.redis_tls,

@@ -31,10 +31,11 @@ struct worker_options {
     struct tls_context *tls;       /* of the main server; NULL: plain */
     struct tls_context *redis_tls; /* to Redis; NULL: plain */
     struct password_pool *pool;
-    struct memory_data *memory; /* NULL: Redis */
-    struct cache_group *caches; /* of all workers; NULL: there is one alone */
-    struct redis_told *told;    /* of all workers */
-    struct http_bounds *bounds; /* of the main servers of all workers */
+    struct memory_data *memory;      /* NULL: Redis */
+    struct cache_group *caches;      /* of all workers; NULL: there is one alone */
+    struct redis_told *told;         /* of all workers */
+    struct redis_password *password; /* of all workers; NULL: that of the URL */
+    struct http_bounds *bounds;      /* of the main servers of all workers */
     struct http_bounds
         *metrics_bounds; /* of the metrics listener's server; NULL where there is none */
     unsigned index;

@@ -55,6 +55,9 @@ static const struct refusal *find_refusal(struct slice text) {
 static void refuse(struct redis_link *link, struct slice text) {
     const struct refusal *refusal = find_refusal(text);
     if (refusal != NULL) {
+        if (refusal->trouble == STORE_TROUBLE_NOAUTH && link->events.on_refused != NULL) {
+            link->events.on_refused(link->context);
+        }
         link_fail(link, refusal->trouble, refusal->words);
         return;
     }
@@ -80,6 +83,20 @@ static void ask_name(struct redis_link *link) {
     output_argument(out, S("SETNAME"));
     output_argument(out, slice_of_string(link->name));
     link_ask_end(link, on_named);
+}
+
+static void say_password(struct redis_link *link,
+                         void (*on_reply)(void *context, const struct link_result *result)) {
+    const struct redis_url *url = &link->url;
+    struct output *out = link_ask_begin(link);
+    out->secret = true;
+    output_command(out, url->user[0] != '\0' ? 3 : 2);
+    output_argument(out, S("AUTH"));
+    if (url->user[0] != '\0') {
+        output_argument(out, slice_of_string(url->user));
+    }
+    output_argument(out, slice_of(link->password, link->password_size));
+    link_ask_end(link, on_reply);
 }
 
 static void on_authenticated(void *context, const struct link_result *result) {
@@ -112,21 +129,27 @@ static void take_back_resp2(struct redis_link *link) {
 }
 
 static void greet_resp2(struct redis_link *link, struct slice reply_to_hello) {
-    const struct redis_url *url = &link->url;
     say_resp2(link, reply_to_hello);
-    if (url->password[0] == '\0') {
+    if (link->password_size == 0) {
         ask_name(link);
         return;
     }
-    struct output *out = link_ask_begin(link);
-    out->secret = true;
-    output_command(out, url->user[0] != '\0' ? 3 : 2);
-    output_argument(out, S("AUTH"));
-    if (url->user[0] != '\0') {
-        output_argument(out, slice_of_string(url->user));
+    say_password(link, on_authenticated);
+}
+
+/* ---- a password that was renewed ---- */
+
+/* The connection stays what it was: the user that it was greeted as. */
+static void on_authenticated_again(void *context, const struct link_result *result) {
+    struct redis_link *link = context;
+    if (result->reply != NULL && result->reply->type == REPLY_ERROR &&
+        link->events.on_refused != NULL) {
+        link->events.on_refused(link->context);
     }
-    output_argument(out, slice_of_string(url->password));
-    link_ask_end(link, on_authenticated);
+}
+
+void link_authenticate(struct redis_link *link) {
+    say_password(link, on_authenticated_again);
 }
 
 /* ---- RESP3 ---- */
@@ -187,7 +210,7 @@ static void on_hello(void *context, const struct link_result *result) {
 
 static void ask_hello(struct redis_link *link) {
     const struct redis_url *url = &link->url;
-    bool has_password = url->password[0] != '\0';
+    bool has_password = link->password_size != 0;
     bool has_name = link->name[0] != '\0';
     struct output *out = link_ask_begin(link);
     link->greeting_waits = GREETING_WAITS_FOR_HELLO;
@@ -198,7 +221,7 @@ static void ask_hello(struct redis_link *link) {
     if (has_password) {
         output_argument(out, S("AUTH"));
         output_argument(out, url->user[0] != '\0' ? slice_of_string(url->user) : S("default"));
-        output_argument(out, slice_of_string(url->password));
+        output_argument(out, slice_of(link->password, link->password_size));
     }
     if (has_name) {
         output_argument(out, S("SETNAME"));

@@ -93,9 +93,33 @@ static void set_name(struct redis_link *link, struct slice name) {
     }
 }
 
+static void forget_password(struct redis_link *link) {
+    if (link->password != NULL) {
+        explicit_bzero(link->password, link->password_size);
+        free(link->password);
+    }
+}
+
+bool link_set_password(struct redis_link *link, struct slice password) {
+    char *copy = malloc(password.size + 1);
+    if (copy == NULL) {
+        return false;
+    }
+    memcpy(copy, password.data, password.size);
+    copy[password.size] = '\0';
+    forget_password(link);
+    link->password = copy;
+    link->password_size = password.size;
+    return true;
+}
+
 struct redis_link *link_new(uv_loop_t *loop, const struct link_options *options) {
     struct redis_link *link = calloc(1, sizeof *link);
-    if (link == NULL || !traffic_init(link, options->pending_max)) {
+    if (link == NULL || !link_set_password(link, slice_of_string(options->url->password)) ||
+        !traffic_init(link, options->pending_max)) {
+        if (link != NULL) {
+            forget_password(link);
+        }
         free(link);
         return NULL;
     }
@@ -146,6 +170,10 @@ bool link_seeks(const struct redis_link *link) {
 
 void link_connect_to(struct redis_link *link, const struct redis_endpoint *place) {
     link->seeks = false;
+    if (place == NULL) {
+        link_open(link);
+        return;
+    }
     link->url.sentinel_count = 0; /* it is known now */
     link->url.port = place->port;
     snprintf(link->url.host, sizeof link->url.host, "%s", place->host);
@@ -154,6 +182,7 @@ void link_connect_to(struct redis_link *link, const struct redis_endpoint *place
 }
 
 void link_free(struct redis_link *link) {
+    forget_password(link);
     traffic_fini(link);
     stream_fini(&link->stream);
     explicit_bzero(&link->url, sizeof link->url);
@@ -319,7 +348,9 @@ static void on_timer(uv_timer_t *timer) {
         break;
     case LINK_RESOLVING:
         if (link->seeks) {
-            link_fail(link, STORE_TROUBLE_NOMASTER, link->events.why_nowhere(link->context));
+            enum store_trouble trouble;
+            const char *why = link->events.why_nowhere(link->context, &trouble);
+            link_fail(link, trouble, why);
             break;
         }
         stream_give_up(&link->stream);

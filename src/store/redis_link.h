@@ -56,7 +56,10 @@ struct link_events {
     /* Where the owner says which Redis it is: RESOLVING, an attempt begins. It calls
      * link_connect_to(), now or within LINK_ATTEMPT_MS, or link_fail(). NULL: the url says it. */
     void (*on_attempt)(void *context);
-    const char *(*why_nowhere)(void *context); /* it has not said in time */
+    /* It has not said in time: why, in words and as a trouble. */
+    const char *(*why_nowhere)(void *context, enum store_trouble *trouble);
+    /* The password was not accepted, in a greeting or by link_authenticate(). May be NULL. */
+    void (*on_refused)(void *context);
     /* Authenticated, the database selected, nothing else sent: time for what the owner needs, then
      * link_set_up() or link_fail(). */
     void (*on_greeting)(void *context);
@@ -99,8 +102,13 @@ void link_start(struct redis_link *link);
 bool link_seeks(const struct redis_link *link);
 /* DOWN, between two attempts: the next one begins on a later turn, without the rest of the wait. */
 void link_hurry(struct redis_link *link);
-/* Of one that seeks: there. */
+/* Of one that seeks: there; NULL: where the url says. */
 void link_connect_to(struct redis_link *link, const struct redis_endpoint *place);
+/* From the next greeting on, in place of that of the url; copied, and wiped when it is replaced.
+ * False: no memory, and the one before stays. */
+bool link_set_password(struct redis_link *link, struct slice password);
+/* UP: says the password again, since the one that the connection was greeted with ends. */
+void link_authenticate(struct redis_link *link);
 /* on_closed is called once, on a later turn, after everything that waits was answered. Where the
  * system's resolver is at work it is awaited (it has a limit of its own): it cannot be stopped. */
 void link_close(struct redis_link *link, void (*on_closed)(void *), void *context);

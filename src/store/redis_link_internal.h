@@ -49,6 +49,8 @@ struct redis_link {
     struct link_events events;
     void *context;
     struct redis_url url;
+    char *password; /* empty: none */
+    size_t password_size;
     enum link_peer peer;
     struct redis_told *told;
     char name[REDIS_NAME_MAX];

@@ -225,8 +225,7 @@ static void on_told(void *context, void *told) {
     redis_finish(store, operation, STORE_FOUND, STORE_TROUBLE_NONE);
 }
 
-void redis_store_woken(struct store *base) {
-    struct redis_store *store = redis_store_of(base);
+void memory_hear_siblings(struct redis_store *store) {
     if (store->memory.member != NULL) {
         cache_member_drain(store->memory.member);
     }

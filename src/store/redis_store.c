@@ -76,6 +76,7 @@ static void set_link_up(struct redis_store *store) {
         uv_timer_start(&store->identity_timer, on_identity_timer, REDIS_IDENTITY_MS,
                        REDIS_IDENTITY_MS);
     }
+    login_renew(store);
 }
 
 static void on_identity_checked(void *context) {
@@ -177,9 +178,16 @@ static void on_push(void *context, const struct reply *push) {
 static const struct link_events link_events = {
     .on_greeting = on_greeting, .on_down = on_down, .on_push = on_push};
 
-/* ---- where the master is ---- */
+/* ---- where an attempt leads ---- */
 
 static void seek(struct redis_store *store) {
+    if (!login_is_ready(store)) {
+        return;
+    }
+    if (store->sentinels == NULL) {
+        link_connect_to(store->link, NULL);
+        return;
+    }
     const struct redis_endpoint *master = sentinels_master(store->sentinels);
     if (master != NULL) {
         link_connect_to(store->link, master);
@@ -190,7 +198,10 @@ static void seek(struct redis_store *store) {
 
 static void on_attempt(void *context) {
     struct redis_store *store = context;
-    sentinels_seek(store->sentinels);
+    login_ask(store);
+    if (store->sentinels != NULL) {
+        sentinels_seek(store->sentinels);
+    }
     seek(store);
 }
 
@@ -211,12 +222,40 @@ static void on_sentinel_told(void *context) {
     }
 }
 
-static const char *why_nowhere(void *context) {
-    return sentinels_reason(((struct redis_store *)context)->sentinels);
+static const char *why_nowhere(void *context, enum store_trouble *trouble) {
+    struct redis_store *store = context;
+    if (login_is_awaited(store)) {
+        *trouble = STORE_TROUBLE_NOAUTH;
+        return "its password is not made yet";
+    }
+    *trouble = STORE_TROUBLE_NOMASTER;
+    return sentinels_reason(store->sentinels);
+}
+
+static void on_refused(void *context) {
+    login_on_refused(context);
+}
+
+/* Of the password. */
+static void take_news(struct redis_store *store) {
+    if (link_seeks(store->link)) {
+        seek(store);
+    } else {
+        login_renew(store);
+    }
+}
+
+void redis_store_woken(struct store *base) {
+    struct redis_store *store = redis_store_of(base);
+    memory_hear_siblings(store);
+    if (store->login.member != NULL) {
+        take_news(store);
+    }
 }
 
 static const struct link_events sought_link_events = {.on_attempt = on_attempt,
                                                       .why_nowhere = why_nowhere,
+                                                      .on_refused = on_refused,
                                                       .on_greeting = on_greeting,
                                                       .on_down = on_down,
                                                       .on_push = on_push};
@@ -262,6 +301,7 @@ static void redis_close(struct store *base, void (*on_closed)(void *), void *con
     store->on_closed_context = context;
     store->closing = true;
     store->open_parts = 7;
+    login_fini(store);
     link_close(store->link, on_part_closed, store);
     if (store->sentinels != NULL) {
         store->open_parts++;
@@ -339,18 +379,22 @@ struct store *redis_store_new(uv_loop_t *loop, const struct redis_store_options 
         .pending_max = options->pending_max,
         .peer = options->takes_replica ? LINK_TO_ANY : LINK_TO_MASTER,
         .told = options->told,
-        .events = options->url.sentinel_count == 0 ? &link_events : &sought_link_events,
+        .events = options->url.sentinel_count == 0 && options->password == NULL
+                      ? &link_events
+                      : &sought_link_events,
         .context = store,
     };
     store->base.verbs = &verbs;
     store->loop = loop;
     store->metrics = options->metrics;
     store->told = options->told;
-    store->link = memory_init(store, options) && init_sentinels(store, loop, options)
+    store->link = memory_init(store, options) && login_init(store, options) &&
+                          init_sentinels(store, loop, options)
                       ? link_new(loop, &link_options)
                       : NULL;
     if (store->link == NULL) {
         sentinels_free(store->sentinels);
+        login_fini(store);
         memory_fini(store);
         free(store);
         return NULL;

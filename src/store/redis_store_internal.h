@@ -41,6 +41,14 @@ struct redis_memory {
     uv_timer_t sweep; /* runs where there is a cache */
 };
 
+/* The password, where it is one that ends. */
+struct redis_login {
+    struct redis_password_member *member; /* NULL: it is that of the URL */
+    void (*wake)(void *context);
+    void *wake_context;
+    uint64_t number, refused; /* of the one that the link has, and of one that was not accepted */
+};
+
 struct redis_store {
     struct store base;
     uv_loop_t *loop;
@@ -57,6 +65,7 @@ struct redis_store {
     bool schema_is_ours;
     bool schema_is_told;     /* that it is not, as counted in `told` */
     uv_timer_t schema_timer; /* runs while it is not */
+    struct redis_login login;
     struct redis_identity identity;
     uv_timer_t identity_timer; /* runs while the link is up */
     void (*on_identity)(void *context, enum redis_identity_news news, struct slice before,
@@ -163,8 +172,25 @@ void memory_judge_premises(const struct redis_store *store, struct store_operati
  * sent behind that command finds it. Makes ready what tells the other workers afterwards (the
  * operation's waits_for, to be dropped or sent). False: no memory. */
 bool memory_forget(struct redis_store *store, struct slice key, struct store_operation *operation);
+/* What other workers have deleted is forgotten. */
+void memory_hear_siblings(struct redis_store *store);
 /* It is deleted: the operation waits until the other workers have forgotten it too. */
 void memory_forget_everywhere(struct redis_store *store, struct store_operation *operation);
+
+/* ---- redis_login.c ---- */
+
+/* False: no memory. login_fini() undoes it; nobody is woken any more then. */
+bool login_init(struct redis_store *store, const struct redis_store_options *options);
+void login_fini(struct redis_store *store);
+/* An attempt begins: a fresh password is wanted. */
+void login_ask(struct redis_store *store);
+/* Whether the link that seeks has it; where there is none to be had the link has failed. */
+bool login_is_ready(struct redis_store *store);
+bool login_is_awaited(struct redis_store *store);
+/* There may be a newer one: a link that is up says it. */
+void login_renew(struct redis_store *store);
+/* The link's was not accepted. */
+void login_on_refused(struct redis_store *store);
 
 void redis_part_closed(uv_handle_t *handle); /* redis_store.c; handle->data is the store */
 

@@ -65,14 +65,15 @@ static struct slice cut(struct slice *rest, const char *stops) {
     return part;
 }
 
-/* "user:password" or ":password". */
+/* "user:password", ":password", or "user", whose password comes from elsewhere. */
 static bool parse_user(struct slice text, struct redis_url *url, struct buffer *error) {
     struct slice rest = text;
     struct slice user = cut(&rest, ":");
-    if (rest.size < 2) {
-        return fail(error, "a user stands without a password: write user:password@ or :password@");
+    if (rest.size == 1 || text.size == 0) {
+        return fail(error, "a password is missing: write user:password@, :password@ or user@");
     }
-    if (!percent_decode(user, url->user) || !percent_decode(slice_skip(rest, 1), url->password)) {
+    if (!percent_decode(user, url->user) ||
+        !percent_decode(slice_skip(rest, rest.size == 0 ? 0 : 1), url->password)) {
         return fail(error, "the user or the password has a malformed %XX or is longer than 255 "
                            "bytes; write '%' as %25");
     }
@@ -259,6 +260,18 @@ bool redis_url_parse(struct slice text, struct redis_url *url, struct buffer *er
 static void append_endpoint(struct buffer *text, const char *host, unsigned port) {
     bool is_v6 = strchr(host, ':') != NULL;
     buffer_append_format(text, is_v6 ? "[%s]:%u" : "%s:%u", host, port);
+}
+
+const char *redis_url_misses_password(const struct redis_url *url, bool has_source) {
+    bool has_password = url->password[0] != '\0';
+    if (has_source && has_password) {
+        return "it has a password, and --redis-password-file or --redis-password-command gives "
+               "one too: keep one";
+    }
+    return url->user[0] != '\0' && !has_password && !has_source
+               ? "a user stands without a password: write user:password@, or give "
+                 "--redis-password-file or --redis-password-command"
+               : NULL;
 }
 
 void redis_url_describe(const struct redis_url *url, char *text, size_t size) {

@@ -2,6 +2,7 @@
  * has a Redis of its own. */
 #include "mintd/clock.h"
 #include "mintd/log.h"
+#include "mintd/redis_password.h"
 #include "mintd/redis_store.h"
 #include "support/fault.h"
 #include "support/redis.h"
@@ -626,6 +627,67 @@ static void test_failing_heap(void **state) {
     }
 }
 
+/* ---- the same, with a password that ends ---- */
+
+struct password_world {
+    struct world *world;
+    struct redis_password *password;
+    uv_async_t wake;
+};
+
+static void on_wake(uv_async_t *wake) {
+    struct password_world *passwords = wake->data;
+    if (passwords->world->store != NULL) {
+        redis_store_woken(passwords->world->store);
+    }
+}
+
+static void wake_store(void *context) {
+    struct password_world *passwords = context;
+    uv_async_send(&passwords->wake);
+}
+
+/* Whether it could be made, and the store served. */
+static bool serves_by_command(struct world *world, unsigned failing) {
+    struct password_world passwords = {.world = world};
+    passwords.wake.data = &passwords;
+    uv_async_init(&world->loop.loop, &passwords.wake, on_wake);
+    fault_fail_at(failing);
+    passwords.password = redis_password_new(
+        &world->loop.loop,
+        &(struct redis_password_options){.command = "echo '{\"password\":\"pw\"}'"});
+    world->options.password = passwords.password;
+    world->options.wake = wake_store;
+    world->options.wake_context = &passwords;
+    struct store *store =
+        passwords.password == NULL ? NULL : redis_store_new(&world->loop.loop, &world->options);
+    if (store != NULL) {
+        world->store = world->call->store = store_crew_add(&world->crew, store);
+        assert_true(store_wait_for(&world->loop, world->store, STORE_TROUBLE_NONE, 15000));
+        use(world);
+        store_crew_drop(&world->crew, store);
+        world->store = NULL;
+    }
+    if (passwords.password != NULL) {
+        redis_password_close(passwords.password);
+    }
+    uv_close((uv_handle_t *)&passwords.wake, NULL);
+    test_loop_run_for(&world->loop, 20);
+    redis_password_free(passwords.password);
+    return store != NULL;
+}
+
+static void test_failing_heap_and_a_command(void **state) {
+    struct world *world = *state;
+    bool done = false;
+    test_redis_command(&world->redis, "CONFIG SET requirepass pw");
+    for (unsigned n = 1; !done; n++) {
+        bool served = serves_by_command(world, n);
+        done = served && fault_count() < n;
+        fault_disarm();
+    }
+}
+
 static int start_log(void **state) {
     (void)state;
     signal(SIGPIPE, SIG_IGN);
@@ -667,6 +729,7 @@ int main(void) {
         TEST_OF_START(test_schema_of_another_version),
         TEST_OF_START(test_closed_at_any_moment),
         TEST_OF_START(test_failing_heap),
+        TEST_OF_START(test_failing_heap_and_a_command),
     };
     return cmocka_run_group_tests(tests, start_log, stop_log);
 }

@@ -101,6 +101,31 @@ static void test_sentinels(void **state) {
     }
 }
 
+static void test_passwords_from_elsewhere(void **state) {
+    static const struct {
+        struct slice text;
+        bool has_source;
+        const char *says; /* NULL: it is well */
+    } cases[] = {
+        {SLICE("redis://h"), false, NULL},
+        {SLICE("redis://h"), true, NULL},
+        {SLICE("redis://u:secret@h"), false, NULL},
+        {SLICE("redis://:secret@h"), true, "keep one"},
+        {SLICE("redis://user@h"), true, NULL},
+        {SLICE("redis://user@h"), false, "without a password"},
+        {SLICE("unix://user@/r"), true, NULL},
+        {SLICE("redis+sentinel://user@h/m"), false, "without a password"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct redis_url url;
+        assert_true(parse(cases[i].text, &url));
+        const char *what = redis_url_misses_password(&url, cases[i].has_source);
+        assert_int_equal(what == NULL, cases[i].says == NULL);
+        assert_true(what == NULL || strstr(what, cases[i].says) != NULL);
+    }
+}
+
 static void test_described_places(void **state) {
     static const struct {
         struct slice text;
@@ -160,9 +185,8 @@ static void test_bad_urls_say_why(void **state) {
         {SLICE("redis://h/1/2"), "database is not a number"},
         {SLICE("redis://h/99999999999999999999"), "database is not a number"},
         {SLICE("redis://h?db=1"), "may follow the host"},
-        {SLICE("redis://secret-user@h"), "without a password"},
-        {SLICE("redis://secret-user:@h"), "without a password"},
-        {SLICE("redis://@h"), "without a password"},
+        {SLICE("redis://secret-user:@h"), "a password is missing"},
+        {SLICE("redis://@h"), "a password is missing"},
         {SLICE("redis://u:secret-pw%@h"), "malformed %XX"},
         {SLICE("redis://u:secret-pw%4@h"), "malformed %XX"},
         {SLICE("redis://u:secret-pw%zz@h"), "malformed %XX"},
@@ -229,9 +253,13 @@ static void test_every_prefix(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_urls),        cmocka_unit_test(test_sentinels),
-        cmocka_unit_test(test_described_places), cmocka_unit_test(test_bad_urls_say_why),
-        cmocka_unit_test(test_lengths),          cmocka_unit_test(test_every_prefix),
+        cmocka_unit_test(test_good_urls),
+        cmocka_unit_test(test_sentinels),
+        cmocka_unit_test(test_passwords_from_elsewhere),
+        cmocka_unit_test(test_described_places),
+        cmocka_unit_test(test_bad_urls_say_why),
+        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_every_prefix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
