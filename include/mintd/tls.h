@@ -57,6 +57,8 @@ void tls_end(struct tls_session *session);
 /* The records that are to be sent, or NULL; the block is the caller's. */
 struct block *tls_take_output(struct tls_session *session);
 size_t tls_output_size(const struct tls_session *session);
+/* Nothing is left of what was fed: tls_read() would say TLS_MORE, at a price. */
+bool tls_is_drained(const struct tls_session *session);
 /* Whether a record is half in. */
 bool tls_has_unread(const struct tls_session *session);
 /* After TLS_FAILED: why, in OpenSSL's words, for the log. */

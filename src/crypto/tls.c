@@ -227,6 +227,10 @@ size_t tls_output_size(const struct tls_session *session) {
     return session->output == NULL ? 0 : session->output->size;
 }
 
+bool tls_is_drained(const struct tls_session *session) {
+    return session->input.size == 0 && SSL_has_pending(session->ssl) == 0;
+}
+
 bool tls_has_unread(const struct tls_session *session) {
     return SSL_has_pending(session->ssl) == 1;
 }

@@ -195,6 +195,9 @@ static enum tls_step read_some(struct redis_stream *stream, size_t *size) {
         size_t count;
         step = tls_read(stream->session, stream->plain + *size, PLAIN_SIZE - *size, &count);
         *size += count;
+        if (step == TLS_DONE && tls_is_drained(stream->session)) {
+            step = TLS_MORE;
+        }
     }
     return step;
 }

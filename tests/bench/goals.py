@@ -74,6 +74,8 @@ def _minting(rows):
     return [Goal("/auth: CPU of mintd, against webdis' SETEX", operator.le, 0.7,
                  _ratio(rows, name, WEBDIS_SETEX, "cpu")),
             Goal("— CPU of Redis", operator.le, 0.6, _ratio(rows, name, WEBDIS_SETEX, "redis_cpu")),
+            Goal("/auth over TLS to Redis: CPU of mintd, against without", operator.le, 1.15,
+                 _ratio(rows, name + ", TLS to Redis", name, "cpu")),
             Goal("/auth: requests a second, against the tutorial's Express", operator.ge, 20,
                  _ratio(rows, name, EXPRESS, "rate")),
             Goal("— CPU a request, Express' against mintd's", operator.ge, 20,

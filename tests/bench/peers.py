@@ -9,7 +9,8 @@ BENCH = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(BENCH))
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 
-from support.redis_server import RedisError, RedisServer, RespConnection, free_port  # noqa: E402,F401
+from support.redis_server import RedisError, RedisServer, RespConnection, TlsRedis, free_port  # noqa: E402,F401
+from support.tls import Authority  # noqa: E402
 
 import exchange  # noqa: E402
 import tokens  # noqa: E402
@@ -162,13 +163,12 @@ class Express(Server):
         return {"NODE_ENV": "production", "BENCH_SECRET": tokens.SECRET}
 
 
-class Redis(RedisServer):
-    """A Redis of the bench's own, with the client installed."""
+class MeasuredRedis:
+    """What is measured of a Redis of the bench's own, with the client installed."""
 
     name = "Redis"
 
-    def __init__(self, cores=frozenset(LOAD_CORES)):
-        super().__init__()
+    def settle(self, cores):
         self.cores = cores
         self.pid = int(self.info("server")["process_id"])
         move(self.pid, cores)
@@ -190,3 +190,24 @@ class Redis(RedisServer):
     def commands(self):
         """The commands that it has processed so far, without this one."""
         return int(self.info("stats")["total_commands_processed"])
+
+
+class Redis(MeasuredRedis, RedisServer):
+    def __init__(self, cores=frozenset(LOAD_CORES)):
+        super().__init__()
+        self.settle(cores)
+
+
+class RedisOverTls(MeasuredRedis, TlsRedis):
+    """authority: the file of who has signed its certificate."""
+
+    def __init__(self, cores=frozenset(LOAD_CORES)):
+        self._folder = tempfile.mkdtemp(prefix="mintd-bench-")
+        authority = Authority(self._folder, "authority")
+        self.authority = authority.file
+        super().__init__(authority.issue("redis", "IP:127.0.0.1"), authority.file)
+        self.settle(cores)
+
+    def close(self):
+        super().close()
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -39,6 +39,10 @@ class Stage(contextlib.ExitStack):
         server = peers.Redis(**more)
         return self._keep(server, server.close)
 
+    def redis_over_tls(self):
+        server = peers.RedisOverTls()
+        return self._keep(server, server.close)
+
     def start(self, kind, *arguments, **more):
         server = kind(*arguments, **more)
         return self._keep(server, server.stop)

@@ -93,8 +93,9 @@ def uncached(plan):
 
 def minting(plan):
     with Stage() as stage:
-        redis, alone = stage.redis(), stage.redis(cores=SERVER_CORES)
+        redis, alone, secure = stage.redis(), stage.redis(cores=SERVER_CORES), stage.redis_over_tls()
         mintd = stage.start(Mintd, redis, *PATIENT)
+        over_tls = stage.start(Mintd, secure, "--redis-ca", secure.authority, *PATIENT)
         webdis, express = stage.start(Webdis, redis), stage.start(Express, redis)
         setex = "/SETEX/%s/%d/" + VALUE
         return plan.take_turns([
@@ -105,6 +106,7 @@ def minting(plan):
                    settings={"BENCH_COUNTER": "bench:"},
                    probe=Request(setex % ("bench:probe", tokens.LIFE), expected="OK")),
             Target("mintd /auth", mintd, mint(), redis),
+            Target("mintd /auth, TLS to Redis", over_tls, mint(), secure),
             Target("Express /auth", express, form("/auth", MINT_BODY, '"accessToken":"'), redis)])
 
 

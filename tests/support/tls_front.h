@@ -27,7 +27,7 @@ struct tls_front {
     /* The test's to set at any time. */
     struct tls_context *tls;  /* for new connections; the front's own */
     bool bytewise_records;    /* one byte a record */
-    bool bytewise_segments;   /* one byte a turn */
+    bool bytewise_segments;   /* one byte a turn; in the handshake some */
     bool is_mute;             /* takes what comes, and says nothing */
     bool cuts;                /* where Redis closes, there is no close_notify */
     size_t cut_after;         /* bytes of TLS, of each connection; 0: never */
