@@ -8,7 +8,7 @@ from history import EVERYBODY, Change, Fault
 from traffic import CLIENTS, INSPECTOR, secret_of
 from wire import Lost
 
-PROXIED = 2  # the instance behind the proxy that goes silent
+PROXIED = 2  # the instance that a silence strikes
 FAR_S = 0.03  # so far is Redis from one instance while a secret is replaced
 LAST_TOKENS = 20  # of those that were minted while a secret was replaced: they are used behind it
 
@@ -23,10 +23,10 @@ def client_fields(client, generation, secret=0):
 
 
 class Changes:
-    def __init__(self, redis, traffic, history, random, far, proxy):
-        """far: an instance without memory; proxy: what it has before Redis."""
+    def __init__(self, redis, traffic, history, random, far, line):
+        """far: an instance without memory; line: its way to Redis."""
         self.redis, self.traffic, self.history, self.random = redis, traffic, history, random
-        self.far, self.proxy = far, proxy
+        self.far, self.line = far, line
         self.counts = {}
 
     async def _change(self, kind, client, *command, secret=0):
@@ -71,7 +71,7 @@ class Changes:
         """A secret, and behind it the generation, while who knows the old one mints everywhere. One instance is
         far from Redis then: between two answers to it both changes have room, so that a mint which reads the
         generation behind the client is caught."""
-        self.proxy.far_s = FAR_S
+        self.line.far_s = FAR_S
         client = self.random.choice(CLIENTS)
         old = self.traffic.secrets[client]
         done, tokens = asyncio.Event(), collections.deque(maxlen=LAST_TOKENS)
@@ -86,7 +86,7 @@ class Changes:
         await asyncio.sleep(4 * FAR_S)
         done.set()
         await mints
-        self.proxy.far_s = 0.0
+        self.line.far_s = 0.0
         await asyncio.gather(*(self.traffic.use(token) for token in tokens),
                              *(self.traffic.mint(client, old, i) for i in instances))
 
@@ -111,15 +111,16 @@ class Changes:
             await asyncio.sleep(self.random.uniform(0.1, 0.4 if first else 0.8))
             change = first.pop() if first else self.random.choices(list(weights), list(weights.values()))[0]
             self.counts[change.__name__[1:]] = self.counts.get(change.__name__[1:], 0) + 1
-            await change()
+            async with self.redis.calm:
+                await change()
 
 
 class Faults:
-    """server: a RedisServer; blocking: runs a function of it elsewhere."""
+    """One after the other: what there may be is a subclass's (kinds)."""
 
-    def __init__(self, server, redis, proxy, blocking, history, random):
-        self.server, self.redis, self.proxy, self.blocking = server, redis, proxy, blocking
-        self.history, self.random = history, random
+    def __init__(self, line, blocking, history, random):
+        """line: that of the instance that a silence strikes; blocking: runs a function elsewhere."""
+        self.line, self.blocking, self.history, self.random = line, blocking, history, random
 
     async def _fault(self, kind, instance, silent, cause, end, seconds):
         # Noted at once, so that one which does not end is not forgotten.
@@ -131,6 +132,37 @@ class Faults:
         await asyncio.sleep(seconds)
         await end()
         fault.end = time.monotonic()
+
+    async def _silence(self):
+        async def clear():
+            self.line.flows.clear()
+
+        async def flow():
+            self.line.flows.set()
+
+        await self._fault("silence", PROXIED, True, clear, flow, self.random.uniform(0.5, 4))
+
+    async def _rest(self):
+        # Long enough that there are times without any fault, recovery and silence included.
+        await asyncio.sleep(self.random.uniform(1.5, 4.5))
+
+    async def run(self, until):
+        kinds = self._first_kinds()
+        count = 0
+        while time.monotonic() < until:
+            await self._rest()
+            if count and count % len(kinds) == 0:
+                self.random.shuffle(kinds)
+            await kinds[count % len(kinds)]()
+            count += 1
+
+
+class RedisFaults(Faults):
+    """server: the one RedisServer there is."""
+
+    def __init__(self, server, redis, *more):
+        super().__init__(*more)
+        self.server, self.redis = server, redis
 
     async def _stop(self):
         await self._fault("stop", EVERYBODY, False, lambda: self.blocking(self.server.stop),
@@ -156,15 +188,6 @@ class Faults:
 
         await self._fault("CLIENT KILL", EVERYBODY, False, kill, nothing, 0)
 
-    async def _silence(self):
-        async def clear():
-            self.proxy.flows.clear()
-
-        async def flow():
-            self.proxy.flows.set()
-
-        await self._fault("silence", PROXIED, True, clear, flow, self.random.uniform(0.5, 4))
-
     def _first_kinds(self):
         """Each kind, in a random order; but a restart and a silence first, so that short runs have them."""
         restarts, silences = [self._stop, self._kill], [self._silence, self._pause]
@@ -175,14 +198,3 @@ class Faults:
         self.random.shuffle(first)
         self.random.shuffle(rest)
         return first + rest
-
-    async def run(self, until):
-        kinds = self._first_kinds()
-        count = 0
-        while time.monotonic() < until:
-            # Long enough that there are times without any fault, recovery and silence included.
-            await asyncio.sleep(self.random.uniform(1.5, 4.5))
-            if count and count % len(kinds) == 0:
-                self.random.shuffle(kinds)
-            await kinds[count % len(kinds)]()
-            count += 1

@@ -3,6 +3,8 @@ import dataclasses
 import json
 
 EVERYBODY = -1  # for an instance: Redis itself, or all of them
+NOBODY = -2  # what happens is nothing that an instance may let anyone feel
+FOREVER = float("inf")
 
 
 @dataclasses.dataclass(slots=True)
@@ -30,7 +32,9 @@ class Change:
 
     kind: "revoke" (through an instance), "delete" (of the key), "bump" (a client's generation),
     "everybody" (the global one), "remove", "flush"; "disable", and what ends it: "enable", "create";
-    "replace": of a client's secret of this number by the next one
+    "replace": of a client's secret of this number by the next one;
+    "lost": of the token's record, by a fail-over (journal.py)
+    until: from then on nothing is certain about it: a fail-over has undone it
     """
 
     kind: str
@@ -41,6 +45,7 @@ class Change:
     end: float
     acknowledged: bool = True
     secret: int = 0
+    until: float = FOREVER
 
 
 @dataclasses.dataclass(slots=True)
@@ -56,11 +61,31 @@ class Fault:
     end: float
 
 
+@dataclasses.dataclass(slots=True)
+class FailOver:
+    """Another Redis became the master. named: the first Sentinel says so. until: by then every instance has to
+    have heard of it. Between start and until an instance may be on the old one or on the new one.
+    old, new: logs of what they wrote (journal.Log). lost_mints, lost_revocations: what Redis did not copy."""
+
+    kind: str
+    start: float
+    named: float = FOREVER
+    until: float = FOREVER
+    old: object = None
+    new: object = None
+    lost_mints: int = 0
+    lost_revocations: int = 0
+
+    def overlaps(self, event):
+        return event.end >= self.start and event.start <= self.until
+
+
 @dataclasses.dataclass
 class History:
     asks: list = dataclasses.field(default_factory=list)
     changes: list = dataclasses.field(default_factory=list)
     faults: list = dataclasses.field(default_factory=list)
+    failovers: list = dataclasses.field(default_factory=list)
 
     def about(self, ask, last=4):
         """The lines that tell what led to an answer: changes, faults, the mint, and the last requests for
@@ -72,15 +97,16 @@ class History:
                 and a.instance == ask.instance and a.start <= ask.start and a is not ask]
         asks = sorted(asks, key=lambda a: a.start)[-last:]
         since = min((m.start for m in mints), default=ask.start - 10)
-        causes = [e for e in (*changes, *faults) if since - 5 <= e.start <= ask.end]
+        causes = [e for e in (*changes, *faults, *self.failovers) if since - 5 <= e.start <= ask.end]
         return [line(e) for e in (*sorted((*causes, *mints, *asks), key=lambda e: e.start), ask)]
 
     def write(self, path):
         with open(path, "w", encoding="ascii") as file:
-            for event in sorted((*self.asks, *self.changes, *self.faults), key=lambda e: e.start):
+            for event in sorted((*self.asks, *self.changes, *self.faults, *self.failovers), key=lambda e: e.start):
                 file.write(line(event) + "\n")
 
 
 def line(event):
-    fields = {k: round(v, 6) if isinstance(v, float) else v for k, v in dataclasses.asdict(event).items()}
+    fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
+    fields = {k: round(v, 6) if isinstance(v, float) else v for k, v in fields.items() if k not in ("old", "new")}
     return json.dumps({"event": type(event).__name__.lower(), **fields})

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
-"""run.py [--seconds N] [--seed N] [--history FILE]: does every instance obey what happened at another one?
+"""run.py [--topology T] [--seconds N] [--seed N] [--history FILE]: does every instance obey what happened at
+another one?
 
-Five instances of two workers each on one Redis. The second has so little memory for answers that it evicts,
+Five instances of two workers each on one Redis, or (T is sentinel) on a master with a replica and three
+Sentinels. The second has so little memory for answers that it evicts,
 the third is behind a proxy that can go silent, the fourth has no memory. The fifth meets a Redis without
 HELLO: it speaks RESP2 and has no memory either. Tokens are minted, used and revoked everywhere, clients come
-and go, their secrets are replaced, Redis is stopped, killed and paused (traffic.py, chaos.py). Afterwards the
-history is judged: verdict.py has the rules, floor.py what a run has to contain. MINTD_BINARY names the
-program.
+and go, their secrets are replaced, Redis is stopped, killed and paused (traffic.py, chaos.py), or fails over
+(failovers.py). Afterwards the history is judged: verdict.py has the rules, floor.py what a run has to contain,
+journal.py what Redis lost. MINTD_BINARY names the program.
 """
 import argparse
 import asyncio
@@ -17,19 +19,19 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from chaos import PROXIED, Changes, Faults, client_fields  # noqa: E402
+from chaos import Changes, client_fields  # noqa: E402
 from floor import Floor  # noqa: E402
 from history import History  # noqa: E402
 from instance import Instance  # noqa: E402
+from journal import tell_losses  # noqa: E402
 from machine import Machine  # noqa: E402
-from support.redis_server import RedisServer  # noqa: E402
+from topology import RESP2, TOPOLOGIES  # noqa: E402
 from traffic import CLIENTS, INSPECTOR, Traffic  # noqa: E402
 from verdict import REDIS_TIMEOUT, Verdict  # noqa: E402
-from wire import Redis, SilentProxy  # noqa: E402
 
 INSTANCES, WORKERS = 5, 2
 SMALL, SMALL_CACHE = 1, "128k"  # the instance that evicts; no worker may have less than 64 KiB
-MEMORYLESS, RESP2 = 3, 4
+MEMORYLESS = 3
 CACHE_SIZES = {SMALL: SMALL_CACHE, MEMORYLESS: "0"}
 TOLD_OF_RESP2 = "going on in RESP2"
 IMMEDIATE = (MEMORYLESS, RESP2)  # they ask Redis each time
@@ -41,10 +43,6 @@ def start_instance(number, redis_url):
                     "--redis", redis_url, "--name", "mintd-%d" % number, *more)
 
 
-def start_instances(server, proxies):
-    return [start_instance(number, proxies.get(number, server).url) for number in range(INSTANCES)]
-
-
 async def wait_for_links(instances):
     deadline = time.monotonic() + 20
     for instance in instances:
@@ -54,64 +52,70 @@ async def wait_for_links(instances):
             await asyncio.sleep(0.05)
 
 
+async def every_fault(faults, until):
+    await faults.run(until)
+
+
 class Session:
     """One run: history, verdict, and what was counted."""
 
-    def __init__(self, seed, with_faults=True, front=None):
-        """front: an HTTP proxy before the first instance (front.start(port) gives its port): for tests."""
+    def __init__(self, seed, topology="standalone", faults=every_fault, front=None):
+        """faults: what runs them, or None. front: an HTTP proxy before the first instance (front.start(port)
+        gives its port). Both are for tests."""
         self.random = random.Random(seed)
-        self.seed, self.with_faults, self.front = seed, with_faults, front
+        self.seed, self.faults, self.front = seed, faults, front
         self.history = History()
         self.instances, self.machine, self.evicted, self.pretenders = [], None, None, []
+        self.topology = TOPOLOGIES[topology]()
 
     async def run(self, seconds):
-        with RedisServer("--appendonly", "yes", "--appendfsync", "always") as server, \
-                concurrent.futures.ThreadPoolExecutor(1) as starter:
+        with concurrent.futures.ThreadPoolExecutor(1) as starter:
             try:
-                await self._run(server, starter, seconds)
+                await self._run(starter, seconds)
             finally:
                 for instance in self.instances:
                     instance.kill()
-        floor = Floor(seconds, INSTANCES, faults=self.with_faults, evicted=self.evicted,
-                      pretenders=self.pretenders)
+                self.topology.close()
+        for failover in self.history.failovers:
+            failover.old, failover.new = failover.old.read(), failover.new.read()
+        tell_losses(self.history)
+        kinds = self.topology.fault_kinds if self.faults is every_fault else None
+        floor = Floor(seconds, INSTANCES, faults=kinds, evicted=self.evicted, pretenders=self.pretenders)
         return Verdict(self.history, floor, self._waited, IMMEDIATE)
 
-    async def _run(self, server, starter, seconds):
+    async def _run(self, starter, seconds):
         for client in (INSPECTOR, *CLIENTS):
-            server.cli("HSET", "mintd:client:" + client, *client_fields(client, self.random.randrange(1 << 31)))
-        proxies = {PROXIED: SilentProxy(server.port), RESP2: SilentProxy(server.port, without_hello=True)}
-        for proxy in proxies.values():
-            await proxy.start()
-        self.instances = start_instances(server, proxies)
+            await self.topology.redis("HSET", "mintd:client:" + client,
+                                      *client_fields(client, self.random.randrange(1 << 31)))
+        await self.topology.start()
+        self.instances = [start_instance(number, self.topology.url(number)) for number in range(INSTANCES)]
         await wait_for_links(self.instances)
         ports = [instance.port for instance in self.instances]
         if self.front:
             ports[0] = await self.front.start(ports[0])
-        redis = Redis(server.socket_path)
-        self.machine = Machine(lambda: self._pids(server))
-        self.traffic = Traffic(ports, redis, self.history, self.seed)
+        self.machine = Machine(self._pids)
+        self.traffic = Traffic(ports, self.topology.redis, self.history, self.seed)
         await self.traffic.start()
-        await self._all(server, starter, redis, proxies, time.monotonic() + seconds)
+        await self._all(starter, time.monotonic() + seconds)
         self.machine.end()
         self.traffic.close()
-        redis.close()
         self.evicted = await asyncio.to_thread(self.instances[SMALL].metric, "mintd_cache_evicted_total")
         self.pretenders = await asyncio.to_thread(self._pretenders)
         for instance in self.instances:
             if problem := await asyncio.to_thread(instance.stop):
                 raise RuntimeError(problem)
-        for proxy in proxies.values():
-            proxy.close()
+        self.topology.end()
 
-    async def _all(self, server, starter, redis, proxies, until):
+    async def _all(self, starter, until):
         """An end to everything at `until`; any of them that fails ends the run."""
         loop = asyncio.get_running_loop()
         # In a thread that stays: a child of the harness dies with the thread that started it.
-        faults = Faults(server, redis, proxies[PROXIED], lambda f: loop.run_in_executor(starter, f), self.history,
-                        self.random)
-        self.changes = Changes(redis, self.traffic, self.history, self.random, RESP2, proxies[RESP2])
+        faults = self.topology.faults(self.traffic, lambda f: loop.run_in_executor(starter, f), self.history,
+                                      self.random)
+        self.changes = Changes(self.topology.changer, self.traffic, self.history, self.random, RESP2,
+                               self.topology.lines[RESP2])
         traffic = asyncio.create_task(self.traffic.run())
-        causes = [self.changes.run(until), *([faults.run(until)] if self.with_faults else [])]
+        causes = [self.changes.run(until), *([self.faults(faults, until)] if self.faults else [])]
         causes = asyncio.gather(*causes, asyncio.sleep(until - time.monotonic()))
         await asyncio.wait({traffic, causes}, return_when=asyncio.FIRST_COMPLETED)
         self.traffic.ends = True
@@ -125,21 +129,23 @@ class Session:
         # Another one may have been without HELLO for a while: behind a fault it is not certain of it.
         return found if TOLD_OF_RESP2 in self.instances[RESP2].log() else [*found, RESP2]
 
-    def _pids(self, server):
-        process = server._process
-        return {**{"mintd-%d" % n: i.pid for n, i in enumerate(self.instances)},
-                **({"redis": process.pid} if process else {})}
+    def _pids(self):
+        servers = {"redis-%d" % n: server.pid for n, server in enumerate(self.topology.servers) if server.pid}
+        return {**{"mintd-%d" % n: i.pid for n, i in enumerate(self.instances)}, **servers}
+
+    @property
+    def _names(self):
+        return ["redis-%d" % n for n in range(len(self.topology.servers))]
 
     def _waited(self, instance, start, end):
-        return (self.machine.waited("redis", start, end)
-                + self.machine.waited("mintd-%d" % instance, start, end))
+        return sum(self.machine.waited(name, start, end) for name in (*self._names, "mintd-%d" % instance))
 
     def what_was_done(self):
         kinds = {}
         for event in (*self.history.changes, *self.history.faults):
             kinds[event.kind] = kinds.get(event.kind, 0) + 1
         waits = ", ".join("%s %.1f s" % (name, self.machine.total(name))
-                          for name in ("redis", *("mintd-%d" % n for n in range(INSTANCES))))
+                          for name in (*self._names, *("mintd-%d" % n for n in range(INSTANCES))))
         return "done: %d requests; %s; evicted %d\nwaited for a core: %s" % (
             len(self.history.asks), ", ".join("%s %d" % pair for pair in sorted(kinds.items())),
             self.evicted, waits)
@@ -147,12 +153,13 @@ class Session:
 
 def main():
     parser = argparse.ArgumentParser(prog="consistency")
+    parser.add_argument("--topology", choices=list(TOPOLOGIES), default="standalone")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--history", help="a file to write the history to")
     options = parser.parse_args()
-    print("seed %d, %g s" % (options.seed, options.seconds), flush=True)
-    session = Session(options.seed)
+    print("%s, seed %d, %g s" % (options.topology, options.seed, options.seconds), flush=True)
+    session = Session(options.seed, options.topology)
     verdict = asyncio.run(session.run(options.seconds))
     if options.history:
         session.history.write(options.history)

@@ -57,7 +57,7 @@ class ForgetfulProxy:
 def convicted(seconds):
     """The offences found with a proxy that remembers for so long, and how often it did."""
     proxy = ForgetfulProxy(seconds)
-    verdict = asyncio.run(Session(1, with_faults=False, front=proxy).run(SECONDS))
+    verdict = asyncio.run(Session(1, faults=None, front=proxy).run(SECONDS))
     assert len(verdict.history.asks) > 500 and verdict.checks["lost: token"] > 100, verdict.report()
     return verdict, proxy.replayed
 
@@ -72,7 +72,7 @@ def test_a_run_of_which_a_part_is_missing_is_convicted():
     assert not verdict.missing, verdict.report()
     history = verdict.history
     history.changes = [change for change in history.changes if change.kind != "flush"]
-    without = Verdict(history, Floor(SECONDS, INSTANCES, faults=False))
+    without = Verdict(history, Floor(SECONDS, INSTANCES, faults=None))
     assert not without.is_good and "no 'flush' that was acknowledged" in without.missing, without.report()
 
 

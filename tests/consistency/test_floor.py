@@ -3,7 +3,7 @@ import collections
 
 import pytest
 
-from floor import CHANGES, FAULTS, RULES, SHORT, VALIDATIONS, WHOLE, Floor
+from floor import CHANGES, REDIS_FAULTS, RULES, SENTINEL_FAULTS, SHORT, VALIDATIONS, WHOLE, Floor
 from history import EVERYBODY, Ask, Change, Fault, History
 from verdict import Verdict
 
@@ -34,14 +34,14 @@ def whole():
 
 
 def convicted_for(history, what, **more):
-    verdict = Verdict(history, Floor(LITTLE, len(INSTANCES), **{"faults": False, **more}))
+    verdict = Verdict(history, Floor(LITTLE, len(INSTANCES), **{"faults": None, **more}))
     assert not verdict.offences, verdict.report()
     assert not verdict.is_good and any(what in line for line in verdict.missing), verdict.report()
     assert "MISSING from the run: " in verdict.report()
 
 
 def test_what_contains_all_is_good():
-    verdict = Verdict(whole(), Floor(LITTLE, len(INSTANCES), faults=False))
+    verdict = Verdict(whole(), Floor(LITTLE, len(INSTANCES), faults=None))
     assert verdict.is_good and {c.kind for c in changes()} == set(CHANGES), verdict.report()
 
 
@@ -75,7 +75,7 @@ def test_one_without_this_answer_of_an_instance_is_convicted(op, answer):
 
 
 def test_too_few_requests_and_no_eviction():
-    missing = Floor(1, len(INSTANCES), faults=False).missing(whole(), {})
+    missing = Floor(1, len(INSTANCES), faults=None).missing(whole(), {})
     assert missing == ["21 requests in 1 s, which should be 100 at least"]
     convicted_for(whole(), "evicted", evicted=0)
 
@@ -88,8 +88,8 @@ def of_faults(*kinds):
     return History(faults=[Fault(kind, EVERYBODY, False, 1.0, 1.0, 2.0) for kind in kinds])
 
 
-def missing_faults(seconds, *kinds):
-    lines = Floor(seconds, 3).missing(of_faults(*kinds), collections.Counter(RULES))
+def missing_faults(seconds, *kinds, of=REDIS_FAULTS):
+    lines = Floor(seconds, 3, faults=of).missing(of_faults(*kinds), collections.Counter(RULES))
     return [line for line in lines if "fault" in line]
 
 
@@ -97,9 +97,19 @@ def test_faults_are_asked_for_as_far_as_there_was_time():
     assert missing_faults(SHORT - 1) == []
     assert missing_faults(SHORT) == ["no fault 'stop' or 'kill -9'", "no fault 'silence' or 'SIGSTOP'"]
     assert missing_faults(SHORT, "kill -9", "silence") == []
-    assert missing_faults(WHOLE, *FAULTS) == []
-    for kind in FAULTS:
-        assert missing_faults(WHOLE, *(k for k in FAULTS if k != kind)) == ["no fault '%s'" % kind]
+    assert len(missing_faults(SHORT, of=SENTINEL_FAULTS)) == 3
+
+
+@pytest.mark.parametrize("of", [REDIS_FAULTS, SENTINEL_FAULTS])
+def test_a_whole_run_has_each_kind_of_fault(of):
+    assert missing_faults(WHOLE, *of.all, of=of) == []
+    for kind in of.all:
+        assert missing_faults(WHOLE, *(k for k in of.all if k != kind), of=of) == ["no fault '%s'" % kind]
+
+
+def test_a_run_with_fail_overs_judges_what_is_behind_them():
+    missing = Floor(SHORT, 3, faults=SENTINEL_FAULTS).missing(History(), collections.Counter(RULES))
+    assert {"never judged: " + rule for rule in SENTINEL_FAULTS.rules} < set(missing)
 
 
 @pytest.mark.parametrize("rule", RULES)

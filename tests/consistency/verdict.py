@@ -13,6 +13,11 @@ down      503 comes while a fault is on and for 1 s after, and never else.
 forged    what was never issued is not accepted.
 answered  each request gets one answer, of a kind that is known.
 
+A fail-over has a time in which an instance may be on the old master or on the new one (history.FailOver): what
+was acknowledged in it has no bound but its end, and a token that was minted in it may be refused until then. What
+Redis did not copy is counted (journal.py): such a token has ended, such a revocation is undone. All else holds
+through a fail-over.
+
 Only what is certain is judged: what overlaps counts for the instance. To each bound but the 0 comes the slack:
 20 ms, and the time in which Redis or that instance was ready to run while others had the cores, as the kernel
 counts it (machine.py): an invalidation goes through both. Where more than a few answers need that excuse, the
@@ -21,7 +26,7 @@ machine was too busy to judge by. And a history without what it has to contain (
 import collections
 import dataclasses
 
-from history import EVERYBODY
+from history import EVERYBODY, FOREVER
 
 BOUND = 0.050
 SILENCE = 2.0
@@ -33,7 +38,6 @@ LONG = 10.0  # later than this nothing excuses anything
 # Of the answers about what had ended, and of the 503s. Real runs need none, with twelve busy loops beside
 # them on two cores neither; this has room for the requests that one standstill of the machine strikes.
 EXCUSED_SHARE = 0.003
-FOREVER = float("inf")
 
 
 @dataclasses.dataclass
@@ -115,15 +119,24 @@ class Verdict:
     def _limit(self, end, instance, at):
         """Until when an instance may not know of a change that was acknowledged at `end`; it is asked at
         `at`."""
+        limit = self._followed(end, instance, at)
         if instance in self._immediate:
-            return end
-        limit = end + BOUND
+            return limit
+        limit = max(limit, end + BOUND)
         if at > limit + LONG:
             return limit
         for fault in self.history.faults:
             if fault.silent and fault.instance in (EVERYBODY, instance) and fault.start < at:
                 limit = max(limit, fault.began + SILENCE)
         return limit if limit >= at else self._stretched(instance, end, limit + SLACK, at)
+
+    def _followed(self, end, instance, at):
+        """Until when an instance may be on another master than the one that acknowledged something at `end`."""
+        return max((self._until(f, instance, at) for f in self.history.failovers if f.start <= end <= f.until),
+                   default=end)
+
+    def _until(self, failover, instance, at):
+        return self._stretched(instance, failover.start, failover.until + SLACK, at)
 
     def _stretched(self, instance, start, limit, at):
         """A limit that is later by what was waited for a core before it (and before `at`)."""
@@ -175,9 +188,11 @@ class Verdict:
         kind = "revoke, same instance" if own else change.kind
         self.checks["stale: " + kind] += 1
         key = kind, ask.instance, id(change)
+        self.checks["stale: after a fail-over"] += any(f.until < change.start for f in self.history.failovers)
         late = ask.start - change.end if ask.answer == "yes" else 0.0
         self.staleness[key] = max(late, self.staleness.get(key, 0.0))
-        if late and (own or ask.start > self._limit(change.end, ask.instance, ask.start)):
+        limit = self._followed if own else self._limit
+        if late and ask.start > limit(change.end, ask.instance, ask.start):
             self._offend("stale", ask, "%.1f ms after %s" % (late * 1000, kind))
         elif late > BOUND:
             self.excused = max(self.excused, late - BOUND)
@@ -206,17 +221,25 @@ class Verdict:
 
     def _judge_token(self, ask, mint):
         found, certain = self._ends_of(mint)
+        certain = [c for c in certain if ask.end < c.until]
         if certain:
             first = min(certain, key=lambda c: c.end)
             own = [c for c in certain if c.kind == "revoke" and c.instance == ask.instance and c is not first]
             self.checks["stale: on replaced terms"] += first.start <= mint.end and ask.start > first.end
             for change in (first, *own):
                 self._judge_stale(ask, change)
-        doubt = self._judge_away(ask) or any(c.start <= ask.end for c in found)
+        doubt = self._judge_away(ask) or any(c.start <= ask.end for c in found) or self._is_elsewhere(ask, mint)
         if not doubt and mint.end <= ask.start:
             self.checks["lost: token"] += 1
+            self.checks["lost: through a fail-over"] += any(
+                mint.end < f.start and f.named < ask.start for f in self.history.failovers)
             if ask.answer == "no":
                 self._offend("lost", ask, "a good token was refused")
+
+    def _is_elsewhere(self, ask, mint):
+        """The token may be on another master than the instance."""
+        return any(f.overlaps(mint) and ask.end >= f.start and ask.start <= self._until(f, ask.instance, ask.start)
+                   for f in self.history.failovers)
 
     # ---- telling ----
 
@@ -232,6 +255,18 @@ class Verdict:
     def is_good(self):
         return not (self.offences or self.missing or self.was_too_busy)
 
+    def _told_fail_overs(self):
+        for f in self.history.failovers:
+            down = [a.end for a in self.history.asks if a.answer == "unavailable" and f.start <= a.start <= f.until]
+            back = max(down, default=f.start)
+            yield ("fail-over (%s): a Sentinel named the new master after %.2f s, the last 503 was %.2f s behind that; "
+                   "lost by replication: %d mints, %d revocations" % (
+                       f.kind, f.named - f.start, max(0.0, back - f.named), f.lost_mints, f.lost_revocations))
+        if self.history.failovers:
+            yield "lost by replication: %d mints, %d revocations, in %d fail-overs" % (
+                sum(f.lost_mints for f in self.history.failovers),
+                sum(f.lost_revocations for f in self.history.failovers), len(self.history.failovers))
+
     def report(self):
         lines = ["checks:"]
         lines += ["  %-32s %8d" % pair for pair in sorted(self.checks.items())]
@@ -245,6 +280,7 @@ class Verdict:
                 kind, len(values), values[len(values) // 2], values[len(values) * 99 // 100], values[-1]))
         lines.append("503 while the machine stood still: %d; allowed beyond the bound for silence or slack: "
                      "%.1f ms at most" % (self.stood_still, self.excused * 1000))
+        lines += self._told_fail_overs()
         lines.append("answers that only waiting for a core excuses: %d of %d" % (self.excuses, self._excusable))
         for rule, ask, why in self.offences[:10]:
             lines.append("OFFENCE against %r: %s" % (rule, why))

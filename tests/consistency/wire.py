@@ -68,19 +68,29 @@ class HttpConnection(asyncio.Protocol):
 
 
 class Redis:
-    """Commands over its unix socket, one at a time; a connection is made when one is needed."""
+    """Commands over its unix socket, one at a time; a connection is made when one is needed. calm: the lock of a
+    change of several commands, and of a fault that must not come in between."""
 
     def __init__(self, path):
         self._path, self._reader, self._writer = path, None, None
         self._lock = asyncio.Lock()
+        self.calm = asyncio.Lock()
+
+    def move(self, path):
+        """To another Redis. What is under way is lost."""
+        self.close()
+        self._path = path
 
     async def __call__(self, *arguments, timeout=10.0):
         async with self._lock:
-            try:
-                return await asyncio.wait_for(self._exchange(arguments), timeout)
-            except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, Lost) as problem:
-                self.close()
-                raise Lost(str(problem)) from None
+            return await self._ask(arguments, timeout)
+
+    async def _ask(self, arguments, timeout=10.0):
+        try:
+            return await asyncio.wait_for(self._exchange(arguments), timeout)
+        except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError, Lost) as problem:
+            self.close()
+            raise Lost(str(problem)) from None
 
     async def _exchange(self, arguments):
         if self._writer is None:
@@ -99,46 +109,69 @@ class Redis:
         self._reader = self._writer = None
 
 
-class SilentProxy:
-    """Between an instance and Redis: while it is silent connections stay open and nothing passes.
-    without_hello: Redis does not know that command then. (ACL cannot take it away.) While far_s is not 0, what
-    Redis says comes so many seconds later."""
+class CopiedRedis(Redis):
+    """A master: what it acknowledges a replica has too, as long as it is said to have one."""
 
-    def __init__(self, redis_port, *, without_hello=False):
-        self._redis_port, self.flows = redis_port, asyncio.Event()
-        self._without_hello = without_hello
-        self.far_s = 0.0
+    has_replica = True
+
+    async def __call__(self, *arguments, timeout=10.0):
+        async with self._lock:
+            reply = await self._ask(arguments, timeout)
+            if self.has_replica and await self._ask(("WAIT", 1, 1000), timeout) == "0":
+                raise Lost("no replica has it")
+            return reply
+
+
+class Line:
+    """What the proxies before one instance do. While `flows` is not set connections stay open and nothing
+    passes; while far_s is not 0, what comes from the other side comes so many seconds later."""
+
+    def __init__(self):
+        self.flows, self.far_s = asyncio.Event(), 0.0
         self.flows.set()
+
+
+class Proxy:
+    """Between an instance and a Redis or a Sentinel. without_hello: a Redis does not know that command then. (ACL
+    cannot take it away.) renames: {port: port} that a Sentinel names in place of others."""
+
+    def __init__(self, far_port, line, *, without_hello=False, renames=None):
+        self._far_port, self._line, self._without_hello = far_port, line, without_hello
+        self._renames = [(b"\r\n%d\r\n" % old, b"\r\n%d\r\n" % new) for old, new in (renames or {}).items()]
+        assert all(len(old) == len(new) for old, new in self._renames)
         self._tasks = set()
 
     async def start(self):
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self.url = "redis://127.0.0.1:%d" % self._server.sockets[0].getsockname()[1]
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
 
     async def _accept(self, near_reader, near):
         try:
-            await self.flows.wait()
-            far_reader, far = await asyncio.open_connection("127.0.0.1", self._redis_port)
+            await self._line.flows.wait()
+            far_reader, far = await asyncio.open_connection("127.0.0.1", self._far_port)
         except OSError:
             near.close()
             return
-        for reader, writer, is_from_redis in ((near_reader, far, False), (far_reader, near, True)):
-            task = asyncio.create_task(self._pass(reader, writer, is_from_redis))
+        for reader, writer, is_from_far in ((near_reader, far, False), (far_reader, near, True)):
+            task = asyncio.create_task(self._pass(reader, writer, is_from_far))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pass(self, reader, writer, is_from_redis):
+    async def _pass(self, reader, writer, is_from_far):
         try:
             while data := await reader.read(65536):
-                await self.flows.wait()
-                if is_from_redis and self.far_s:
-                    await asyncio.sleep(self.far_s)
+                await self._line.flows.wait()
+                if is_from_far and self._line.far_s:
+                    await asyncio.sleep(self._line.far_s)
                 if self._without_hello:
                     data = data.replace(b"\r\nHELLO\r\n", b"\r\nNO-HI\r\n")
+                for old, new in self._renames if is_from_far else ():
+                    data = data.replace(old, new)
                 writer.write(data)
         except OSError:
             pass
-        await self.flows.wait()
+        await self._line.flows.wait()
         writer.close()
 
     def close(self):

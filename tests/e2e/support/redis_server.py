@@ -214,6 +214,11 @@ class RedisServer:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     @property
+    def pid(self):
+        """None: it does not run."""
+        return self._process.pid if self._process else None
+
+    @property
     def is_running(self):
         return self._process is not None and self._process.poll() is None
 

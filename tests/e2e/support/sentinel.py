@@ -10,6 +10,7 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -94,10 +95,10 @@ class Sentinel:
         return dict(zip(flat[::2], flat[1::2]))
 
     def pause(self):
-        self._process.send_signal(19)
+        self._process.send_signal(signal.SIGSTOP)
 
     def resume(self):
-        self._process.send_signal(18)
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self):
         if self._process:
@@ -111,10 +112,11 @@ class Sentinel:
 
 
 class Sentinels:
-    def __init__(self, count=3, tls=None, **more):
+    def __init__(self, count=3, tls=None, options=(), **more):
+        """options: more of them for either Redis."""
         self._scheme = "redis" if tls is None else "rediss"
-        self._servers = [self._make_server(tls, "--repl-diskless-sync-delay", "0") for _ in range(2)]
-        first, second = self._servers
+        self.servers = [self._make_server(tls, "--repl-diskless-sync-delay", "0", *options) for _ in range(2)]
+        first, second = self.servers
         second.cli("REPLICAOF", "127.0.0.1", str(first.port))
         wait_until(lambda: "master_link_status:up" in second.cli("INFO", "replication"), 20, "the replica")
         self.each = [Sentinel(first.port, tls=tls, **more) for _ in range(count)]
@@ -132,7 +134,7 @@ class Sentinels:
                    for state in (sentinel.state() for sentinel in self.each))
 
     def _server(self, port):
-        return next(server for server in self._servers if server.port == port)
+        return next(server for server in self.servers if server.port == port)
 
     @staticmethod
     def ask(server, *arguments):
@@ -160,7 +162,7 @@ class Sentinels:
 
     @property
     def replica(self):
-        return next(server for server in self._servers if server is not self.master)
+        return next(server for server in self.servers if server is not self.master)
 
     def agree_on(self, server):
         return all(sentinel.names() == server.port for sentinel in self.each)
@@ -196,7 +198,7 @@ class Sentinels:
             return False
 
     def close(self):
-        for one in [*self.each, *self._servers]:
+        for one in [*self.each, *self.servers]:
             one.close()
 
     def __enter__(self):

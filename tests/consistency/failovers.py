@@ -1,0 +1,241 @@
+"""What befalls a master, its replica and three Sentinels. Each fail-over is followed until all is as before, with
+the roles changed; what the Sentinels do on their own is noticed and judged the same way."""
+import asyncio
+import time
+
+from chaos import Faults
+from history import EVERYBODY, NOBODY, FailOver, Fault
+from journal import Files
+from support.oauth import wait_until
+from support.sentinel import NAME
+from support.timing import scaled
+from traffic import CLIENTS
+from verdict import RECOVERY, SILENCE
+
+FOLLOW = 2.0  # a worker asks one Sentinel each second, in turn; one of them may be away
+UNNOTICED = 5.0  # so long before we see one that nobody asked for it may have begun
+PATIENCE = 40.0  # for all Sentinels to agree; one that found no majority tries again
+WATCH = 0.02
+USERS = 4  # of tokens from before the fail-over, during it
+LEADER, KILLED, STALE = 0, 1, 2  # one that slept for long (TILT) helps nobody for 30 s: always the same one
+
+
+class SentinelFaults(Faults):
+    def __init__(self, topology, traffic, *more):
+        super().__init__(*more)
+        self.topology, self.group, self.traffic = topology, topology.group, traffic
+        self._users, self._holds_calm = [], False
+        self._look()
+
+    def _look(self):
+        """All is well. Who is what, and the files that each writes to."""
+        self.old = self.topology.server
+        self.new = next(server for server in self.group.servers if server is not self.old)
+        self._files = {server: Files(server) for server in self.group.servers}
+
+    # ---- what is asked of Redis and the Sentinels ----
+
+    def _is_master(self, server):
+        try:
+            return self.group.ask(server, "ROLE")[0] == "master"
+        except OSError:
+            return False
+
+    @staticmethod
+    def _names(sentinel):
+        try:
+            return sentinel.names()
+        except OSError:
+            return 0
+
+    def _named_by(self, sentinels):
+        """How many of them name the new master."""
+        return sum(self._names(sentinel) == self.new.port for sentinel in sentinels)
+
+    def _fail_over_asked(self):
+        try:
+            return self.group.each[LEADER].cli("SENTINEL", "FAILOVER", NAME) == "OK"
+        except Exception as refused:
+            if not str(refused).startswith(("INPROG", "NOGOODSLAVE")):
+                raise
+            return False
+
+    def _is_settled(self):
+        master, replica = self.topology.server, self.new if self.topology.server is self.old else self.old
+        try:
+            copies = "master_link_status:up" in self.group.ask(replica, "INFO", "replication")
+            written = [self.group.ask(server, "INFO", "persistence") for server in (master, replica)]
+            return (copies and all("aof_rewrite_in_progress:0" in text and "aof_rewrite_scheduled:0" in text
+                                   for text in written)
+                    and self.group.agree_on(master) and self.group.are_ready())
+        except OSError:
+            return False
+
+    def _demote(self, server, master):
+        try:
+            self.group.ask(server, "REPLICAOF", "127.0.0.1", str(master.port))
+        except OSError:  # the connection may end with the role
+            pass
+
+    # ---- a fail-over ----
+
+    def _begin(self, kind, start, silent=False):
+        # Noted at once, so that one which does not end is not forgotten.
+        failover = FailOver(kind, start)
+        fault = Fault(kind, EVERYBODY, silent, start, start, float("inf"))
+        self.history.failovers.append(failover)
+        self.history.faults.append(fault)
+        return failover, fault
+
+    async def _mint(self):
+        """Tokens that the replica has, and that nothing ends as long as all is calm."""
+        tokens = [token for _ in range(2) for client in CLIENTS if (token := await self.traffic.mint(client))]
+        await self.blocking(lambda: wait_until(self.group.has_copy(self.new, *tokens), PATIENCE, "the copies"))
+        return tokens
+
+    async def _use(self, tokens, failover):
+        while tokens and time.monotonic() < failover.until and not self.traffic.ends:
+            await self.traffic.use(self.random.choice(tokens))
+            await asyncio.sleep(0.002)
+
+    async def _cause(self, kind, cause, silent=False):
+        """No change comes in between, until some time after all Sentinels agree (_follow)."""
+        await self.topology.changer.calm.acquire()
+        self._holds_calm = True
+        tokens = await self._mint()
+        failover, fault = self._begin(kind, time.monotonic(), silent)
+        self._users = [asyncio.create_task(self._use(tokens, failover)) for _ in range(USERS)]
+        await self.blocking(cause)
+        fault.began = time.monotonic()
+        return failover, fault
+
+    async def _follow(self, failover, fault, sentinels):
+        """Until these Sentinels agree; then the time runs in which every instance has to follow."""
+        deadline = time.monotonic() + scaled(PATIENCE)
+        while (named := await self.blocking(lambda: self._named_by(sentinels))) < len(sentinels):
+            if time.monotonic() > deadline:
+                raise RuntimeError("the Sentinels do not agree within %g s" % scaled(PATIENCE))
+            if named:
+                failover.named = min(failover.named, time.monotonic())
+            if self.topology.server is self.old and await self.blocking(lambda: self._is_master(self.new)):
+                self._move()
+            await asyncio.sleep(WATCH)
+        now = time.monotonic()
+        failover.named = min(failover.named, now)
+        if self.topology.server is self.old:
+            self._move()
+        failover.until = now + FOLLOW
+        if self._holds_calm:
+            self._holds_calm = False
+            calm = self.random.uniform(0.25, 0.75) * FOLLOW
+            asyncio.get_running_loop().call_later(calm, self.topology.changer.calm.release)
+        # Who sees the old master yet goes on with it, and leaves it later: without it nobody may take so long.
+        ends = max(failover.named, fault.began + SILENCE if fault.silent else 0)
+        fault.end = ends if fault.kind.endswith("kill -9") or fault.silent else failover.until - RECOVERY
+        failover.old, failover.new = self._files[self.old], self._files[self.new]
+
+    def _move(self):
+        self.topology.server = self.new
+        self.topology.changer.has_replica = False
+        self.topology.move(self.new)
+
+    async def _late(self, failover):
+        """Half of the times: when all have to know the new master, and a while later."""
+        if self.random.random() < 0.5:
+            await asyncio.sleep(max(0.0, failover.until - time.monotonic()) + self.random.uniform(0.2, 1))
+
+    async def _settle(self, failover):
+        await asyncio.sleep(max(0.0, failover.until - time.monotonic()))
+        await asyncio.gather(*self._users)
+        await self.blocking(lambda: wait_until(self._is_settled, PATIENCE, "the old master is a replica"))
+        self.topology.changer.has_replica = True
+        self._look()
+
+    async def _kill(self):
+        failover, fault = await self._cause("master kill -9", self.old.kill)
+        await self._follow(failover, fault, self.group.each)
+        old, new = self.old, self.new
+        if self.random.random() < 0.5:
+            await self.blocking(lambda: old.start("--replicaof", "127.0.0.1 %d" % new.port))
+        else:  # it takes itself for the master of before
+            await self._late(failover)
+            await self.blocking(old.start)
+            await asyncio.sleep(self.random.uniform(0.2, 1))
+            await self.blocking(lambda: self._demote(old, new))
+        await self._settle(failover)
+
+    async def _pause(self):
+        failover, fault = await self._cause("master SIGSTOP", self.old.pause, silent=True)
+        await self._follow(failover, fault, self.group.each)
+        await self._late(failover)
+        self.old.resume()
+        await asyncio.sleep(self.random.uniform(0, 1))
+        await self.blocking(lambda: self._demote(self.old, self.new))
+        await self._settle(failover)
+
+    def _until_asked(self):
+        # It is busy with the last one for a while.
+        wait_until(self._fail_over_asked, PATIENCE, "a Sentinel that begins a fail-over")
+
+    async def _ask(self):
+        failover, fault = await self._cause("SENTINEL FAILOVER", self._until_asked)
+        await self._follow(failover, fault, self.group.each)
+        await self._late(failover)
+        await self.blocking(lambda: self._demote(self.old, self.new))
+        await self._settle(failover)
+
+    async def _ask_beside_a_stale_one(self):
+        """It sleeps through the fail-over, and on waking names the old master, which takes itself for one yet."""
+        stale = self.group.each[STALE]
+        stale.pause()
+        failover, fault = await self._cause("stale sentinel", self._until_asked)
+        await self._follow(failover, fault, [one for one in self.group.each if one is not stale])
+        await asyncio.sleep(max(0.0, failover.until - time.monotonic()))
+        stale.resume()
+        await asyncio.sleep(self.random.uniform(0.5, 1.5))
+        await self.blocking(lambda: self._demote(self.old, self.new))
+        await self._settle(failover)
+
+    async def _notice(self):
+        """One that nobody asked for: on a busy machine a master may seem to be down."""
+        if not await self.blocking(lambda: self._named_by(self.group.each)):
+            return
+        failover, fault = self._begin("unasked", time.monotonic() - UNNOTICED)
+        await self._follow(failover, fault, self.group.each)
+        await self.blocking(lambda: self._demote(self.old, self.new))
+        await self._settle(failover)
+
+    # ---- a Sentinel ----
+
+    async def _kill_sentinel(self):
+        async def start():
+            await self.blocking(sentinel.start)
+
+        sentinel = self.group.each[KILLED]
+        await self._fault("sentinel kill -9", NOBODY, False, lambda: self.blocking(sentinel.kill), start,
+                          self.random.uniform(1, 3))
+
+    async def _pause_sentinel(self):
+        sentinel = self.group.each[STALE]
+        await self._fault("sentinel SIGSTOP", NOBODY, True, lambda: self.blocking(sentinel.pause),
+                          lambda: self.blocking(sentinel.resume), self.random.uniform(1, 3))
+
+    # ---- all of it ----
+
+    async def _rest(self):
+        until = time.monotonic() + self.random.uniform(1.5, 3)
+        while time.monotonic() < until:
+            await self._notice()
+            await asyncio.sleep(0.25)
+
+    def _first_kinds(self):
+        """Each kind, in a random order; but first one of each group that also a short run has to have."""
+        groups = [[self._kill, self._pause], [self._ask, self._ask_beside_a_stale_one],
+                  [self._kill_sentinel, self._pause_sentinel]]
+        for group in groups:
+            self.random.shuffle(group)
+        first = [group.pop() for group in groups]
+        rest = [*(kind for group in groups for kind in group), self._silence]
+        self.random.shuffle(first)
+        self.random.shuffle(rest)
+        return first + rest

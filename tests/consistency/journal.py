@@ -1,0 +1,101 @@
+"""What each Redis wrote, by its own append-only file: it tells what a fail-over lost from what mintd did wrong.
+
+Redis copies to its replica without waiting. A mint or a revocation that was acknowledged and is in the file of the
+old master, and not in that of the new one, was lost by Redis. One that is in neither was never written, one that
+came to the old master when every instance had to know the new one was written to the wrong one: nothing excuses
+either of them.
+"""
+import glob
+import os
+
+from history import EVERYBODY, Change
+from support.clients import token_key
+
+OPTIONS = ("--appendonly", "yes", "--appendfsync", "always", "--auto-aof-rewrite-percentage", "0",
+           "--aof-use-rdb-preamble", "no")
+MOMENT = 1e-6
+
+
+def commands(data):
+    """The commands of an append-only file, each a list of bytes; a last one that is cut off is left out."""
+    at = 0
+    while at < len(data):
+        end = data.find(b"\r\n", at)
+        if end < 0:
+            return
+        if data[at:at + 1] == b"#":  # an annotation
+            at = end + 2
+            continue
+        words, count, at = [], int(data[at + 1:end]), end + 2
+        for _ in range(count):
+            end = data.find(b"\r\n", at)
+            if end < 0:
+                return
+            size = int(data[at + 1:end])
+            words.append(data[end + 2:end + 2 + size])
+            at = end + 2 + size + 2
+        if at > len(data):
+            return
+        yield words
+
+
+class Log:
+    """Of one Redis, from the moment that it copied all from its master, or began."""
+
+    def __init__(self, written=(), deleted=()):
+        self.written, self.deleted = set(written), set(deleted)
+
+    def add(self, data):
+        for words in commands(data):
+            name = words[0].upper()
+            if name in (b"SET", b"SETEX"):
+                self.written.add(words[1].decode())
+            elif name in (b"DEL", b"UNLINK"):
+                self.deleted.update(key.decode() for key in words[1:])
+
+
+class Files:
+    """The files of one Redis at a time, held open: what it writes into them later counts too, also when Redis
+    has removed them."""
+
+    def __init__(self, server):
+        names = sorted(glob.glob(os.path.join(server.directory, "appendonlydir", "*.aof")))
+        self._files = [open(name, "rb") for name in names]
+
+    def read(self):
+        log = Log()
+        for file in self._files:
+            with file:
+                log.add(file.read())
+        return log
+
+
+def tell_losses(history):
+    """Adds to the history what its fail-overs lost: a token whose record was not copied has ended, and a
+    revocation that was not copied holds no longer."""
+    before = float("-inf")
+    for failover in sorted(history.failovers, key=lambda f: f.start):
+        _tell_losses(history, failover, before)
+        before = failover.until
+
+
+def _tell_losses(history, failover, before):
+    old, new = failover.old, failover.new
+    for mint in history.asks:
+        if mint.op == "mint" and mint.token and before < mint.start <= failover.until:
+            key = token_key(mint.token)
+            if key in old.written and key not in new.written:
+                start = max(failover.start, mint.end + MOMENT)
+                history.changes.append(Change("lost", EVERYBODY, mint.token, mint.client, start,
+                                              max(start, failover.until)))
+                failover.lost_mints += 1
+    for change in history.changes:
+        if change.kind in ("revoke", "delete") and change.acknowledged and before < change.start <= failover.until:
+            key = token_key(change.token)
+            # The old master may have acknowledged the end of a token that only the new one knew.
+            undone = key in old.deleted or (key not in old.written and failover.overlaps(change))
+            if undone and key in new.written and key not in new.deleted:
+                change.until = failover.start
+                failover.lost_revocations += 1
+
+
