@@ -132,13 +132,13 @@ static void take_said(struct redis_password *password) {
     struct slice text = without_newlines(slice_of(password->said, password->said_size));
     if (password->exit_signal == SIGKILL) {
         have_none(password, "the command was not done within %u s", REDIS_PASSWORD_LIMIT_MS / 1000);
+    } else if (password->too_long) { /* its output was closed then, which may have ended it */
+        have_none(password, "the command printed more than %u bytes", REDIS_PASSWORD_MAX);
     } else if (password->exit_signal != 0 || password->exit_status != 0) {
         have_none(password, "the command ended with %s %lld",
                   password->exit_signal != 0 ? "signal" : "status",
                   password->exit_signal != 0 ? (long long)password->exit_signal
                                              : password->exit_status);
-    } else if (password->too_long) {
-        have_none(password, "the command printed more than %u bytes", REDIS_PASSWORD_MAX);
     } else if (slice_starts_with(text, S("{"))) {
         take_json(password, text);
     } else if (memchr(text.data, '\n', text.size) != NULL) {
