@@ -1,6 +1,8 @@
 #include "check.h"
+#include "mintd/http_server.h"
 #include "settings.h"
 #include <stdio.h>
+#include <unistd.h>
 
 #define TEXT_MAX 4096u
 #define MASK "***"
@@ -45,6 +47,24 @@ static void append_value(const struct options *options, const struct setting *se
     }
 }
 
+/* What follows from the machine and other settings. Says whether there is such a value. */
+static bool append_derived(const struct options *options, const struct setting *setting,
+                           struct buffer *shown) {
+    const struct instance_options *instance = &options->instance;
+    char host[INSTANCE_NAME_MAX + 1] = "";
+    if (strcmp(setting->flag, "--workers") == 0) {
+        buffer_append_format(shown, "%u", instance->workers);
+    } else if (strcmp(setting->flag, "--issuer") == 0) {
+        instance_write_issuer(instance, instance->listen[0], shown);
+    } else if (strcmp(setting->flag, "--name") == 0) {
+        gethostname(host, sizeof host - 1);
+        instance_write_name(instance, slice_of_string(host), instance->listen[0], shown);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* The default as --help has it: in the parentheses at its end. */
 static void append_default(const struct setting *setting, struct buffer *shown) {
     struct slice help = slice_of_string(setting->help);
@@ -83,7 +103,10 @@ static void show_setting(const struct options *options, const struct setting *se
     struct buffer shown = buffer_of(storage, sizeof storage - 1);
     const struct setting_given *given = &options->given[setting - settings];
     if (given->source == FROM_DEFAULT) {
+        bool is_derived = append_derived(options, setting, &shown);
+        buffer_append(&shown, is_derived ? S(" (") : S(""));
         append_default(setting, &shown);
+        buffer_append(&shown, is_derived ? S(")") : S(""));
     }
     for (unsigned i = 0; i < given->count; i++) {
         buffer_append(&shown, i == 0 ? S("") : S(" "));
@@ -98,6 +121,17 @@ static void show_setting(const struct options *options, const struct setting *se
     print_source(setting, given);
 }
 
+/* As the log does at a start. */
+static void warn_of_guessed_issuer(const struct instance_options *instance) {
+    bool is_local = true;
+    for (unsigned i = 0; i < instance->listen_count; i++) {
+        is_local = is_local && http_address_is_local(instance->listen[i]);
+    }
+    if (slice_is_absent(instance->issuer) && !is_local) {
+        fputs("mintd: warning: --issuer: " INSTANCE_ISSUER_IS_A_GUESS "\n", stderr);
+    }
+}
+
 void check_show(const struct options *options) {
     for (unsigned i = 0; i < options->note_count; i++) {
         const struct note *note = &options->notes[i];
@@ -105,6 +139,7 @@ void check_show(const struct options *options) {
                 note->nearest == NULL ? "" : ": is it ",
                 note->nearest == NULL ? "" : note->nearest);
     }
+    warn_of_guessed_issuer(&options->instance);
     for (size_t i = 0; i < settings_count; i++) {
         show_setting(options, &settings[i]);
     }

@@ -2,6 +2,7 @@
 #include "environment.h"
 #include "help.h"
 #include "mintd/crypto.h"
+#include "mintd/http_server.h"
 #include "mintd/text_flaw.h"
 #include "setting_file.h"
 #include "settings.h"
@@ -48,12 +49,21 @@ static void look_for_blanks(struct options *options, const struct setting *setti
     }
 }
 
+/* One that no setting takes and nobody sees. */
+static bool has_blank(const struct setting *setting, const char *value) {
+    return setting->secrecy == SETTING_MAY_HOLD_SECRET &&
+           text_flaw(slice_of_string(value)) == TEXT_FLAW_BLANK;
+}
+
 static bool apply(struct options *options, const struct setting *setting,
                   enum setting_source source, const char *where, const char *value) {
     char storage[ERROR_MAX];
     struct buffer error = buffer_of(storage, sizeof storage - 1);
     struct setting_given *given = &options->given[setting - settings];
     if (!setting->set(options, slice_of_string(value), &error)) {
+        if (has_blank(setting, value)) {
+            buffer_append(&error, S(" (it has a blank at an edge)"));
+        }
         storage[error.size] = '\0';
         return wrong(where, storage);
     }
@@ -272,6 +282,25 @@ static bool load_redis_tls(struct options *options) {
     return true;
 }
 
+/* "https://[::]:4001/path": a listener may have such a host, what clients ask may not. */
+static void look_at_issuer(struct options *options) {
+    struct slice rest = options->instance.issuer, authority;
+    char storage[HTTP_ADDRESS_MAX];
+    struct buffer address = buffer_of(storage, sizeof storage);
+    if (slice_is_absent(rest)) {
+        return;
+    }
+    rest = slice_skip(rest, slice_starts_with(rest, S("https://")) ? 8 : 7);
+    slice_split(&rest, '/', &authority);
+    buffer_append(&address, authority);
+    bool has_port = http_address_is_valid(authority, &(struct buffer){0});
+    buffer_append(&address, has_port ? S("") : S(":0"));
+    if (http_address_is_everywhere(buffer_slice(&address))) {
+        add_note(options, "no client reaches this address: give the URL by which clients reach it",
+                 S("--issuer"), NULL);
+    }
+}
+
 static enum options_result refusal(const struct options *options) {
     return options->no_memory || crypto_failed_allocations() != 0 ? OPTIONS_NO_MEMORY
                                                                   : OPTIONS_WRONG;
@@ -302,6 +331,7 @@ enum options_result options_init(struct options *options, int argc, char **argv)
             return refusal(options);
         }
     }
+    look_at_issuer(options);
     environment_each_unknown(name_of_setting, on_unknown_variable, options);
     return apply_defaults(options) && load_tls(options) && load_redis_tls(options)
                ? result

@@ -11,6 +11,11 @@
 #define INSTANCE_LISTENERS_MAX 8u
 #define INSTANCE_WORKERS_MAX 256u
 #define INSTANCE_NAME_MAX 64u
+#define INSTANCE_ISSUER_MAX 272u /* of one that is written here */
+/* A warning, where no issuer was given and not only this machine reaches the instance. */
+#define INSTANCE_ISSUER_IS_A_GUESS                                                                 \
+    "the issuer is a guess, and this instance is reachable from other machines: give the URL by "  \
+    "which clients reach it"
 
 /* Settings, all valid. The slices outlive instance_run(). */
 struct instance_options {
@@ -51,5 +56,13 @@ struct instance_options {
  * signal ends it at once). Returns the exit status: 0 after a drain, 1 where something could not be
  * opened, with one line on standard error that says what. */
 int instance_run(const struct instance_options *options);
+
+/* The name and the issuer in force. `bound`: the address of the first listener, with the port that
+ * it has. The name is INSTANCE_NAME_MAX bytes at most: as it was given, or "<host>-<port>"; of a
+ * unix socket, its path stands for the port. The issuer is what is used where none was given. */
+void instance_write_name(const struct instance_options *options, struct slice host,
+                         struct slice bound, struct buffer *name);
+void instance_write_issuer(const struct instance_options *options, struct slice bound,
+                           struct buffer *issuer);
 
 #endif

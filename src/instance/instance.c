@@ -18,14 +18,13 @@
 #define POOL_PLACES 64u
 #define MEMORY_KEYS_MAX 1000000u
 #define LISTEN_ERROR_MAX 512u
-#define HOST_IN_NAME_MAX (INSTANCE_NAME_MAX / 2 - 1)
 
 struct instance {
     const struct instance_options *options;
     struct api_process process;
     char name[INSTANCE_NAME_MAX + 1];
     char host[INSTANCE_NAME_MAX + 1]; /* cut where it is longer */
-    char issuer_text[HTTP_ADDRESS_MAX + 16];
+    char issuer_text[INSTANCE_ISSUER_MAX];
     struct slice issuer;
     char resource_text[API_RESOURCE_MAX];
     struct slice resource;
@@ -140,78 +139,33 @@ static void tell_listeners(struct instance *instance) {
 
 /* ---- opening ---- */
 
-/* Where the port begins, with its colon. */
-static size_t last_colon(struct slice address) {
-    size_t at = address.size;
-    while (at != 0 && address.data[at - 1] != ':') {
-        at--;
-    }
-    return at == 0 ? 0 : at - 1;
-}
-
-/* "<host name>-<port>" where no name was given; of a unix socket, its path stands for the port. */
-static void choose_name(struct instance *instance) {
+static void choose_name(struct instance *instance, struct slice bound) {
     struct buffer name = buffer_of(instance->name, INSTANCE_NAME_MAX);
-    if (!slice_is_absent(instance->options->name)) {
-        buffer_append(&name, instance->options->name);
-        return;
-    }
-    char storage[HTTP_ADDRESS_MAX];
-    struct buffer address = buffer_of(storage, sizeof storage);
-    struct slice host = slice_of_string(instance->host);
-    http_listener_name(*fd_of(instance, 0, 0), &address);
-    struct slice rest = buffer_slice(&address);
-    struct slice port = rest;
-    while (slice_split(&rest, ':', &port)) {
-    }
-    if (port.size > INSTANCE_NAME_MAX / 4) {
-        port = slice_skip(port, port.size - INSTANCE_NAME_MAX / 4);
-    }
-    host.size = host.size < HOST_IN_NAME_MAX ? host.size : HOST_IN_NAME_MAX;
-    buffer_append(&name, host);
-    buffer_append_char(&name, '-');
-    buffer_append(&name, port);
-    for (size_t i = 0; i < name.size; i++) {
-        char c = name.data[i];
-        bool sane = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                    c == '.' || c == '_' || c == '-';
-        name.data[i] = sane ? c : '-';
-    }
+    instance_write_name(instance->options, slice_of_string(instance->host), bound, &name);
 }
 
-/* The first listener's host as it was given; "localhost" for a unix socket (that has none) and for
- * every interface. */
-static struct slice issuer_host(struct slice address, size_t port_at) {
-    bool has_host = !slice_starts_with(address, S("unix:")) && !http_address_is_everywhere(address);
-    return has_host ? slice_of(address.data, port_at) : S("localhost");
-}
-
-/* "http://", or "https://" with TLS, and the first listener's address. */
-static void choose_issuer(struct instance *instance) {
-    struct slice address = instance->options->listen[0];
-    char storage[HTTP_ADDRESS_MAX];
-    struct buffer real = buffer_of(storage, sizeof storage);
+static void choose_issuer(struct instance *instance, struct slice bound) {
     struct buffer issuer = buffer_of(instance->issuer_text, sizeof instance->issuer_text);
-    if (!slice_is_absent(instance->options->issuer)) {
-        instance->issuer = instance->options->issuer;
-        return;
+    instance->issuer = instance->options->issuer;
+    if (slice_is_absent(instance->issuer)) {
+        instance_write_issuer(instance->options, bound, &issuer);
+        instance->issuer = buffer_slice(&issuer);
     }
-    http_listener_name(*fd_of(instance, 0, 0), &real); /* tells the port where 0 was asked for */
-    struct slice name = buffer_slice(&real);
-    bool is_unix = slice_starts_with(address, S("unix:"));
-    buffer_append(&issuer,
-                  instance->options->tls == NULL || is_unix ? S("http://") : S("https://"));
-    buffer_append(&issuer, issuer_host(address, last_colon(address)));
-    if (!is_unix) {
-        buffer_append(&issuer, slice_skip(name, last_colon(name)));
-    }
-    instance->issuer = buffer_slice(&issuer);
 }
 
 static void choose_resource(struct instance *instance) {
     struct buffer resource = buffer_of(instance->resource_text, sizeof instance->resource_text);
     api_write_resource(&resource, instance->issuer);
     instance->resource = buffer_slice(&resource);
+}
+
+static void choose_names(struct instance *instance) {
+    char storage[HTTP_ADDRESS_MAX];
+    struct buffer bound = buffer_of(storage, sizeof storage);
+    http_listener_name(*fd_of(instance, 0, 0), &bound); /* tells the port where 0 was asked for */
+    choose_name(instance, buffer_slice(&bound));
+    choose_issuer(instance, buffer_slice(&bound));
+    choose_resource(instance);
 }
 
 /* It is in every answer that names this instance, and may well be one that others do not reach. */
@@ -224,8 +178,7 @@ static void warn_of_guessed_issuer(struct instance *instance) {
         is_local = is_local && http_address_is_local(buffer_slice(&name));
     }
     if (slice_is_absent(instance->options->issuer) && !is_local) {
-        log_warning("the issuer is a guess, and this instance is reachable from other machines: "
-                    "give the URL by which clients reach it with --issuer",
+        log_warning(INSTANCE_ISSUER_IS_A_GUESS " with --issuer",
                     LOG_TEXT("issuer", instance->issuer));
     }
 }
@@ -578,9 +531,7 @@ static bool open_instance(struct instance *instance) {
     if (!open_listeners(instance)) {
         return false;
     }
-    choose_name(instance);
-    choose_issuer(instance);
-    choose_resource(instance);
+    choose_names(instance);
     instance->process.issuer = instance->issuer;
     tell_listeners(instance);
     if (!open_main_loop(instance)) {

@@ -1,7 +1,9 @@
 """Where settings come from, in both programs: variables that are empty or misspelt, files that an editor
 has saved in its own way, times and sizes; and mintd --check, which shows what is in force."""
 import json
+import os
 import re
+import socket
 
 import pytest
 
@@ -122,6 +124,32 @@ def test_check_shows_what_is_in_force_and_where_it_comes_from(tmp_path):
     assert {"MINTD_" + flag[2:].upper().replace("-", "_") for flag in shown} == set(settings_of_help())
 
 
+@row("N-27")
+def test_check_shows_the_value_that_a_default_has():
+    cores, host = len(os.sched_getaffinity(0)), re.sub(r"[^0-9A-Za-z._-]", "-", socket.gethostname())
+    shown = in_force(checked())
+    assert shown["--workers"] == ("%d (one a core)" % cores, "default")
+    assert shown["--issuer"][0].startswith("http://127.0.0.1:4001 (") and shown["--issuer"][1] == "default"
+    assert shown["--name"] == ("%s-4001 (host name and port)" % host[:31], "default")
+    shown = in_force(checked("--listen", "localhost:4002", "--workers", "2", "--name", "a"))
+    assert shown["--issuer"][0].startswith("http://localhost:4002 (")
+    assert shown["--workers"] == ("2", "flag") and shown["--name"] == ("a", "flag")
+
+
+@rows("N-27", port=":4001", v4="0.0.0.0:4001", v6="[::]:4001", one="192.0.2.1:4001")
+def test_check_warns_of_an_issuer_that_is_a_guess(case):
+    assert checked("--listen", case).stderr.startswith("mintd: warning: --issuer: the issuer is a guess")
+    assert checked("--listen", case, "--issuer", "https://tokens.example").stderr == ""
+    assert checked("--listen", "127.0.0.1:4001", "--listen", "unix:/run/s").stderr == ""
+
+
+@rows("N-27", v4="http://0.0.0.0:4001", plain="http://0.0.0.0", v6="https://[::]:4001/path", bare="https://[::]")
+def test_an_issuer_that_no_client_reaches_is_a_warning(case):
+    assert checked("--issuer", case).stderr == (
+        "mintd: warning: --issuer: no client reaches this address: give the URL by which clients reach it\n")
+    assert checked("--issuer", "http://10.0.0.0:4001").stderr == ""
+
+
 @rows("N-27", password="redis://:%s@h", user="redis://u:%s@h:1/0", at="redis://u:%%40%s@[::1]:1",
       unix="unix://u:%s@/run/redis.sock")
 def test_check_shows_no_password(case):
@@ -177,6 +205,14 @@ def test_a_blank_at_an_edge_of_a_secret_is_a_warning(redis, pair, tmp_path, case
         json.dumps({"clients": [{"id": other, "secret_file": str(tmp_path / "secret")}]}))
     err = ctl("client", "apply", str(tmp_path / "apply")).err
     assert err.count("with a blank") == 1 and str(tmp_path / "secret") in err, err
+
+
+@rows("F-34", before=" %s", behind="%s ", tab="%s\t")
+def test_a_blank_at_an_edge_of_a_url_is_named(tmp_path, case):
+    (tmp_path / "url").write_text(case % ("redis://:%s@127.0.0.1:1" % CANARY) + "\n")
+    done = run("--check", env={"MINTD_REDIS_FILE": str(tmp_path / "url")})
+    assert done.returncode == 2 and CANARY not in done.stderr, done
+    assert re.fullmatch(r"mintd: MINTD_REDIS_FILE: .* \(it has a blank at an edge\)\n", done.stderr), done
 
 
 # ---- times and sizes ----
