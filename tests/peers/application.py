@@ -4,6 +4,7 @@
     application.address           # "127.0.0.1:41234"
     application.saw(request_id)   # did a request with this X-Test-Id come through?
     GET /status/403               # is answered with that status; everything else with 200
+    GET /hang-up                  # is not answered: the connection is closed
 """
 import http.server
 import json
@@ -28,6 +29,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self):
         self.server.seen.add(self.headers.get("X-Test-Id"))
+        if self.path == "/hang-up":
+            self.close_connection = True
+            return
         document = {"method": self.command, "target": self.path, "fields": self.headers.items(),
                     "body": self._body().decode("latin-1")}
         answer = json.dumps(document).encode()

@@ -76,6 +76,7 @@ class Answer:
 
 class Gateway:
     program = None  # its name; looked for in /usr/sbin too
+    additions = {}  # to the example: what stands there, and what stands there instead
 
     def __init__(self, mintd, application):
         """mintd: "host:port". application: an Application."""
@@ -160,7 +161,7 @@ class Gateway:
 
     def _addresses(self):
         return {"127.0.0.1:4001": self._mintd, "127.0.0.1:8000": "127.0.0.1:%d" % self.port,
-                "127.0.0.1:8080": self._application.address}
+                "127.0.0.1:8080": self._application.address, **self.additions}
 
     def _path(self, name):
         return os.path.join(self._directory, name)

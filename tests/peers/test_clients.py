@@ -38,7 +38,7 @@ def scopes_of(answer):
 # ---- what MCP asks of an authorization server ----
 
 
-@pytest.mark.parametrize("who", [SVC_A, AWKWARD], ids=["plain secret", "awkward secret"])
+@pytest.mark.parametrize("who", [SVC_A, AWKWARD], ids=["item-24-MCP-plain secret", "item-24-MCP-awkward secret"])
 def test_mcp_from_the_resource_to_a_token_for_it(who, mintd, redis):
     """auth() knows the URL of the resource and the issuer it expects; the token works on another replica."""
     token = McpSdk().mint(mintd.url, *secret_of(who))["access_token"]

@@ -12,16 +12,15 @@ import pytest
 
 from conftest import PLAIN, install, start_mintd
 from gateways import Apache, Caddy, HAProxy, Nginx
-from support.clients import RS_1, SVC_A, bearer, token_key
+from support.clients import RS_1, SVC_A, bearer, token_key, token_of
+from support.mintd import REPOSITORY
 from support.oauth import forged_token, parse_challenge, wait_status, wait_until
 
 IDENTITY = ("X-Auth-Client-Id", "X-Auth-Scope", "X-Auth-Audience", "X-Auth-Expires-At")
 
 # What a caller gets while mintd or its store is away: mod_auth_openidc makes a 401 of whatever is not
 # a yes.
-UNKNOWN = {Nginx: 503, HAProxy: 503, Caddy: 503, Apache: 401}
-UNREACHABLE = {**UNKNOWN, Caddy: 502}
-HANGING = {**UNKNOWN, Caddy: 504}
+UNAVAILABLE = {Nginx: 503, HAProxy: 503, Caddy: 503, Apache: 401}
 
 
 def check_refused(answer, status, error=None):
@@ -280,9 +279,9 @@ def test_the_applications_own_refusal_is_left_alone(site):
 
 # ---- what is away ----
 
-def check_unavailable(site, answer, statuses):
+def check_unavailable(site, answer):
     """N-23: a 503 says when to come back."""
-    assert not answer.admitted and answer.status == statuses[site.kind], answer
+    assert not answer.admitted and answer.status == UNAVAILABLE[site.kind], answer
     assert answer.status != 503 or answer.all("Retry-After") == ["1"], answer.fields
 
 
@@ -293,7 +292,7 @@ def test_mintd_is_down(own_site):
     own_site.mintd.kill()
     for target in ("/orders", "/admin"):
         answer = own_site.ask(target=target, token=token)
-        check_unavailable(own_site, answer, UNREACHABLE)
+        check_unavailable(own_site, answer)
     own_site.mintd = start_mintd(own_site.redis, port)
     wait_until(lambda: own_site.ask(token=token).admitted, 20, "it is asked again")
 
@@ -317,7 +316,7 @@ def test_mintd_hangs(own_site):
     pause(own_site.mintd)
     try:
         answer = own_site.ask(token=token)
-        check_unavailable(own_site, answer, HANGING)
+        check_unavailable(own_site, answer)
     finally:
         own_site.mintd.signal(signal.SIGCONT)
     wait_until(lambda: own_site.ask(token=token).admitted, 20, "it is asked again")
@@ -330,12 +329,53 @@ def test_redis_is_down(own_site):
     wait_until(lambda: not own_site.ask(token=token).admitted, 3, "nobody is let in")
     for presented in (token, forged_token()):
         answer = own_site.ask(token=presented)
-        check_unavailable(own_site, answer, UNKNOWN)
+        check_unavailable(own_site, answer)
     own_site.redis.restart()
     install(own_site.redis)
     wait_status(own_site.mintd, 200, within=10)
     check_refused(own_site.ask(token=token), 401, "invalid_token")  # went with Redis
     assert own_site.ask(token=own_site.token()).admitted
+
+
+@pytest.mark.parametrize("own_site", [Nginx, Caddy], indirect=True, ids=lambda kind: kind.program)
+def test_the_application_is_away(own_site):
+    """That is told apart from mintd's being away."""
+    token = own_site.token()
+    answer = own_site.ask(token=token, target="/hang-up")
+    assert answer.status == 502 and not answer.all("Retry-After"), answer
+
+
+# ---- a resource with metadata of its own ----
+
+METADATA = "https://mcp.example/.well-known/oauth-protected-resource/mcp"
+
+
+def pages_lines(gateway):
+    """What docs/gateways.md adds to an example for a resource with metadata of its own, by paragraph."""
+    with open(os.path.join(REPOSITORY, "docs", "gateways.md"), encoding="utf-8") as page:
+        section = page.read().split("\n## A resource with metadata of its own\n")[1].split("\n## ")[0]
+    return re.findall(r"^- %s\b[^\n]*\n\n((?:      [^\n]*\n)+)" % gateway, section, re.MULTILINE)
+
+
+class NginxWithMetadata(Nginx):
+    additions = {"        proxy_pass_request_body off;\n": "        proxy_pass_request_body off;\n" + "".join(pages_lines("nginx"))}
+
+
+class CaddyWithMetadata(Caddy):
+    additions = {"\t\turi /verify/\n": "\t\turi /verify/\n" + "".join(pages_lines("Caddy"))}
+
+
+@pytest.mark.parametrize("kind", [NginxWithMetadata, CaddyWithMetadata],
+                         ids=lambda kind: "item-24-MCP-" + kind.program)
+def test_a_challenge_leads_to_the_metadata_of_the_resource(kind, mintd, application):
+    """Whatever the caller says it is."""
+    with kind("%s:%d" % mintd.address, application) as gateway:
+        for target, token, status in (("/orders", None, 401), ("/orders", "nope", 401), ("/admin", token_of(mintd), 403)):
+            answer = gateway.ask(target=target, token=token, fields=[("X-Auth-Resource-Metadata", "https://evil.example/")])
+            assert answer.status == status and not answer.admitted, answer
+            _, parameters = parse_challenge(answer.all("WWW-Authenticate")[0])
+            assert parameters["resource_metadata"] == METADATA, answer
+        check_admitted(gateway.ask(token=token_of(mintd)))
 
 
 # ---- cost ----
