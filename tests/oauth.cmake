@@ -12,7 +12,7 @@ add_library(mintd_test_oauth STATIC support/stub_store.c support/held_pool.c sup
 target_include_directories(mintd_test_oauth PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
 target_link_libraries(mintd_test_oauth PUBLIC mintd_oauth PRIVATE mintd_flags PkgConfig::CMOCKA)
 
-foreach(name words credentials scope client token bearer client_authentication failure_limit grant
+foreach(name words credentials scope client token bearer client_authentication failure_limit grant grant_changes
     verification inquiry revocation client_creation secret_usage digest_memory
     slow_check)
   mintd_test(unit oauth_${name} mintd_test_oauth mintd_test_failing_crypto)
