@@ -60,6 +60,11 @@ void doctor_find_flaw(struct doctor *doctor, enum finding finding, const char *w
                 visible(key, text, sizeof text), flaw.is);
 }
 
+const char *doctor_silence(const struct doctor *doctor) {
+    return info_is_there(&doctor->info) ? "INFO does not say"
+                                        : "the user of --redis may not ask INFO";
+}
+
 /* ---- the connection ---- */
 
 static void judge_tls(struct doctor *doctor, const struct settings *settings,

@@ -28,6 +28,12 @@ void doctor_find(struct doctor *doctor, enum finding finding, const char *what, 
 void doctor_find_flaw(struct doctor *doctor, enum finding finding, const char *what,
                       struct slice name);
 
+/* Why a field of INFO is not known. */
+const char *doctor_silence(const struct doctor *doctor);
+
+/* Where to look for what Redis does not say; behind "see that ...". */
+#define DOCTOR_CONSOLE " (of a managed Redis: in the provider's console)"
+
 /* What to do about a finding that a setting of Redis mends: "…, and so that a restart keeps it". */
 #define DOCTOR_KEEP                                                                                \
     ", then CONFIG REWRITE, or a restart of Redis undoes it; where CONFIG is refused, set it in "  \

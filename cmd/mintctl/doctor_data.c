@@ -5,14 +5,13 @@
 #define FULL_PERCENT 90u
 #define NEARLY_FULL_PERCENT 75u
 
-#define NO_INFO "the user of --redis may not ask INFO"
-
 bool doctor_look_at_eviction(struct doctor *doctor) {
     char text[40];
     struct slice policy = info_field(&doctor->info, "maxmemory_policy");
     if (policy.size == 0) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "eviction",
-                    "see that maxmemory-policy is noeviction", NO_INFO);
+                    "see that maxmemory-policy is noeviction" DOCTOR_CONSOLE, "%s",
+                    doctor_silence(doctor));
     } else if (slice_equal(policy, S("noeviction"))) {
         doctor_find(doctor, FINDING_OK, "eviction", NULL, "noeviction");
     } else {
@@ -46,7 +45,7 @@ bool doctor_look_at_memory(struct doctor *doctor) {
     uint64_t most = info_number(&doctor->info, "maxmemory");
     uint64_t machine = info_number(&doctor->info, "total_system_memory");
     if (used == 0) {
-        doctor_find(doctor, FINDING_NOT_CHECKED, "memory", NULL, NO_INFO);
+        doctor_find(doctor, FINDING_NOT_CHECKED, "memory", NULL, "%s", doctor_silence(doctor));
     } else if (most != 0) {
         judge_memory(doctor, used, most, "of maxmemory");
     } else if (machine != 0) {
@@ -76,7 +75,8 @@ static void judge_snapshots(struct doctor *doctor, const struct value *config) {
     struct slice save =
         config->kind == REDIS_VALUE_LIST ? value_find_text(config, S("save")) : SLICE_ABSENT;
     if (slice_is_absent(save)) {
-        doctor_find(doctor, FINDING_NOT_CHECKED, "persistence", "see that appendonly is yes",
+        doctor_find(doctor, FINDING_NOT_CHECKED, "persistence",
+                    "see that appendonly is yes" DOCTOR_CONSOLE,
                     "appendonly is no; the user of --redis may not "
                     "ask CONFIG GET save");
     } else if (save.size == 0) {
@@ -102,9 +102,9 @@ static bool look_at_snapshots(struct doctor *doctor) {
 bool doctor_look_at_persistence(struct doctor *doctor) {
     const struct info *info = &doctor->info;
     bool has_log = info_number(info, "aof_enabled") == 1;
-    if (!info_is_there(info)) {
-        doctor_find(doctor, FINDING_NOT_CHECKED, "persistence", "see that appendonly is yes",
-                    NO_INFO);
+    if (slice_is_absent(info_field(info, "aof_enabled"))) {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "persistence",
+                    "see that appendonly is yes" DOCTOR_CONSOLE, "%s", doctor_silence(doctor));
         return true;
     }
     if (writes_fail(info, has_log)) {

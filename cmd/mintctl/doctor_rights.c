@@ -247,7 +247,8 @@ bool doctor_look_at_password(struct doctor *doctor) {
     }
     bool is_local = redis_settings(doctor->redis)->is_local;
     if (rules->kind != REDIS_VALUE_LIST) {
-        doctor_find(doctor, FINDING_NOT_CHECKED, "password", "see that requirepass is set",
+        doctor_find(doctor, FINDING_NOT_CHECKED, "password",
+                    "see that requirepass is set" DOCTOR_CONSOLE,
                     "the user of --redis may not ask ACL GETUSER default");
     } else if (!has_flag(rules, S("on"))) {
         doctor_find(doctor, FINDING_OK, "password", NULL, "the default user is off");

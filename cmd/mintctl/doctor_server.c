@@ -37,8 +37,8 @@ bool doctor_look_at_version(struct doctor *doctor) {
     struct slice version = info_version(&doctor->info);
     enum redis_age age = redis_age_of(version);
     if (age == REDIS_AGE_UNKNOWN) {
-        doctor_find(doctor, FINDING_NOT_CHECKED, "version", "mintd needs Redis 7.0 or Valkey",
-                    "the user of --redis may not ask INFO");
+        doctor_find(doctor, FINDING_NOT_CHECKED, "version", "mintd needs Redis 7.0 or Valkey", "%s",
+                    doctor_silence(doctor));
         return true;
     }
     bool is_valkey = info_is_valkey(&doctor->info);
@@ -123,9 +123,8 @@ bool doctor_look_at_clock(struct doctor *doctor) {
 
 bool doctor_look_at_replicas(struct doctor *doctor) {
     uint64_t count = info_number(&doctor->info, "connected_slaves");
-    if (!info_is_there(&doctor->info)) {
-        doctor_find(doctor, FINDING_NOT_CHECKED, "replicas", NULL,
-                    "the user of --redis may not ask INFO");
+    if (slice_is_absent(info_field(&doctor->info, "connected_slaves"))) {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "replicas", NULL, "%s", doctor_silence(doctor));
     } else if (count == 0 && doctor->is_replica) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "replicas", NULL, "its master knows them");
     } else if (count == 0) {

@@ -8,6 +8,7 @@
 
 #define USER_MAX 256u
 #define WORDS_MAX 200u
+#define PROVIDER "where a provider refuses it all works, but each request asks Redis"
 
 enum outcome {
     OUTCOME_WORKS,
@@ -78,12 +79,12 @@ static void tell_of_server(struct doctor *doctor, const struct trial *trial) {
     } else if (trial->outcome == OUTCOME_NO_HELLO) {
         doctor_find(doctor, FINDING_WARNING, "tracking",
                     "undo rename-command for HELLO, or lead mintd past the proxy that speaks RESP2 "
-                    "alone",
+                    "alone; " PROVIDER,
                     "HELLO 3 is refused (%s): mintd cannot answer from memory", trial->words);
     } else {
         doctor_find(doctor, FINDING_WARNING, "tracking",
                     "undo rename-command for CLIENT, or lead mintd past the proxy that does not "
-                    "know it",
+                    "know it; " PROVIDER,
                     "CLIENT TRACKING is refused (%s): mintd cannot answer from memory",
                     trial->words);
     }
@@ -93,7 +94,7 @@ static void tell_of_user(struct doctor *doctor, const char *user, enum right rig
                          bool was_tried) {
     if (right == RIGHT_MISSING) {
         doctor_find(doctor, FINDING_WARNING, "tracking",
-                    "allow it: mintctl acl prints the command; mintd notices within 5 s",
+                    "allow it: mintctl acl prints the command; mintd notices within 5 s; " PROVIDER,
                     "user %s may not CLIENT TRACKING: mintd cannot answer from memory", user);
     } else if (right == RIGHT_UNKNOWN) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "tracking",

@@ -121,6 +121,24 @@ static const char *cache_text(const struct instance_view *instance, char storage
     return caching == 0 ? "off" : caching == workers ? "on" : storage;
 }
 
+/* How the workers of all instances answer; nothing where there is none. */
+static void print_mode(const struct instances *instances) {
+    uint64_t caching = 0, workers = 0;
+    for (size_t i = 0; i < instances->count; i++) {
+        caching += instance_number(&instances->items[i], "caching");
+        workers += instance_number(&instances->items[i], "workers");
+    }
+    if (workers != 0 && caching == 0) {
+        printf("answers    each request asks Redis (mintctl doctor says why)\n");
+    } else if (workers != 0 && caching >= workers) {
+        printf("answers    from memory\n");
+    } else if (workers != 0) {
+        printf("answers    from memory at %llu of %llu workers; at the others each request asks "
+               "Redis\n",
+               (unsigned long long)caching, (unsigned long long)workers);
+    }
+}
+
 static void print_listeners(const struct instance_view *instance) {
     const cJSON *item;
     char text[100];
@@ -171,6 +189,7 @@ static enum status print_overview(const struct arguments *arguments, const struc
     }
     print_redis(o);
     printf("clients    %lld\n", (long long)o->clients);
+    print_mode(&o->instances);
     print_instances(o);
     return STATUS_DONE;
 }
