@@ -42,6 +42,10 @@ enum tls_fault tls_client_fault(const struct tls_session *session);
 /* After TLS_FAILED: why the server's certificate is not believed, or NULL where that is not it. */
 const char *tls_client_doubt(const struct tls_session *session);
 
+/* After TLS_FAULT_NAME: the names and addresses that the certificate is for, separated by spaces,
+ * cut where they are many; "" where it has none. Letters, digits and "-_.:*" only. */
+const char *tls_client_names(const struct tls_session *session);
+
 /* After the handshake: whether the server's certificate is the first one of this PEM file. */
 bool tls_client_saw(const struct tls_session *session, const char *certificate_file);
 /* After the handshake; the texts live as long as the session. */

@@ -2,6 +2,7 @@
 #include "mintd/tls_client.h"
 #include "crypto/tls_internal.h"
 #include "mintd/crypto.h"
+#include "mintd/ip.h"
 #include "mintd/tls_files.h"
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -9,6 +10,57 @@
 #include <stdio.h>
 
 #define HOST_MAX 253u /* RFC 1035 2.3.4, as text */
+
+/* ---- the names of a certificate that is another's ---- */
+
+static struct slice bytes_of(const ASN1_STRING *text) {
+    return slice_of((const char *)ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text));
+}
+
+/* Of a wildcard what is behind it: whoever made the name, it gets into the log. */
+static bool is_plain(struct slice name) {
+    return tls_client_host_is_valid(slice_skip(name, slice_starts_with(name, S("*.")) ? 2 : 0));
+}
+
+static void append_name(struct buffer *names, struct slice name) {
+    if (names->size + 1 + name.size <= names->capacity) {
+        buffer_append(names, names->size == 0 ? S("") : S(" "));
+        buffer_append(names, name);
+    }
+}
+
+static void append_address(struct buffer *names, struct slice bytes) {
+    char text[IP_TEXT_MAX + 1];
+    if (bytes.size == 4 || bytes.size == 16) {
+        struct ip ip = bytes.size == 4 ? ip_of_v4(bytes.data) : ip_of_v6(bytes.data);
+        append_name(names, slice_of(text, ip_text(&ip, text)));
+    }
+}
+
+static void note_names(struct tls_session *session, const X509 *certificate) {
+    struct buffer names = buffer_of(session->names, sizeof session->names - 1);
+    GENERAL_NAMES *list = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    for (int i = 0; i < sk_GENERAL_NAME_num(list); i++) {
+        const GENERAL_NAME *one = sk_GENERAL_NAME_value(list, i);
+        if (one->type == GEN_DNS && is_plain(bytes_of(one->d.dNSName))) {
+            append_name(&names, bytes_of(one->d.dNSName));
+        } else if (one->type == GEN_IPADD) {
+            append_address(&names, bytes_of(one->d.iPAddress));
+        }
+    }
+    session->names[names.size] = '\0';
+    GENERAL_NAMES_free(list);
+}
+
+static int on_verified(int is_fine, X509_STORE_CTX *check) {
+    int problem = X509_STORE_CTX_get_error(check);
+    if (!is_fine &&
+        (problem == X509_V_ERR_HOSTNAME_MISMATCH || problem == X509_V_ERR_IP_ADDRESS_MISMATCH)) {
+        SSL *ssl = X509_STORE_CTX_get_ex_data(check, SSL_get_ex_data_X509_STORE_CTX_idx());
+        note_names(SSL_get_app_data(ssl), X509_STORE_CTX_get_current_cert(check));
+    }
+    return is_fine;
+}
 
 /* ---- a context ---- */
 
@@ -19,7 +71,7 @@ static bool set_up(struct tls_context *tls, const struct tls_client_options *opt
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     if (!options->believes_all) {
-        SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verified);
     }
     return (options->believes_all || tls_use_authorities(tls, options->ca, complaint)) &&
            (!has_certificate ||
@@ -72,6 +124,7 @@ bool tls_client_expect(struct tls_session *session, const char *host) {
     if (name[size - 1] == '.') {
         name[size - 1] = '\0';
     }
+    SSL_set_app_data(session->ssl, session);
     X509_VERIFY_PARAM_set_hostflags(rules, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     bool is_address = X509_VERIFY_PARAM_set1_ip_asc(rules, name) == 1;
     ERR_clear_error();
@@ -86,6 +139,10 @@ const char *tls_client_doubt(const struct tls_session *session) {
     return verified == X509_V_OK || SSL_get_verify_mode(session->ssl) == SSL_VERIFY_NONE
                ? NULL
                : X509_verify_cert_error_string(verified);
+}
+
+const char *tls_client_names(const struct tls_session *session) {
+    return session->names;
 }
 
 static enum tls_fault fault_of_certificate(long verified) {
@@ -116,6 +173,8 @@ enum tls_fault tls_client_fault(const struct tls_session *session) {
     case SSL_R_NO_PROTOCOLS_AVAILABLE:
     case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
         return TLS_FAULT_VERSION;
+    case SSL_R_TLSV1_UNRECOGNIZED_NAME:
+        return TLS_FAULT_NAME;
     default:
         return ERR_GET_REASON(session->problem) > SSL_AD_REASON_OFFSET ? TLS_FAULT_REFUSED
                                                                        : TLS_FAULT_OTHER;

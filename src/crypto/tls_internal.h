@@ -6,6 +6,8 @@
 #include "mintd/tls.h"
 #include <openssl/ssl.h>
 
+#define TLS_NAMES_MAX 64u
+
 struct tls_session {
     struct tls_context *context;
     SSL *ssl;
@@ -14,6 +16,7 @@ struct tls_session {
     struct block *output;
     bool failed;
     unsigned long problem;
+    char names[TLS_NAMES_MAX]; /* that a certificate is for which was not believed for them */
 };
 
 #endif

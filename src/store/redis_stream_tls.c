@@ -7,6 +7,7 @@
 #include "store/redis_stream_internal.h"
 
 #include "store/redis_stranger.h"
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -37,11 +38,15 @@ bool stream_look_at_tls(const struct redis_stream *stream, struct tls_client_vie
 /* ---- what goes wrong ---- */
 
 static void fail_with(struct redis_stream *stream, enum store_trouble trouble, const char *format,
-                      const char *detail) {
+                      ...) __attribute__((format(printf, 3, 4)));
+
+static void fail_with(struct redis_stream *stream, enum store_trouble trouble, const char *format,
+                      ...) {
     char reason[STREAM_REASON_MAX];
-    struct buffer text = buffer_of(reason, sizeof reason - 1);
-    buffer_append_format(&text, format, detail);
-    reason[text.size] = '\0';
+    va_list details;
+    va_start(details, format);
+    vsnprintf(reason, sizeof reason, format, details); /* what is longer is cut */
+    va_end(details);
     stream_fail(stream, trouble, reason);
 }
 
@@ -69,12 +74,12 @@ static void fail_for_protocol(struct redis_stream *stream) {
 
 static void fail_for(struct redis_stream *stream) {
     const char *doubt = tls_client_doubt(stream->session);
+    const char *names = tls_client_names(stream->session);
     switch (tls_client_fault(stream->session)) {
     case TLS_FAULT_NAME:
-        fail_with(
-            stream, STORE_TROUBLE_TLS_NAME,
-            "its certificate is not for the name %s: --redis-tls-name says which one it is for",
-            name_of(stream));
+        fail_with(stream, STORE_TROUBLE_TLS_NAME,
+                  "its certificate is not for the name %.60s%s%s: see --redis-tls-name",
+                  name_of(stream), *names == '\0' ? "" : ", but for ", names);
         break;
     case TLS_FAULT_CHAIN:
         fail_with(stream, STORE_TROUBLE_TLS_CHAIN,
@@ -183,6 +188,8 @@ static bool shake_hands(struct redis_stream *stream) {
     }
     if (step == TLS_FAILED) {
         fail_for(stream);
+    } else if (step == TLS_ENDED) {
+        secure_cut(stream);
     }
     return step == TLS_DONE;
 }
@@ -245,7 +252,7 @@ void secure_start(struct redis_stream *stream) {
         return;
     }
     if (!tls_client_host_is_valid(slice_of_string(name_of(stream)))) { /* a Sentinel named it */
-        fail_with(stream, STORE_TROUBLE_TLS_NAME, "no certificate can be for the name %s",
+        fail_with(stream, STORE_TROUBLE_TLS_NAME, "no certificate can be for the name %.60s",
                   name_of(stream));
         return;
     }

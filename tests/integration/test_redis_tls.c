@@ -124,7 +124,7 @@ static void test_RT_2_who_is_not_believed_is_told_nothing(void **state) {
         const char *words;
     } table[] = {
         {"DNS:other.example", -HOUR, HOUR, true, 0, STORE_TROUBLE_TLS_NAME,
-         "not for the name 127.0.0.1: --redis-tls-name"},
+         "not for the name 127.0.0.1, but for other.example: see --redis-tls-name"},
         {"DNS:127.0.0.1", -HOUR, HOUR, true, 0, STORE_TROUBLE_TLS_NAME, "not for the name"},
         {"IP:127.0.0.1", -HOUR, HOUR, false, 0, STORE_TROUBLE_TLS_CHAIN, "check --redis-ca"},
         {"IP:127.0.0.1", -2 * HOUR, -HOUR, true, 0, STORE_TROUBLE_TLS_EXPIRED, "has expired"},
@@ -372,6 +372,37 @@ static void test_RT_8_a_renegotiation_is_asked_for(void **state) {
     assert_true(test_loop_run_until(&world->fake->loop, has_accepted_again, world, SOON_MS));
     fake_world_wait_until_up(world->fake);
     assert_serves(world);
+}
+
+/* An alert in place of an answer, as a server's TLS or a proxy before it may give it. */
+static void test_alerts_in_the_handshake(void **state) {
+    static const struct {
+        struct slice alert;
+        enum store_trouble trouble;
+        const char *words;
+    } table[] = {
+        {SLICE("\x15\x03\x03\x00\x02\x01\x00"), STORE_TROUBLE_TLS_CUT,
+         "handshake"}, /* close_notify */
+        {SLICE("\x15\x03\x03\x00\x02\x02\x28"), STORE_TROUBLE_TLS_REFUSED, "--redis-cert"},
+        {SLICE("\x15\x03\x03\x00\x02\x02\x46"), STORE_TROUBLE_TLS_VERSION, "TLS 1.2"},
+        {SLICE("\x15\x03\x03\x00\x02\x02\x70"), STORE_TROUBLE_TLS_NAME,
+         "--redis-tls-name"}, /* unrecognized */
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct world *world = fresh(state);
+        world->front.plain_words = table[i].alert;
+        start(world);
+        assert_trouble(world, table[i].trouble, table[i].words);
+    }
+}
+
+static void test_a_name_that_is_long_is_cut(void **state) {
+    struct world *world = *state;
+    char name[250];
+    memset(name, 'a', sizeof name);
+    start_with(world, &(struct redis_tls_settings){.ca = slice_of_string(ours.file),
+                                                   .name = slice_of(name, sizeof name)});
+    assert_trouble(world, STORE_TROUBLE_TLS_NAME, "aaa, but for localhost 127.0.0.1: see --redis");
 }
 
 /* ---- not TLS ---- */
@@ -622,6 +653,8 @@ int main(void) {
         TEST(test_a_server_that_reads_late),
         TEST(test_RT_8_another_key_is_asked_for),
         TEST(test_RT_8_a_renegotiation_is_asked_for),
+        TEST(test_alerts_in_the_handshake),
+        TEST(test_a_name_that_is_long_is_cut),
         TEST(test_RT_9_a_port_that_is_not_for_tls_is_named),
         TEST(test_a_server_that_never_answers_the_handshake),
         TEST(test_a_record_that_is_none),

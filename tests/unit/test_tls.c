@@ -236,6 +236,34 @@ static void test_faults_of_a_certificate(void **state) {
     authority_close(&theirs);
 }
 
+static void test_the_names_of_another_s_certificate(void **state) {
+    static const struct {
+        const char *names, *told;
+    } table[] = {
+        {"DNS:redis.example,IP:10.0.0.1,IP:2001:db8::1", "redis.example 10.0.0.1 2001:db8::1"},
+        {"DNS:*.redis.example,email:a@b.example", "*.redis.example"},
+        {"DNS:a\x1b[2J.example,DNS:b.example", "b.example"},
+        {"DNS:a234567890123456789012345678901234567890.example,DNS:b234567890.example,DNS:c."
+         "example",
+         "a234567890123456789012345678901234567890.example c.example"},
+        {"email:a@b.example", ""},
+    };
+    struct authority ours;
+    (void)state;
+    authority_open(&ours, "ours");
+    const struct tls_client_options options = {.ca = slice_of_string(ours.file)};
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct issued issued;
+        struct joined j;
+        authority_issue(&ours, table[i].names, -hour, hour, &issued);
+        join_with(&j, &options, "elsewhere.example", issued.file, issued.key_file);
+        assert_int_equal(shake_hands(&j, 4096), TLS_FAILED);
+        assert_string_equal(tls_client_names(j.sessions[TLS_CLIENT]), table[i].told);
+        part(&j);
+    }
+    authority_close(&ours);
+}
+
 static void test_fault_of_a_version(void **state) {
     const struct tls_client_options options = believing();
     struct joined j;
@@ -362,6 +390,7 @@ int main(void) {
         cmocka_unit_test(test_no_tls_is_a_failure_and_no_doubt),
         cmocka_unit_test(test_ca_file_that_is_none),
         cmocka_unit_test(test_faults_of_a_certificate),
+        cmocka_unit_test(test_the_names_of_another_s_certificate),
         cmocka_unit_test(test_fault_of_a_version),
         cmocka_unit_test(test_a_server_that_wants_a_certificate),
         cmocka_unit_test(test_what_a_client_sees),
