@@ -140,7 +140,7 @@ def test_the_same_rule_stands_wherever_one_is_written():
     """The Redis of docker-compose.yml, and the page about Redis."""
     printed = set(re.findall(r"(?<= )'?\+([a-z|]+)", Mintctl("redis://127.0.0.1:1")("acl").out))
     assert len(printed) >= 15
-    for path, start in (("deploy/redis.sh", "user mintd on "), ("docs/redis.md", "redis-cli ACL SETUSER mintd ")):
+    for path, start in (("deploy/redis.sh", "user mintd on "), ("docs/redis.md", "redis-cli ACL SETUSER mintd reset ")):
         with open(os.path.join(REPOSITORY, path), encoding="utf-8") as file:
             text = file.read()
         line = text[text.index(start):].replace("\\\n", " ").split("\n")[0]

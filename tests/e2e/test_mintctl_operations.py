@@ -380,7 +380,8 @@ def test_status(pair, redis, ctl):
     for instance in pair:
         assert instance.request("GET", "/readyz").status == 200
     status = ctl.json("status")
-    assert status["redis"]["version"] == re.search(r"redis_version:(\S+)", redis.cli("INFO", "server"))[1]
+    versions = dict(re.findall(r"(redis|valkey)_version:(\S+)", redis.cli("INFO", "server")))
+    assert status["redis"]["version"] == versions.get("valkey", versions["redis"])
     assert status["redis"]["role"] == "master" and status["redis"]["prefix"] == "mintd:"
     assert status["redis"]["used_memory"] > 0 and status["complete"] is True
     assert status["clients"] == redis.cli("SCARD", "mintd:clients")

@@ -1,5 +1,6 @@
 /* redis.h: a real redis-server for a test: its own directory, unix socket and free port. It dies
- * with the test. */
+ * with the test. MINTD_REDIS_SERVER in the environment is the program of another one, like
+ * /usr/bin/valkey-server. */
 #ifndef MINTD_TEST_REDIS_H
 #define MINTD_TEST_REDIS_H
 

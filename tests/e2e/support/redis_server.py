@@ -13,7 +13,7 @@
     redis.close()
 
 Debian packs the server into redis-tools as redis-check-rdb: the name it is started by decides what
-it is.
+it is. Environment: MINTD_REDIS_SERVER, the program of another one, like /usr/bin/valkey-server.
 """
 import os
 import re
@@ -116,6 +116,13 @@ class Monitor:
         self.close()
 
 
+def server_program():
+    """What to link to by the name that it is to have: redis-server, redis-sentinel."""
+    found = os.environ.get("MINTD_REDIS_SERVER") or shutil.which("redis-server") or shutil.which("redis-check-rdb")
+    assert found, "no redis-server: apt-get install redis-tools"
+    return os.path.abspath(found)
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -133,9 +140,7 @@ class RedisServer:
         self.directory = tempfile.mkdtemp(prefix="mintd-e2e-redis-")
         self.socket_path = os.path.join(self.directory, "redis.sock")
         self._program = os.path.join(self.directory, "redis-server")
-        real = shutil.which("redis-server") or shutil.which("redis-check-rdb")
-        assert real, "no redis-server: apt-get install redis-tools"
-        os.symlink(real, self._program)
+        os.symlink(server_program(), self._program)
         self._start_somewhere()
 
     def _start_somewhere(self):

@@ -20,7 +20,7 @@ import time
 from .clients import token_key
 from .oauth import wait_until
 from .process import leashed
-from .redis_server import RedisError, RedisServer, RespConnection, TlsRedis, free_port
+from .redis_server import RedisError, RedisServer, RespConnection, TlsRedis, free_port, server_program
 
 NAME = "mymaster"
 DOWN_AFTER_MS = 1000
@@ -35,8 +35,7 @@ class Sentinel:
         self._program = os.path.join(self.directory, "redis-sentinel")
         self._file = os.path.join(self.directory, "sentinel.conf")
         self.port = free_port()
-        real = shutil.which("redis-server") or shutil.which("redis-check-rdb")
-        os.symlink(real, self._program)
+        os.symlink(server_program(), self._program)
         monitor = [] if redis_port is None else ["sentinel monitor %s 127.0.0.1 %d %d" % (NAME, redis_port, quorum),
                                                  *self.timing()]
         with open(self._file, "w", encoding="ascii") as file:
