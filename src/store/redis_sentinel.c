@@ -131,8 +131,9 @@ const struct redis_endpoint *sentinels_master(struct sentinels *all) {
 bool sentinels_agree(const struct sentinels *all) {
     const struct redis_endpoint *named[REDIS_SENTINELS_MAX];
     unsigned count = list_named(all, named);
-    if (all->is_seeking && count > 1 && is_same(&all->given, &all->found)) {
-        return false; /* the one that was lost; there is another to be tried */
+    bool is_news = count > 1 && !is_same(named[0], &all->first);
+    if (all->is_seeking && is_news && is_same(&all->given, &all->found)) {
+        return false; /* the one that was lost; there is another that was not tried yet */
     }
     for (unsigned i = 0; i < count; i++) {
         if (is_same(&all->given, named[i])) {

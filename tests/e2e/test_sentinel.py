@@ -15,8 +15,9 @@ from support.mintctl import Mintctl
 from support.mintd import run
 from support.oauth import minted, row, rows, use, wait_status, wait_until
 from support.prometheus import parse
-from support.redis_server import RedisServer
+from support.redis_server import RedisServer, free_port
 from support.sentinel import DOWN_AFTER_MS, NAME, FakeSentinel, Sentinel, Sentinels
+from support.slow_link import SlowLink
 from support.wire import Wire
 
 BACK_WITHIN = 1.0  # of the moment that a Sentinel names the new master; they need their time for that
@@ -310,6 +311,23 @@ def test_what_is_named_is_not_believed(start_mintd, fakes, group):
     fakes[2].names(group.master.port, epoch=7)  # the same epoch: both are tried
     instance.wait_for_store()
     assert mint(instance).status == 200
+
+
+@row("RS-11-both")
+def test_one_of_two_addresses_leads_nowhere(start_mintd, fakes, own_redis):
+    """Of one epoch: the one that was lost is tried too, behind the other, however often Sentinels speak meanwhile."""
+    with SlowLink(own_redis.port, 0.05) as slow:
+        for fake in fakes:
+            fake.names(slow.port, epoch=1)
+        instance = start(start_mintd, fakes, workers=1)
+        instance.wait_for_store()
+        fakes[1].names(free_port(), epoch=1)
+        asked = fakes[1].questions()
+        wait_until(lambda: fakes[1].questions() > asked + 1, 10, "the other address is known")
+        since = instance.mark()
+        own_redis.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        instance.wait_for_log("redis is back", since=since, timeout=10)
+        assert mint(instance).status == 200
 
 
 @row("RS-12")

@@ -15,7 +15,8 @@ class SlowLink:
         """seconds: of the way there and back."""
         self._port, self._delay = port, seconds / 2
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = "redis://127.0.0.1:%d" % self._socket.getsockname()[1]
+        self.port = self._socket.getsockname()[1]
+        self.url = "redis://127.0.0.1:%d" % self.port
         self.ways = 0
         self._turns = threading.Lock()
         self._asks = False
