@@ -56,7 +56,7 @@ static void refuse(struct redis_link *link, struct slice text) {
     const struct refusal *refusal = find_refusal(text);
     if (refusal != NULL) {
         if (refusal->trouble == STORE_TROUBLE_NOAUTH && link->events.on_refused != NULL) {
-            link->events.on_refused(link->context);
+            link->events.on_refused(link->context, refusal->words);
         }
         link_fail(link, refusal->trouble, refusal->words);
         return;
@@ -144,7 +144,9 @@ static void on_authenticated_again(void *context, const struct link_result *resu
     struct redis_link *link = context;
     if (result->reply != NULL && result->reply->type == REPLY_ERROR &&
         link->events.on_refused != NULL) {
-        link->events.on_refused(link->context);
+        const struct refusal *refusal = find_refusal(result->reply->text);
+        link->events.on_refused(link->context,
+                                refusal != NULL ? refusal->words : "it refused the password");
     }
 }
 

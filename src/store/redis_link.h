@@ -58,8 +58,9 @@ struct link_events {
     void (*on_attempt)(void *context);
     /* It has not said in time: why, in words and as a trouble. */
     const char *(*why_nowhere)(void *context, enum store_trouble *trouble);
-    /* The password was not accepted, in a greeting or by link_authenticate(). May be NULL. */
-    void (*on_refused)(void *context);
+    /* The password was not accepted, in a greeting or by link_authenticate(); `why` is a text that
+     * stays. May be NULL. */
+    void (*on_refused)(void *context, const char *why);
     /* Authenticated, the database selected, nothing else sent: time for what the owner needs, then
      * link_set_up() or link_fail(). */
     void (*on_greeting)(void *context);

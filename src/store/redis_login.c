@@ -1,12 +1,15 @@
 /* The password that a link is greeted with, where it is one that ends (mintd/redis_password.h).
  *
- * Each attempt asks for one that is as new as can be; one that was refused is not tried again. A
- * link that is up says a new one as soon as there is one, and is the same connection afterwards:
- * what it brought stays in memory. */
+ * Each attempt asks for one that is as new as can be; one that was refused is not tried again
+ * until a while has passed, since it may be Redis that comes to know it late. A link that is up
+ * says a new one as soon as there is one, and is the same connection afterwards: what it brought
+ * stays in memory. */
 #include "store/redis_store_internal.h"
 
 #include "mintd/redis_password.h"
 #include <stdlib.h>
+
+#define REFUSED_SPARED_MS 10000u /* one that was refused */
 
 static void wake(void *context) {
     const struct redis_login *login = &((struct redis_store *)context)->login;
@@ -52,6 +55,13 @@ void login_ask(struct redis_store *store) {
     }
 }
 
+/* It was refused a moment ago. */
+static bool is_spared(const struct redis_store *store) {
+    const struct redis_login *login = &store->login;
+    return login->number == login->refused &&
+           uv_now(store->loop) - login->refused_ms < REFUSED_SPARED_MS;
+}
+
 bool login_is_ready(struct redis_store *store) {
     struct redis_login *login = &store->login;
     if (login->member == NULL) {
@@ -64,10 +74,10 @@ bool login_is_ready(struct redis_store *store) {
         link_fail(store->link, STORE_TROUBLE_NOAUTH, "out of memory");
         return false;
     }
-    if (login->number == 0 || login->number == login->refused) {
+    if (login->number == 0 ||
+        is_spared(store)) { /* told once: in the words that are told already */
         link_fail(store->link, STORE_TROUBLE_NOAUTH,
-                  login->number == 0 ? "there is no password: the log says why"
-                                     : "wrong user or password, and no other is made");
+                  login->number == 0 ? "there is no password: the log says why" : login->why);
         return false;
     }
     return true;
@@ -89,9 +99,11 @@ void login_renew(struct redis_store *store) {
     }
 }
 
-void login_on_refused(struct redis_store *store) {
+void login_on_refused(struct redis_store *store, const char *why) {
     struct redis_login *login = &store->login;
     login->refused = login->number;
+    login->refused_ms = uv_now(store->loop);
+    login->why = why;
     if (link_state(store->link) == LINK_UP) {
         login_ask(store);
     }

@@ -12,6 +12,7 @@
 
 struct redis_password {
     struct redis_password_options options;
+    char **environment; /* of the command; the texts are the process's */
 
     pthread_mutex_t lock; /* over what follows */
     struct redis_password_member *members;
@@ -30,7 +31,7 @@ struct redis_password {
     uv_pipe_t output;
     bool is_running;         /* the command, until both ends below have come */
     bool has_ended, has_eof; /* the process; its output */
-    bool too_long, never_ran;
+    bool too_long, too_late, never_ran;
     long long exit_status;
     int exit_signal;
     size_t said_size;

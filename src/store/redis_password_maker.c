@@ -130,7 +130,7 @@ static void take_json(struct redis_password *password, struct slice text) {
 
 static void take_said(struct redis_password *password) {
     struct slice text = without_newlines(slice_of(password->said, password->said_size));
-    if (password->exit_signal == SIGKILL) {
+    if (password->too_late) {
         have_none(password, "the command was not done within %u s", REDIS_PASSWORD_LIMIT_MS / 1000);
     } else if (password->too_long) { /* its output was closed then, which may have ended it */
         have_none(password, "the command printed more than %u bytes", REDIS_PASSWORD_MAX);
@@ -206,9 +206,10 @@ static void on_read(uv_stream_t *output, ssize_t size, const uv_buf_t *room) {
     }
 }
 
-/* It and all that it started. A child of its own that holds the output open is not waited for. */
+/* It and all that it started, which may live on where it has ended itself: as long as one of its
+ * group does, no other process has that number. */
 static void kill_command(struct redis_password *password) {
-    if (!uv_is_closing((uv_handle_t *)&password->process)) {
+    if (!password->never_ran) {
         (void)kill(-password->process.pid, SIGKILL);
     }
     close_output(password);
@@ -216,11 +217,11 @@ static void kill_command(struct redis_password *password) {
 
 static void on_limit(uv_timer_t *timer) {
     struct redis_password *password = timer->data;
-    password->exit_signal = SIGKILL;
+    password->too_late = true;
     kill_command(password);
 }
 
-static void run_command(struct redis_password *password) {
+static int spawn(struct redis_password *password) {
     char *arguments[] = {(char *)"/bin/sh", (char *)"-c", (char *)password->options.command, NULL};
     uv_stdio_container_t streams[3] = {
         {.flags = UV_IGNORE},
@@ -232,18 +233,23 @@ static void run_command(struct redis_password *password) {
         .exit_cb = on_process_end,
         .file = arguments[0],
         .args = arguments,
+        .env = password->environment,
         .stdio = streams,
         .stdio_count = 3,
         .flags = UV_PROCESS_DETACHED, /* a group of its own, which can be killed as one */
     };
+    return uv_spawn(password->loop, &password->process, &options);
+}
+
+static void run_command(struct redis_password *password) {
     password->said_size = 0;
     password->exit_signal = 0;
     password->has_ended = password->has_eof = false;
-    password->too_long = password->never_ran = false;
+    password->too_long = password->too_late = password->never_ran = false;
     password->is_running = true;
     uv_pipe_init(password->loop, &password->output, 0); /* cannot fail */
     password->output.data = password->process.data = password;
-    int status = uv_spawn(password->loop, &password->process, &options);
+    int status = spawn(password);
     if (status != 0) {
         password->never_ran = true;
         have_none(password, "the command cannot be started: %s", uv_strerror(status));
@@ -276,13 +282,30 @@ void redis_password_renew(struct redis_password *password) {
     renew(password);
 }
 
+/* For the command: ours, without our own settings, some of which are secrets. NULL: no memory. */
+static char **new_environment(void) {
+    size_t count = 0, kept = 0;
+    while (environ != NULL && environ[count] != NULL) {
+        count++;
+    }
+    char **environment = calloc(count + 1, sizeof *environment);
+    for (size_t i = 0; environment != NULL && i < count; i++) {
+        if (strncmp(environ[i], "MINTD_", strlen("MINTD_")) != 0) {
+            environment[kept++] = environ[i];
+        }
+    }
+    return environment;
+}
+
 struct redis_password *redis_password_new(uv_loop_t *loop,
                                           const struct redis_password_options *options) {
     struct redis_password *password = calloc(1, sizeof *password);
     if (password == NULL) {
         return NULL;
     }
-    if (pthread_mutex_init(&password->lock, NULL) != 0) {
+    password->environment = new_environment();
+    if (password->environment == NULL || pthread_mutex_init(&password->lock, NULL) != 0) {
+        free(password->environment);
         free(password);
         return NULL;
     }
@@ -290,6 +313,7 @@ struct redis_password *redis_password_new(uv_loop_t *loop,
     password->loop = loop;
     if (uv_async_init(loop, &password->wanted, on_wanted) != 0) {
         pthread_mutex_destroy(&password->lock);
+        free(password->environment);
         free(password);
         return NULL;
     }
@@ -314,6 +338,7 @@ void redis_password_close(struct redis_password *password) {
 void redis_password_free(struct redis_password *password) {
     if (password != NULL) {
         pthread_mutex_destroy(&password->lock);
+        free(password->environment);
         explicit_bzero(password, sizeof *password);
         free(password);
     }

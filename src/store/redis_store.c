@@ -232,8 +232,8 @@ static const char *why_nowhere(void *context, enum store_trouble *trouble) {
     return sentinels_reason(store->sentinels);
 }
 
-static void on_refused(void *context) {
-    login_on_refused(context);
+static void on_refused(void *context, const char *why) {
+    login_on_refused(context, why);
 }
 
 /* Of the password. */

@@ -47,6 +47,8 @@ struct redis_login {
     void (*wake)(void *context);
     void *wake_context;
     uint64_t number, refused; /* of the one that the link has, and of one that was not accepted */
+    uint64_t refused_ms;      /* when that was, in loop time */
+    const char *why;          /* it was not; a text that stays */
 };
 
 struct redis_store {
@@ -190,7 +192,7 @@ bool login_is_awaited(struct redis_store *store);
 /* There may be a newer one: a link that is up says it. */
 void login_renew(struct redis_store *store);
 /* The link's was not accepted. */
-void login_on_refused(struct redis_store *store);
+void login_on_refused(struct redis_store *store, const char *why);
 
 void redis_part_closed(uv_handle_t *handle); /* redis_store.c; handle->data is the store */
 

@@ -2,6 +2,7 @@
 said again on connections that are up, and never a reason for a failed request."""
 import json
 import os
+import re
 import shlex
 import signal
 import threading
@@ -257,3 +258,53 @@ def test_mintctl_takes_the_same(rotation, case):
     assert done.status == 3 and "noauth" in done.err, done
     done = Mintctl(rotation.url).run("status")
     assert done.status == 2 and "a user stands without a password" in done.err, done
+
+
+@pytest.mark.lengthy
+@rows("RP-11", **BOTH)
+def test_one_that_redis_comes_to_know_late(start_mintd, rotation, case):
+    """The password was right, and refused: it is tried again, though there is no other; and the log says it once."""
+    rotation.redis.cli("ACL", "SETUSER", USER, "resetpass", ">another")
+    instance = start_mintd(*case(rotation), redis=rotation.url)
+    refused = "redis refuses us; check the user, its password and its rights"
+    instance.wait_for_log(refused)
+    rotation.redis.cli("ACL", "SETUSER", USER, "resetpass", ">" + rotation.password())
+    wait_until(lambda: metric(instance, "mintd_store_links_up") == 1, 12, "what was refused is tried again after 10 s")
+    assert mint(instance).status == 200
+    assert len(instance.find_log(refused)) == 1, instance.log_text
+
+
+@pytest.mark.lengthy
+@row("RP-12")
+def test_what_a_command_leaves_behind_is_killed_too(start_mintd, rotation):
+    """It has ended itself; what it started holds its output, so that it is not done."""
+    mark = rotation.file + ".pid"
+    instance = start_mintd("--redis-password-command", "sleep 600 & echo $! > %s; cat %s" % (mark, rotation.file),
+                           redis=rotation.url)
+    told = instance.wait_for_log("there is no fresh password of redis; the one before is used as long as it is accepted",
+                                 timeout=15)
+    assert told["reason"] == "the command was not done within 10 s", told
+    with open(mark, encoding="ascii") as file:
+        child = int(file.read())
+    wait_until(lambda: not os.path.exists("/proc/%d" % child), 5, "it is killed")
+
+
+@row("RP-13")
+def test_a_command_gets_nothing_that_it_does_not_need(start_mintd, rotation):
+    """No setting of ours, no file or socket of ours, no signal held back; of mintctl neither."""
+    mark = rotation.file + ".seen"
+    command = ("exec 3> %s; tr '\\0' '\\n' < /proc/self/environ >&3; readlink /proc/$$/fd/* >&3; "
+               "grep -E 'SigBlk|SigIgn' /proc/self/status >&3; exec 3>&-; cat %s" % (mark, rotation.file))
+    env = {"MINTD_CLIENT": "rp-13:canary-secret-of-a-client", "OTHER": "is-kept"}
+
+    def seen():
+        with open(mark, encoding="utf-8") as file:
+            return file.read()
+
+    instance = start_mintd("--redis-password-command", command, redis=rotation.url, workers=2, env=env)
+    instance.wait_for_store()
+    Mintctl(rotation.url, env={**env, "MINTD_REDIS_PASSWORD_COMMAND": command + "; cp %s %s.ctl" % (mark, mark)})("status")
+    for said in seen(), open(mark + ".ctl", encoding="utf-8").read():
+        assert "OTHER=is-kept" in said and "canary" not in said and "MINTD_" not in said, said
+        assert said.count("socket:") <= 1, "its output, and no other: " + said
+        assert re.findall("Sig...:\t(.*)", said) == ["0" * 16] * 2, said
