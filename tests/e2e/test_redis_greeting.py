@@ -1,5 +1,6 @@
 """Who answers at --redis does not know HELLO, or is no Redis at all."""
 import itertools
+import os
 import socket
 import threading
 
@@ -10,6 +11,7 @@ from support.http import form_request
 from support.mintctl import Mintctl
 from support.oauth import BA, check_welcome, minted, row, rows, use
 from support.redis_proxy import Cut, RedisProxy, Replace
+from support.redis_server import server_program
 
 
 @pytest.fixture
@@ -168,3 +170,9 @@ def test_mintd_is_no_redis(start_mintd, mintd):
 @row("STRANGER-itself-tls")
 def test_tls_is_no_redis(start_mintd, secure):
     check_named(start_mintd, "redis://127.0.0.1:%d" % secure.address[1], "TLS")
+
+
+@row("SERVER-named")
+def test_the_server_that_was_named_is_the_one_that_runs(redis):
+    """MINTD_REDIS_SERVER: that tests with Valkey are such."""
+    assert ("valkey_version:" in redis.cli("INFO", "server")) == ("valkey" in os.path.basename(server_program()))
