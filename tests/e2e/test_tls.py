@@ -78,6 +78,7 @@ def test_unix_sockets_and_metrics_stay_plain(start_mintd, redis, certificate):
     instance = start_mintd("--metrics-listen", "127.0.0.1:0", redis=redis, certificate=certificate,
                            listen=("127.0.0.1:0", "unix:" + path))
     instance.wait_for_log("listening", count=3)
+    instance.wait_for_store()
     assert instance.request("GET", "/healthz").status == 200
     assert exchange(path, request_bytes("GET", "/healthz")).status == 200
     assert exchange(instance.addresses()[2], request_bytes("GET", "/readyz")).status == 200
