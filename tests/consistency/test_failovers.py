@@ -128,18 +128,31 @@ async def once(faults, _):
     await asyncio.sleep(3)
 
 
-def fail_over_beside(seconds):
+async def behind_our_back(faults, until):
+    """The Sentinels decide on their own, as they do where a busy machine lets a master seem to be down."""
+    await faults.blocking(faults._until_asked)
+    while not faults.history.failovers:
+        assert asyncio.get_running_loop().time() < until + 30
+        await faults._rest()
+
+
+def fail_over_beside(seconds, faults=once):
     """A run of which the first instance gives an old yes for so long."""
     proxy = ForgetfulProxy(seconds)
-    verdict = asyncio.run(Session(1, "sentinel", faults=once, front=proxy).run(12))
+    verdict = asyncio.run(Session(1, "sentinel", faults=faults, front=proxy).run(12))
     assert len(verdict.history.failovers) == 1 and verdict.checks["stale: after a fail-over"], verdict.report()
-    assert verdict.checks["lost: through a fail-over"], verdict.report()
     return verdict, proxy.replayed
 
 
 def test_an_honest_instance_is_acquitted_of_a_fail_over():
     verdict, replayed = fail_over_beside(0)
     assert verdict.is_good and replayed == 0, verdict.report()
+    assert verdict.checks["lost: through a fail-over"], verdict.report()
+
+
+def test_a_fail_over_that_nobody_asked_for_is_noticed():
+    verdict, _ = fail_over_beside(0, behind_our_back)
+    assert verdict.is_good and [f.kind for f in verdict.history.failovers] == ["unasked"], verdict.report()
 
 
 def test_what_was_revoked_on_the_new_master_and_is_accepted_is_convicted():
