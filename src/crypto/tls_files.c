@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -115,21 +116,43 @@ static bool is_folder(const char *path) {
     return stat(path, &about) == 0 && S_ISDIR(about.st_mode);
 }
 
-bool tls_use_authorities(struct tls_context *tls, struct slice file_or_folder,
-                         struct tls_complaint *complaint) {
-    SSL_CTX *context = tls_context_openssl(tls);
-    char path[PATH_SIZE];
-    ERR_clear_error();
-    if (slice_is_absent(file_or_folder)) {
-        return SSL_CTX_set_default_verify_paths(context) == 1 ||
-               tls_complain(complaint, S("the system's authorities"),
-                            "their certificates cannot be read");
+/* OpenSSL reads what a certificate says when it is first asked for, on whatever thread: here none
+ * but this one sees them yet. */
+static void read_whole(SSL_CTX *context) {
+    const STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(SSL_CTX_get_cert_store(context));
+    for (int i = 0; i < sk_X509_OBJECT_num(all); i++) {
+        X509 *certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
+        if (certificate != NULL) {
+            X509_check_purpose(certificate, -1, 0);
+        }
     }
-    if (!to_path(file_or_folder, path, complaint) || !is_readable(path, complaint)) {
+    ERR_clear_error();
+}
+
+static bool load_system_s(SSL_CTX *context, struct tls_complaint *complaint) {
+    return SSL_CTX_set_default_verify_paths(context) == 1 ||
+           tls_complain(complaint, S("the system's authorities"),
+                        "their certificates cannot be read");
+}
+
+static bool load_given(SSL_CTX *context, struct slice name, struct tls_complaint *complaint) {
+    char path[PATH_SIZE];
+    if (!to_path(name, path, complaint) || !is_readable(path, complaint)) {
         return false;
     }
     bool loaded = is_folder(path) ? SSL_CTX_load_verify_dir(context, path) == 1
                                   : SSL_CTX_load_verify_file(context, path) == 1;
-    return loaded ||
-           tls_complain(complaint, file_or_folder, "no certificates in PEM that can be read");
+    return loaded || tls_complain(complaint, name, "no certificates in PEM that can be read");
+}
+
+bool tls_use_authorities(struct tls_context *tls, struct slice file_or_folder,
+                         struct tls_complaint *complaint) {
+    SSL_CTX *context = tls_context_openssl(tls);
+    ERR_clear_error();
+    bool loaded = slice_is_absent(file_or_folder) ? load_system_s(context, complaint)
+                                                  : load_given(context, file_or_folder, complaint);
+    if (loaded) {
+        read_whole(context);
+    }
+    return loaded;
 }
