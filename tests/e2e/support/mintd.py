@@ -37,7 +37,7 @@ PATIENT = "2000"  # ms that Redis may take, where a test does not say otherwise:
 _DEFAULT_OPTIONS = {
     "ASAN_OPTIONS": ASAN_OPTIONS,
     "UBSAN_OPTIONS": "exitcode=99:print_stacktrace=1",
-    "TSAN_OPTIONS": "exitcode=99",
+    "TSAN_OPTIONS": "exitcode=99:suppressions=" + os.path.join(os.path.dirname(__file__), "tsan.supp"),
 }
 
 
