@@ -9,8 +9,9 @@
  * LOOK_MS.
  *
  * Failure modes: what cannot be made is told in the log, once for each reason; who asked goes on
- * with the one before, unless that was refused. A command that is not done within LIMIT_MS is
- * killed. It is wiped from memory when it is replaced. */
+ * with the one before, unless that was refused a moment ago. A command that is not done within
+ * LIMIT_MS is killed, and all of its process group, also where it has ended itself and something
+ * holds its output open. A password is wiped from memory when it is replaced. */
 #ifndef MINTD_REDIS_PASSWORD_H
 #define MINTD_REDIS_PASSWORD_H
 
@@ -31,7 +32,8 @@ struct redis_password_member;
 struct redis_password_options {
     const char *file;    /* its text without newlines at its end; or NULL */
     const char *command; /* of /bin/sh; or NULL: one of the two is given. It prints one line, or
-                            {"password": "...", "expires_in": seconds} */
+                            {"password": "...", "expires_in": seconds}. Its environment is
+                            ours without MINTD_... */
 };
 
 /* Both texts outlive it. NULL: no memory, or the loop refuses. */
