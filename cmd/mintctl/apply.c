@@ -74,13 +74,22 @@ static enum status compare_all(struct redis *redis, const struct apply_file *fil
                    .count = file->count, .id = id_of, .visit = compare, .context = &comparison});
 }
 
-static void print_removals(const struct apply_file *file, const struct client_names *names,
+static bool is_to_go(const struct apply_file *file, const char *name) {
+    return apply_file_find(file, slice_of_string(name)) == NULL;
+}
+
+static void count_removals(const struct apply_file *file, const struct client_names *names,
                            struct plan *plan) {
     for (size_t i = 0; i < names->count; i++) {
-        if (apply_file_find(file, slice_of_string(names->items[i])) == NULL) {
+        plan->removed += is_to_go(file, names->items[i]);
+    }
+}
+
+static void print_removals(const struct apply_file *file, const struct client_names *names) {
+    for (size_t i = 0; i < names->count; i++) {
+        if (is_to_go(file, names->items[i])) {
             print_coloured(COLOUR_RED, "-", 0);
             printf(" %s: removed\n", names->items[i]);
-            plan->removed++;
         }
     }
 }
@@ -164,8 +173,11 @@ static enum status apply(const struct arguments *arguments, struct redis *redis,
     struct plan plan = {0, 0, 0, 0};
     enum status status = compare_all(redis, file, &plan);
     if (status == STATUS_DONE) {
-        print_removals(file, names, &plan);
+        count_removals(file, names, &plan);
         status = check_removals(arguments, file, names, &plan);
+    }
+    if (status == STATUS_DONE) { /* what is refused is not told as if it were done */
+        print_removals(file, names);
     }
     if (!dry && status == STATUS_DONE) {
         status = confirm(arguments, &plan);

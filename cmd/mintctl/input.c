@@ -8,6 +8,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#define INPUT_SECRET_MAX 1100u /* more than a secret may have */
+
 static bool read_all(int fd, const char *name, char *storage, size_t capacity, size_t *size) {
     *size = 0;
     while (*size < capacity) {
@@ -94,6 +96,25 @@ bool input_read_line(const char *prompt, char *storage, size_t capacity, size_t 
         return false;
     }
     return true;
+}
+
+bool input_read_new_secret(char *storage, size_t capacity, size_t *size) {
+    char again[INPUT_SECRET_MAX];
+    size_t again_size = 0;
+    if (!input_read_line("secret", storage, capacity, size)) {
+        return false;
+    }
+    if (!isatty(STDIN_FILENO)) {
+        return true;
+    }
+    size_t room = capacity < sizeof again ? capacity : sizeof again;
+    bool same = input_read_line("the same secret again", again, room, &again_size) &&
+                crypto_equal(slice_of(storage, *size), slice_of(again, again_size));
+    if (!same && again_size != 0) {
+        say("the two are not the same: nothing was changed");
+    }
+    crypto_wipe(again, sizeof again);
+    return same;
 }
 
 enum input_answer input_confirm(bool yes, const char *question) {

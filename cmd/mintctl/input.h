@@ -12,6 +12,9 @@ bool input_read_file(const char *path, char *storage, size_t capacity, size_t *s
  * what is typed. False, said, where there is none or it does not fit. The caller wipes. */
 bool input_read_line(const char *prompt, char *storage, size_t capacity, size_t *size);
 
+/* The same of a secret that is new: on a terminal it is asked for twice, and has to be the same. */
+bool input_read_new_secret(char *storage, size_t capacity, size_t *size);
+
 /* A yes or no: asks where standard input and standard error are a terminal. Elsewhere only --yes
  * helps: says so. */
 enum input_answer { INPUT_YES, INPUT_NO, INPUT_NOBODY };

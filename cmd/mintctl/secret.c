@@ -58,7 +58,7 @@ static enum status judge(const struct secret *secret) {
 }
 
 static enum status read_line(struct secret *secret) {
-    if (!input_read_line("secret", secret->text, sizeof secret->text, &secret->size)) {
+    if (!input_read_new_secret(secret->text, sizeof secret->text, &secret->size)) {
         return STATUS_REFUSED;
     }
     enum status status = judge(secret);

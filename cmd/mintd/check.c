@@ -117,7 +117,7 @@ static void show_setting(const struct options *options, const struct setting *se
         storage[i] = is_control ? '?' : storage[i];
     }
     storage[shown.size] = '\0';
-    printf("%-20s %-40s ", setting->flag, storage);
+    printf("%-28s %-40s ", setting->flag, storage);
     print_source(setting, given);
 }
 

@@ -129,9 +129,16 @@ static const struct setting *find_setting(struct slice flag) {
     return NULL;
 }
 
+/* "scheme://user:password@...", and not "scheme://user@..." */
+static bool has_password(const char *url) {
+    const char *user = strstr(url, "://"), *end = strrchr(url, '@');
+    const char *colon = user == NULL ? NULL : strchr(user + 3, ':');
+    return colon != NULL && end != NULL && colon < end;
+}
+
 static bool holds_secret(const struct setting *setting, const char *value) {
     return setting->secrecy == SETTING_IS_SECRET ||
-           (setting->secrecy == SETTING_MAY_HOLD_SECRET && strchr(value, '@') != NULL);
+           (setting->secrecy == SETTING_MAY_HOLD_SECRET && has_password(value));
 }
 
 /* What stands behind the '=' of a misspelt flag may be a secret: it is not shown. */

@@ -68,8 +68,8 @@ static bool read_line(const struct http_field *field, const struct networks *tru
     while (line.size != 0) {
         struct slice node = take_last_item(&line);
         bool is_element = field->id == HTTP_FIELD_FORWARDED;
-        if (is_element && node.size == 0) {
-            continue; /* an empty element says nothing (RFC 9110 5.6.1.2) */
+        if (node.size == 0) {
+            continue; /* an empty element of a list says nothing (RFC 9110 5.6.1.2) */
         }
         if ((is_element && !read_for(node, &node)) || !ip_parse_node(node, address)) {
             return false;

@@ -46,7 +46,7 @@ static void write_labelled(struct buffer *text, const char *name, const char *la
       "Tokens minted and acknowledged by the store.")                                              \
     X(oauth.validated, "mintd_tokens_validated_total", "counter", "Tokens found good.")            \
     X(oauth.slow_checks, "mintd_secret_slow_checks_total", "counter",                              \
-      "Secrets checked with a slow hash.")                                                         \
+      "Secrets given to the threads that check slow hashes.")                                      \
     X(oauth.shared_checks, "mintd_secret_shared_checks_total", "counter",                          \
       "Slow hashes spared by another one of the same secret that was under way.")                  \
     X(oauth.remembered_checks, "mintd_secret_remembered_checks_total", "counter",                  \

@@ -85,10 +85,8 @@ static void ask_name(struct redis_link *link) {
     link_ask_end(link, on_named);
 }
 
-static void say_password(struct redis_link *link,
-                         void (*on_reply)(void *context, const struct link_result *result)) {
+static void put_password(const struct redis_link *link, struct output *out) {
     const struct redis_url *url = &link->url;
-    struct output *out = link_ask_begin(link);
     out->secret = true;
     output_command(out, url->user[0] != '\0' ? 3 : 2);
     output_argument(out, S("AUTH"));
@@ -96,7 +94,6 @@ static void say_password(struct redis_link *link,
         output_argument(out, slice_of_string(url->user));
     }
     output_argument(out, slice_of(link->password, link->password_size));
-    link_ask_end(link, on_reply);
 }
 
 static void on_authenticated(void *context, const struct link_result *result) {
@@ -134,7 +131,8 @@ static void greet_resp2(struct redis_link *link, struct slice reply_to_hello) {
         ask_name(link);
         return;
     }
-    say_password(link, on_authenticated);
+    put_password(link, link_ask_begin(link));
+    link_ask_end(link, on_authenticated);
 }
 
 /* ---- a password that was renewed ---- */
@@ -142,16 +140,29 @@ static void greet_resp2(struct redis_link *link, struct slice reply_to_hello) {
 /* The connection stays what it was: the user that it was greeted as. */
 static void on_authenticated_again(void *context, const struct link_result *result) {
     struct redis_link *link = context;
-    if (result->reply != NULL && result->reply->type == REPLY_ERROR &&
+    if (result->reply != NULL && result->trouble == STORE_TROUBLE_NOAUTH &&
         link->events.on_refused != NULL) {
-        const struct refusal *refusal = find_refusal(result->reply->text);
-        link->events.on_refused(link->context,
-                                refusal != NULL ? refusal->words : "it refused the password");
+        link->events.on_refused(link->context, "wrong user or password");
     }
 }
 
+/* Redis 7.2 and later give no reply at all to an AUTH that they refuse while replies to what came
+ * before it are still to be sent. So a PING with a text stands behind it: its reply is the end, and
+ * where it comes first the password was refused. */
 void link_authenticate(struct redis_link *link) {
-    say_password(link, on_authenticated_again);
+    const struct link_handler handler = {
+        .on_reply = on_authenticated_again, .context = link, .replies = 2};
+    struct output *out = link_ask_begin(link);
+    unsigned slot;
+    put_password(link, out);
+    output_command(out, 2);
+    output_argument(out, S("PING"));
+    output_argument(out, S("mintd"));
+    if (link_end(link, &handler, &slot)) {
+        link->slots[slot & link->slot_mask].ends_at_text = true;
+    } else {
+        link_fail(link, STORE_TROUBLE_DISCONNECTED, "out of memory");
+    }
 }
 
 /* ---- RESP3 ---- */

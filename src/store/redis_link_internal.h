@@ -20,6 +20,7 @@ struct link_slot {
     void *context;
     uint64_t given_ms;          /* loop time */
     uint32_t replies;           /* still to come */
+    bool ends_at_text;          /* or up to the first text; then what came before it is NOAUTH */
     enum store_trouble trouble; /* the first error among them */
 };
 

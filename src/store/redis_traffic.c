@@ -195,8 +195,12 @@ static void on_reply(struct redis_link *link, const struct reply *reply, bool to
                         : reply->type == REPLY_ERROR ? redis_error_trouble(reply->text)
                                                      : STORE_TROUBLE_NONE;
     }
-    if (--slot->replies != 0) {
+    bool is_end = slot->ends_at_text && !too_big && reply->type == REPLY_TEXT;
+    if (--slot->replies != 0 && !is_end) {
         return;
+    }
+    if (slot->replies != 0) {
+        slot->trouble = STORE_TROUBLE_NOAUTH;
     }
     const struct link_slot done = *slot; /* its place may be taken by what the handler sends */
     const struct link_result result = {too_big ? NULL : reply, done.trouble};

@@ -128,8 +128,22 @@ def test_typing_a_secret_is_not_echoed(pair, ctl, name):
     with ctl.terminal("client", "add", name, "--secret-stdin") as terminal:
         terminal.expect("secret: ")
         terminal.send("typed by a person\n")
+        terminal.expect("the same secret again: ")
+        terminal.send("typed by a person\n")
         assert "typed" not in terminal.end(0)
     check_tok(try_mint(pair.a, name, "typed by a person"), "/token", "")
+
+
+@row("N-34")
+def test_a_secret_that_was_mistyped_is_not_taken(redis, ctl, name):
+    """On a terminal it is asked for twice; from a pipe once."""
+    with ctl.terminal("client", "add", name, "--secret-stdin") as terminal:
+        terminal.expect("secret: ")
+        terminal.send("typed by a person\n")
+        terminal.expect("the same secret again: ")
+        terminal.send("typed by a parson\n")
+        assert "the two are not the same" in terminal.end(1)
+    assert not redis.cli("EXISTS", "mintd:client:" + name)
 
 
 @row("CTL")
@@ -617,6 +631,7 @@ def test_apply_does_not_remove_most_of_all(own_redis, applied, case):
     assert len(before) == 5
     done = applied([{"id": one} for one in kept], "--prune", "--yes", *more, status=1, ctl=ctl)
     assert "nothing was changed" in done.err and ("--max-removals" in done.err or not kept), done
+    assert "removed" not in done.out, done
     assert listed(own_redis) == before
     for one in before:
         assert own_redis.cli("EXISTS", "mintd:client:" + one)

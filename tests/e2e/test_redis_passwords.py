@@ -16,6 +16,7 @@ from support.mintctl import Mintctl
 from support.mintd import run
 from support.oauth import minted, row, rows, use, wait_status, wait_until
 from support.prometheus import parse
+from support.redis_proxy import RedisProxy, Replace
 from support.wire import Wire
 
 USER = "issuer"
@@ -177,6 +178,40 @@ def test_a_live_connection_that_is_refused_goes_on(start_mintd, rotation):
     instance.signal(signal.SIGHUP)
     wait_until(lambda: rotation.times_said() > said, 5)
     assert mint(instance).status == 200 and metric(instance, "mintd_store_connects_total") == 1
+
+
+@row("RP-14")
+def test_a_refused_password_that_gets_no_reply(start_mintd, rotation):
+    """As Redis 7.2 and later do it where replies to what came before are still to be sent: no order is lost."""
+    said = []
+
+    def rule(command):
+        if command[0] == b"AUTH":
+            said.append(command[-1])
+            return Replace(b"")
+        return None
+
+    proxy = RedisProxy(rotation.redis.port)
+    proxy.rule = rule
+    try:
+        instance = start_mintd(*by_file(rotation), redis="redis://%s@%s" % (USER, proxy.url.removeprefix("redis://")))
+        instance.wait_for_store()
+        for _ in range(3):
+            rotation.change()
+            instance.signal(signal.SIGHUP)
+            wait_until(lambda: rotation.password().encode() in said, 5)
+            assert mint(instance).status == 200
+        assert metric(instance, "mintd_store_connects_total") == 1 and instance.find_log("redis is lost") == []
+    finally:
+        proxy.stop()
+
+
+@row("RP-15")
+def test_a_user_alone_is_no_secret(start_mintd, rotation):
+    """No warning of a secret on the command line."""
+    instance = start_mintd(*by_file(rotation), "--redis", rotation.url)
+    instance.wait_for_store()
+    assert not [line for line in instance.log if "secret" in line["message"]]
 
 
 COMMANDS = {

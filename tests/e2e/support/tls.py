@@ -44,8 +44,10 @@ class Authority(Files):
             file.write("subjectAltName=" + names)
         subprocess.run(["openssl", "req", "-newkey", *EC, "-nodes", "-subj", "/CN=" + name, "-out", asked,
                         "-keyout", issued.key], check=True, capture_output=True)
-        subprocess.run(["openssl", "x509", "-req", "-in", asked, "-CA", self.file, "-CAkey", self.key, "-days",
-                        str(days), "-extfile", more, "-out", issued.file], check=True, capture_output=True)
+        # OpenSSL 3.5 makes none that has expired.
+        earlier = ["faketime", "-f", "%dd" % (days - 1)] if days < 0 else []
+        subprocess.run([*earlier, "openssl", "x509", "-req", "-in", asked, "-CA", self.file, "-CAkey", self.key, "-days",
+                        str(max(days, 1)), "-extfile", more, "-out", issued.file], check=True, capture_output=True)
         return issued
 
 
