@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define PENDING_MAX 8u
+#define SENTINEL_PAUSE_MS 100u
 
 enum sentinel_word {
     SENTINEL_UNTOLD,  /* not asked yet on this connection, or there is none */
@@ -41,6 +42,7 @@ struct sentinels {
     unsigned turn;               /* who is asked next */
     uv_timer_t timer;
     unsigned ticks;
+    uint64_t asked_ms; /* loop time: all of them, last */
     char reason[SENTINEL_REASON_MAX];
     unsigned open_parts;
     void (*on_closed)(void *);
@@ -269,6 +271,7 @@ static void ask(struct sentinel *sentinel) {
 }
 
 static void ask_all(struct sentinels *all) {
+    all->asked_ms = uv_now(all->loop);
     for (unsigned i = 0; i < all->count; i++) {
         ask(&all->each[i]);
     }
@@ -294,14 +297,16 @@ static void on_timer(uv_timer_t *timer) {
     }
 }
 
+/* An answer may begin an attempt, and an attempt asks: not more often than SENTINEL_PAUSE_MS. */
 void sentinels_seek(struct sentinels *all) {
-    if (!all->is_seeking) {
-        all->is_seeking = true;
-        for (unsigned i = 0; i < all->count; i++) {
-            all->each[i].is_fresh = false;
-        }
+    bool begins = !all->is_seeking;
+    for (unsigned i = 0; i < all->count && begins; i++) {
+        all->each[i].is_fresh = false;
     }
-    ask_all(all);
+    all->is_seeking = true;
+    if (begins || uv_now(all->loop) - all->asked_ms >= SENTINEL_PAUSE_MS) {
+        ask_all(all);
+    }
 }
 
 void sentinels_found(struct sentinels *all) {

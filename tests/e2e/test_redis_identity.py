@@ -158,7 +158,7 @@ def test_the_one_that_is_named_changes_while_it_runs(start_mintd, case):
         check_unavailable(post(instance, "/token", G, BA))
         assert instance.request("GET", "/readyz").json()["reason"] == "identity"
         redis.cli("SET", "mintd:identity", "the-right-one")
-        wait_status(instance, 200, within=10)
+        wait_until(lambda: each_worker(instance, 200), 10, "each worker has looked")
         check_welcome(use(instance, token))
 
 

@@ -95,6 +95,8 @@ class Link:
             threading.Thread(target=self.run, args=(near, self.on_command), daemon=True),
             threading.Thread(target=self.run, args=(far, self.on_reply), daemon=True),
         ]
+
+    def start(self):
         for thread in self.threads:
             thread.start()
 
@@ -181,7 +183,8 @@ class RedisProxy:
             far.settimeout(None)
             for end in (near, far):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.links.append(Link(self, near, far))
+            self.links.append(Link(self, near, far))  # known to cut() before anything passes
+            self.links[-1].start()
 
     def cut(self):
         """Cuts every connection now; new ones are accepted."""
