@@ -71,6 +71,20 @@ class SentinelFaults(Faults):
         except OSError:
             return False
 
+    def _has_moved_on(self):
+        """The Sentinels have led one more fail-over, that nobody asked for."""
+        return all(self._names(sentinel) not in (0, self.topology.server.port) for sentinel in self.group.each)
+
+    def _describe(self):
+        def state(ask):
+            try:
+                return str(ask())
+            except OSError as problem:
+                return repr(problem)
+
+        return "\n".join([*(state(sentinel.state) for sentinel in self.group.each),
+                          *(state(lambda: self.group.ask(server, "INFO", "replication")) for server in self.group.servers)])
+
     def _demote(self, server, master):
         try:
             self.group.ask(server, "REPLICAOF", "127.0.0.1", str(master.port))
@@ -147,9 +161,15 @@ class SentinelFaults(Faults):
     async def _settle(self, failover):
         await asyncio.sleep(max(0.0, failover.until - time.monotonic()))
         await asyncio.gather(*self._users)
-        await self.blocking(lambda: wait_until(self._is_settled, PATIENCE, "the old master is a replica"))
-        self.topology.changer.has_replica = True
+        try:
+            await self.blocking(lambda: wait_until(lambda: self._is_settled() or self._has_moved_on(), PATIENCE))
+        except AssertionError as late:
+            raise RuntimeError("the old master is no replica: " + await self.blocking(self._describe)) from late
+        moved_on = await self.blocking(self._has_moved_on)
+        self.topology.changer.has_replica = not moved_on
         self._look()
+        if moved_on:
+            await self._notice()
 
     async def _kill(self):
         failover, fault = await self._cause("master kill -9", self.old.kill)
