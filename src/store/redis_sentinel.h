@@ -1,10 +1,11 @@
 /* redis_sentinel.h: which Redis is the master, as Sentinels tell it.
  *
  * Happy path: one small link to each Sentinel. Once a second one of them is asked, each in turn, so
- * that one that was cut off cannot be the only one that is heard; all of them at once, and twice a
- * second, while the owner seeks the master. Each says an address and the epoch of its knowledge
- * (config-epoch): of the newest answers those of the highest epoch count. There may be two such for
- * a moment, since the Sentinel that leads a fail-over names the new master before the epoch moves.
+ * that one that was cut off cannot be the only one that is heard; all of them at once, twice a
+ * second and with each attempt, while the owner seeks the master. Each says an address and the
+ * epoch of its knowledge (config-epoch): of the newest answers those of the highest epoch count.
+ * There may be two such for a moment, since the Sentinel that leads a fail-over names the new
+ * master before the epoch moves.
  *
  * Failure modes: a Sentinel that is away, that does not know the name or refuses to tell has no
  * answer, and the others have; where none has one, that is said. What a Sentinel names is not

@@ -244,6 +244,16 @@ def test_a_command_that_gives_none(start_mintd, rotation, case):
     assert len(instance.find_log(told["message"])) == 1 and "canary" not in instance.log_text
 
 
+def check_killed(instance, mark):
+    """After its 10 s; also the process whose number is in that file."""
+    told = instance.wait_for_log("there is no fresh password of redis; the one before is used as long as it is accepted",
+                                 timeout=15)
+    assert told["reason"] == "the command was not done within 10 s", told
+    with open(mark, encoding="ascii") as file:
+        child = int(file.read())
+    wait_until(lambda: not os.path.exists("/proc/%d" % child), 5, "what it has started is killed too")
+
+
 @pytest.mark.lengthy
 @row("RP-7")
 def test_a_command_that_does_not_end(start_mintd, rotation):
@@ -252,12 +262,7 @@ def test_a_command_that_does_not_end(start_mintd, rotation):
     instance = start_mintd("--redis-password-command", "sleep 600 & echo $! > %s; wait" % mark, redis=rotation.url)
     told = instance.wait_for_log("redis refuses us; check the user, its password and its rights", timeout=10)
     assert told["reason"] == "its password is not made yet", told
-    told = instance.wait_for_log("there is no fresh password of redis; the one before is used as long as it is accepted",
-                                 timeout=15)
-    assert told["reason"] == "the command was not done within 10 s", told
-    with open(mark, encoding="ascii") as file:
-        child = int(file.read())
-    wait_until(lambda: not os.path.exists("/proc/%d" % child), 5, "its child is killed too")
+    check_killed(instance, mark)
 
 
 @row("RP-8")
@@ -316,12 +321,7 @@ def test_what_a_command_leaves_behind_is_killed_too(start_mintd, rotation):
     mark = rotation.file + ".pid"
     instance = start_mintd("--redis-password-command", "sleep 600 & echo $! > %s; cat %s" % (mark, rotation.file),
                            redis=rotation.url)
-    told = instance.wait_for_log("there is no fresh password of redis; the one before is used as long as it is accepted",
-                                 timeout=15)
-    assert told["reason"] == "the command was not done within 10 s", told
-    with open(mark, encoding="ascii") as file:
-        child = int(file.read())
-    wait_until(lambda: not os.path.exists("/proc/%d" % child), 5, "it is killed")
+    check_killed(instance, mark)
 
 
 @row("RP-13")
