@@ -6,7 +6,7 @@ function(not_true target source warning)
 endfunction()
 
 # The address of a first member, returned, is no leak: it is the object's own.
-not_true(mintd_store src/store/memory_store.c malloc-leak)
+not_true(mintd_store src/store/local/local_store.c malloc-leak)
 # What was put into an array that realloc() gave is not lost.
 not_true(mintctl cmd/mintctl/client_names.c malloc-leak)
 # An entry's text is the entry's own, freed with the file.

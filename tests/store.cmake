@@ -10,7 +10,7 @@ target_link_libraries(mintd_test_store
 target_compile_options(mintd_test_store PRIVATE -UNDEBUG)
 
 mintd_test(unit redis_url mintd_store)
-mintd_test(unit memory_store mintd_store mintd_test_fault)
+mintd_test(unit local_store mintd_store mintd_test_fault)
 mintd_test(unit redis_sentinel mintd_store mintd_test_fault)
 mintd_test(unit hash mintd_base)
 mintd_test(unit cache mintd_store mintd_test_fault)

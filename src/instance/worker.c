@@ -430,7 +430,7 @@ static bool open_store(struct worker *worker) {
         return false;
     }
     worker->store = worker->options.memory != NULL
-                        ? memory_store_new(worker->options.memory, metrics)
+                        ? local_store_new(worker->options.memory, metrics)
                         : open_redis(worker, metrics);
     return worker->store != NULL;
 }

@@ -12,7 +12,7 @@
 #include "mintd/cache_group.h"
 #include "mintd/heartbeat.h"
 #include "mintd/instance.h"
-#include "mintd/memory_store.h"
+#include "mintd/local_store.h"
 #include "mintd/redis_told.h"
 #include <uv.h>
 

@@ -505,7 +505,7 @@ def test_unresolvable_redis(start_mintd):
 
 
 @row("CLI-memory")
-def test_memory_store(start_mintd):
+def test_local_store(start_mintd):
     instance = start_mintd("--client", "trial:trial-canary:read write", redis="memory:", workers=2)
     instance.wait_for_log("client made")
     for _ in range(20):  # whichever worker mints, each lets it in
@@ -515,7 +515,7 @@ def test_memory_store(start_mintd):
 
 
 @row("CLI-memory")
-def test_memory_store_forgets_at_exit(start_mintd):
+def test_local_store_forgets_at_exit(start_mintd):
     first = start_mintd("--client", "trial:trial-canary:read", redis="memory:")
     first.wait_for_log("client made")
     token, _ = minted(first, "/token", G, basic("trial", "trial-canary"))

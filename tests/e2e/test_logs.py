@@ -379,7 +379,7 @@ def test_secret_from_a_file_gives_none(redis, start_mintd, tmp_path):
 
 
 @row("WARN")
-def test_memory_store_is_told(start_mintd):
+def test_local_store_is_told(start_mintd):
     instance = start_mintd("--client", "m:canary-in-memory:read", redis="memory:")
     warning(instance, "memory")
 

@@ -2,8 +2,8 @@
  *
  * Input: a byte that says how large the pieces are, then what the server sends. */
 #include "fuzz/fuzz.h"
-#include "store/redis_answer.h"
-#include "store/redis_reply.h"
+#include "store/link/reply.h"
+#include "store/redis/answer.h"
 
 #define NODES_MAX 160u /* small, so that too big is reached soon */
 #define TEXT_MAX 2048u

@@ -1,6 +1,6 @@
 /* Redis' clock, as far as its answers prove it. */
 #include "mintd/clock.h"
-#include "store/redis_store_internal.h"
+#include "store/redis/redis_store_internal.h"
 #include "support/caught_log.h"
 #include "support/fake_world.h"
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 /* The identity of a Redis that says anything at all of it: refusals, nothing, too much, another
  * type. No answer is not a no: the data is called gone or foreign only where Redis said so. */
-#include "store/redis_reply.h"
-#include "store/redis_store_internal.h"
+#include "store/link/reply.h"
+#include "store/redis/redis_store_internal.h"
 #include "support/fake_world.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
 #include "mintd/clock.h"
 #include "mintd/log.h"
 #include "mintd/redis_store.h"
-#include "store/redis_store_internal.h"
+#include "store/redis/redis_store_internal.h"
 #include "support/caught_log.h"
 #include "support/fake_redis.h"
 #include "support/fault.h"
@@ -278,7 +278,7 @@ static void test_change_overtakes_a_read(void **state) {
     struct world *world = *state;
     struct worker *worker = world->worker;
     unsigned before = ask_in_vain(world);
-    const struct flights *flights = &redis_store_of(worker->store)->memory.flights;
+    const struct flights *flights = &redis_store_of(worker->store)->copies.flights;
     assert_non_null(flights_find(flights, REDIS_GET, S("k")));
     fake_redis_say(&world->fake, S(PUSH_K));
     while (flights_find(flights, REDIS_GET, S("k")) != NULL) {

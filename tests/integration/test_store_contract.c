@@ -1,8 +1,8 @@
 /* What every store promises, asked of each: in memory, and a real Redis over a unix socket, TCP
  * and, by a name to resolve, TCP in another database. */
 #include "mintd/clock.h"
+#include "mintd/local_store.h"
 #include "mintd/log.h"
-#include "mintd/memory_store.h"
 #include "mintd/redis_store.h"
 #include "support/redis.h"
 #include "support/store_call.h"
@@ -48,7 +48,7 @@ static struct redis_url url_of(enum where where) {
 
 static struct store *open_store(struct world *world, unsigned index) {
     if (world->where == MEMORY) {
-        return store_crew_add(&world->crew, memory_store_new(world->data, &world->metrics[index]));
+        return store_crew_add(&world->crew, local_store_new(world->data, &world->metrics[index]));
     }
     struct redis_store_options options = {
         .url = url_of(world->where),

@@ -1,5 +1,5 @@
 /* Answers of reads, kept in memory within a bound. */
-#include "store/cache.h"
+#include "store/cache/cache.h"
 #include "support/fault.h"
 #include "unit/unit.h"
 #include <stdio.h>

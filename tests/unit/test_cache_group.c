@@ -1,5 +1,5 @@
 /* The group of memories, on several threads. */
-#include "store/cache_member.h"
+#include "store/cache/member.h"
 #include "support/fault.h"
 #include "unit/unit.h"
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* Reads that are under way. */
-#include "store/flights.h"
+#include "store/cache/flights.h"
 #include "support/fault.h"
 #include "unit/unit.h"
 #include <stdio.h>

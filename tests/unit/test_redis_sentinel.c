@@ -1,5 +1,5 @@
 /* Before they are started: made whole or not at all, and what is said while nobody has answered. */
-#include "store/redis_sentinel.h"
+#include "store/redis/sentinel.h"
 #include "support/fault.h"
 #include <setjmp.h>
 #include <stdarg.h>

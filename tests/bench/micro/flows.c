@@ -3,7 +3,7 @@
  * The store is a real cache; what is written counts as acknowledged, and is not kept. */
 #include "micro.h"
 #include "oauth/token.h"
-#include "store/cache.h"
+#include "store/cache/cache.h"
 
 static struct cache *cache;
 static struct crypto *crypto;

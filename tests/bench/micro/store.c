@@ -1,8 +1,8 @@
 /* store.c: the cache, replies of Redis, commands to it. */
 #include "micro.h"
-#include "store/cache.h"
-#include "store/redis_output.h"
-#include "store/redis_reply.h"
+#include "store/cache/cache.h"
+#include "store/link/output.h"
+#include "store/link/reply.h"
 #include <stdlib.h>
 
 #define KEY_SIZE 38u /* "token:" and 32 hex digits */

@@ -1,0 +1,34 @@
+/* Whether the server of a link that is up is there still, and is the master still.
+ *
+ * Ticks are counted, not time: where this process itself stood still for long, that is one tick,
+ * and what came in meanwhile is read before the next. */
+#include "store/link/link_internal.h"
+
+#define TICK_MS 250u
+#define TICKS_UNTIL_LOST (LINK_SILENCE_MS / TICK_MS)
+
+/* That it was answered is all: link_heard_ms() is of now. */
+static void on_master(struct redis_link *link) {
+    (void)link;
+}
+
+/* A link that is busy with reads is asked too: a replica goes on answering these. */
+static bool is_time_to_ask(const struct redis_link *link) {
+    return link->on_master == NULL && uv_now(link->loop) - link->role_asked_ms >= LINK_ROLE_MS;
+}
+
+static void on_heart(uv_timer_t *timer) {
+    struct redis_link *link = timer->data;
+    link->silent_ticks++;
+    if (link_pending(link) != 0 && link->silent_ticks >= TICKS_UNTIL_LOST) {
+        link_fail(link, STORE_TROUBLE_DISCONNECTED, "it was silent for 2 s");
+    } else if (is_time_to_ask(link)) {
+        role_ask(link, on_master);
+    }
+}
+
+void heart_start(struct redis_link *link) {
+    link->silent_ticks = 0;
+    link->role_asked_ms = uv_now(link->loop); /* the greeting has asked */
+    uv_timer_start(&link->heart, on_heart, TICK_MS, TICK_MS);
+}

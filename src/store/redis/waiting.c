@@ -1,0 +1,175 @@
+/* How an operation waits and ends.
+ *
+ * It waits in two places: in `deadlines` for its time, and for what it asked: in the link's ring
+ * for its reply, with others for a read that is under way (reads.c), or for the other workers
+ * (copies.c). Whichever comes first takes it out of the other and ends it. */
+#include "store/redis/redis_store_internal.h"
+
+#include "mintd/clock.h"
+#include "store/link/error.h"
+#include "store/redis/call.h"
+#include "store/store_answer.h"
+
+/* ---- an operation's end ---- */
+
+enum progress redis_done_unknown(struct redis_store *store, struct store_operation *operation,
+                                 enum store_trouble trouble) {
+    store_operation_set(operation, store->metrics, STORE_UNKNOWN, trouble);
+    return PROGRESS_DONE;
+}
+
+void redis_finish(struct redis_store *store, struct store_operation *operation,
+                  enum store_answer answer, enum store_trouble trouble) {
+    counter_set(&store->metrics->pending, store->deadlines.count);
+    store_operation_set(operation, store->metrics, answer, trouble);
+    operation->on_done(operation);
+}
+
+/* Nobody waits for it. But if it is no reply to that command, the order of replies is lost. */
+static void on_late_reply(void *context, const struct link_result *result) {
+    const struct late_replies *late = context;
+    struct store_operation nobodys = {.trouble = STORE_TROUBLE_NONE};
+    bool can_tell =
+        late->verb != REDIS_CALL && result->reply != NULL && result->trouble == STORE_TROUBLE_NONE;
+    if (can_tell && !redis_answer(late->verb, result->reply, &late->store->fields, &nobodys)) {
+        link_fail(late->store->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
+    }
+}
+
+static void on_expired(void *context, struct store_operation *operation) {
+    struct redis_store *store = context;
+    if (operation->kind == WAITS_FOR_FLIGHT) {
+        flight_leave(operation->waits_for, operation);
+    } else if (operation->kind != WAITS_FOR_SIBLINGS) {
+        link_hand_over(store->link, operation->slot, on_late_reply, &store->late[operation->kind]);
+    }
+    if (operation->kind != WAITS_FOR_FLIGHT && operation->waits_for != NULL) {
+        cache_notice_drop(operation->waits_for);
+    }
+    redis_finish(store, operation, STORE_UNKNOWN, STORE_TROUBLE_TIMEOUT);
+}
+
+/* A Redis that may no longer be written to is not the one behind this address any more, or not for
+ * long: a new connection finds the right one. */
+void redis_leave_if_no_master(struct redis_store *store, enum store_trouble trouble) {
+    const char *reason = redis_error_no_master(trouble);
+    if (reason != NULL) {
+        link_fail(store->link, trouble, reason);
+    }
+}
+
+void redis_judge_identity(const struct redis_store *store, struct store_operation *answer) {
+    answer->is_doubtful = identity_is_unwatched(&store->identity);
+    if (answer->answer != STORE_UNKNOWN && !identity_is_right(&store->identity)) {
+        answer->answer = STORE_UNKNOWN;
+        answer->trouble = STORE_TROUBLE_IDENTITY;
+    }
+}
+
+/* A confirmation is FOUND, or UNKNOWN. */
+static void take_identity(struct redis_store *store, struct store_operation *operation) {
+    if (operation->answer != STORE_UNKNOWN) {
+        identity_take_word(&store->identity, operation->value);
+        operation->answer = STORE_FOUND;
+        operation->value = SLICE_ABSENT;
+    }
+}
+
+/* Behind a deletion, the other workers have to forget the key before anybody is told. */
+static void end_with_answer(struct redis_store *store, struct store_operation *operation) {
+    if (operation->waits_for == NULL) {
+        redis_finish(store, operation, operation->answer, operation->trouble);
+    } else if (operation->answer == STORE_FOUND) {
+        copies_forget_everywhere(store, operation);
+    } else {
+        cache_notice_drop(operation->waits_for);
+        redis_finish(store, operation, operation->answer, operation->trouble);
+    }
+}
+
+static void on_reply(void *context, const struct link_result *result) {
+    struct store_operation *operation = context;
+    struct redis_store *store = operation->store;
+    deadlines_remove(&store->deadlines, operation);
+    if (result->reply != NULL) {
+        histogram_record(&store->metrics->round_trip, clock_monotonic_ns() - operation->started_ns);
+    }
+    if (operation->kind == REDIS_CALL) {
+        redis_finish(store, operation, redis_call_take(operation, result), result->trouble);
+        return;
+    }
+    if (result->trouble != STORE_TROUBLE_NONE) {
+        redis_leave_if_no_master(store, result->trouble);
+        operation->trouble = result->trouble;
+    } else if (!redis_answer(operation->kind, result->reply, &store->fields, operation)) {
+        link_fail(store->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
+    }
+    if (operation->kind == REDIS_CONFIRM_IDENTITY) {
+        take_identity(store, operation);
+    }
+    redis_judge_identity(store, operation);
+    if (operation->kind == REDIS_SET || operation->kind == REDIS_CONFIRM ||
+        operation->kind == REDIS_CONFIRM_IDENTITY) {
+        copies_judge_premises(store, operation);
+    }
+    end_with_answer(store, operation);
+}
+
+/* ---- verbs ---- */
+
+bool redis_verb_may_start(struct redis_store *store, struct slice key, bool fits,
+                          struct store_operation *operation) {
+    store_operation_reset(operation);
+    enum store_trouble trouble = store->base.verbs->trouble(&store->base);
+    if (trouble == STORE_TROUBLE_NONE && (key.size > STORE_KEY_MAX || !fits)) {
+        trouble = STORE_TROUBLE_PROTOCOL;
+    }
+    if (trouble == STORE_TROUBLE_NONE && operation->deadline_ns != 0 &&
+        operation->deadline_ns <= clock_monotonic_ns()) {
+        trouble = STORE_TROUBLE_TIMEOUT; /* nobody waits: not sent at all */
+    }
+    if (trouble != STORE_TROUBLE_NONE) {
+        redis_done_unknown(store, operation, trouble);
+    }
+    return trouble == STORE_TROUBLE_NONE;
+}
+
+struct output *redis_verb_begin(struct redis_store *store, struct slice key, bool fits,
+                                struct store_operation *operation) {
+    if (!redis_verb_may_start(store, key, fits, operation)) {
+        return NULL;
+    }
+    struct output *out = link_begin(store->link);
+    if (out == NULL) {
+        redis_done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
+    }
+    return out;
+}
+
+void redis_wait(struct redis_store *store, unsigned kind, struct store_operation *operation) {
+    operation->kind = kind;
+    operation->store = store;
+    store->waits++;
+    deadlines_add(&store->deadlines, operation);
+    counter_set(&store->metrics->pending, store->deadlines.count);
+}
+
+enum progress redis_verb_end(struct redis_store *store, enum redis_verb verb, unsigned replies,
+                             struct store_operation *operation) {
+    const struct link_handler handler = {
+        .on_reply = on_reply, .context = operation, .replies = replies};
+    if (!link_end(store->link, &handler, &operation->slot)) {
+        return redis_done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
+    }
+    redis_wait(store, verb, operation);
+    return PROGRESS_PENDING;
+}
+
+void redis_waiting_init(struct redis_store *store, unsigned timeout_ms) {
+    deadlines_init(&store->deadlines, store->loop, timeout_ms);
+    store->deadlines.on_expired = on_expired;
+    store->deadlines.context = store;
+    for (unsigned verb = 0; verb < REDIS_VERB_COUNT; verb++) {
+        store->late[verb] = (struct late_replies){store, (enum redis_verb)verb};
+    }
+}
