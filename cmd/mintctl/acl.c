@@ -91,7 +91,7 @@ static void print_client(const struct settings *settings) {
     if (url->is_unix) {
         printf(" -s ");
         print_quoted(url->host);
-    } else if (url->sentinel_count != 0) {
+    } else if (url->topology == REDIS_SENTINEL) {
         printf(" -h \"${REDIS_HOST:?is to be set first, to the master and then to each replica}\"");
     } else if (strcmp(settings->address, "127.0.0.1:6379") != 0) {
         printf(" -h ");

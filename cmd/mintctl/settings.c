@@ -50,8 +50,8 @@ static void describe(struct settings *settings) {
     redis_url_describe(url, settings->address, sizeof settings->address);
     settings->is_local = url->is_unix || is_loopback(url->host);
     settings->is_literal = url->is_unix || is_address(url->host);
-    for (unsigned i = 0; i < url->sentinel_count; i++) {
-        settings->is_local = is_loopback(url->sentinels[i].host) && (i == 0 || settings->is_local);
+    for (unsigned i = 0; i < url->seed_count; i++) {
+        settings->is_local = is_loopback(url->seeds[i].host) && (i == 0 || settings->is_local);
     }
 }
 
@@ -147,7 +147,7 @@ static enum status read_sentinel_password(struct settings *settings) {
  * then. */
 static enum status read_sentinel(struct settings *settings) {
     const char *user = environment_value("MINTD_REDIS_SENTINEL_USER");
-    if (settings->redis.sentinel_count == 0) {
+    if (settings->redis.topology != REDIS_SENTINEL) {
         return STATUS_DONE;
     }
     enum status status =

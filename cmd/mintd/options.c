@@ -200,7 +200,7 @@ static bool apply_arguments(struct options *options, enum options_result *result
 static bool sentinel_settings_fit(const struct instance_options *instance) {
     bool has_user = !slice_is_absent(instance->sentinel_user);
     bool has_password = !slice_is_absent(instance->sentinel_password);
-    if ((has_user || has_password) && instance->redis.sentinel_count == 0) {
+    if ((has_user || has_password) && instance->redis.topology != REDIS_SENTINEL) {
         return wrong(has_user ? "--redis-sentinel-user" : "--redis-sentinel-password",
                      "it is for Sentinels alone, and --redis names none: redis+sentinel://...");
     }
@@ -246,7 +246,7 @@ static bool apply_defaults(struct options *options) {
     char storage[ERROR_MAX];
     struct buffer error = buffer_of(storage, sizeof storage);
     return instance->store_in_memory || instance->redis.host[0] != '\0' ||
-           instance->redis.sentinel_count != 0 ||
+           instance->redis.topology != REDIS_STANDALONE ||
            redis_url_parse(S("redis://127.0.0.1:6379"), &instance->redis, &error);
 }
 

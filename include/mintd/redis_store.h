@@ -20,39 +20,46 @@ struct redis_password;
 #define REDIS_NAME_MAX 256u
 #define REDIS_SCHEMA_VERSION "1"
 
-#define REDIS_SENTINELS_MAX 8u
+#define REDIS_SEEDS_MAX 8u
 
 struct redis_endpoint {
     char host[REDIS_NAME_MAX];
     unsigned port;
 };
 
+enum redis_topology {
+    REDIS_STANDALONE,
+    REDIS_SENTINEL, /* Sentinels tell which Redis is the master */
+    REDIS_CLUSTER,  /* each key has a slot, each slot a node */
+};
+
 /* Where Redis is, or who tells where it is. Own storage, no pointers. */
 struct redis_url {
+    enum redis_topology topology;
     bool is_unix;
-    char host[REDIS_NAME_MAX]; /* or the path of a unix socket; empty where Sentinels tell */
+    char host[REDIS_NAME_MAX]; /* or the path of a unix socket; empty where seeds tell */
     unsigned port;
     unsigned database;
     char user[REDIS_NAME_MAX];     /* empty: none */
     char password[REDIS_NAME_MAX]; /* empty: none */
-    /* Sentinels, in the order of the text; none: Redis is at `host`. */
-    unsigned sentinel_count;
-    struct redis_endpoint sentinels[REDIS_SENTINELS_MAX];
-    char master[REDIS_NAME_MAX]; /* what they call it */
+    /* Sentinels, or nodes of the cluster, in the order of the text; STANDALONE: none. */
+    unsigned seed_count;
+    struct redis_endpoint seeds[REDIS_SEEDS_MAX];
+    char master[REDIS_NAME_MAX]; /* what Sentinels call it */
     bool is_tls;
 };
 
 /* redis://[[user]:password@]host[:port][/db], unix://[[user]:password@]/path[?db=N] and
- * redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/name[/db]; rediss:// and
- * rediss+sentinel:// for TLS. User and password, of Redis and not of Sentinel, may be
- * percent-encoded; "user@" has its password from elsewhere. False with one line that says what is
- * wrong; the line never has the password. */
+ * redis+sentinel://[[user]:password@]host[:port][,host[:port]...]/name[/db] and
+ * redis+cluster://[[user]:password@]host[:port][,host[:port]...]; rediss:// and so on for TLS. User
+ * and password, of Redis and not of Sentinel, may be percent-encoded; "user@" has its password from
+ * elsewhere. False with one line that says what is wrong; the line never has the password. */
 bool redis_url_parse(struct slice text, struct redis_url *url, struct buffer *error);
 /* Whether it has a password where it has to, and none where another source gives one. NULL: it is
  * well; else what is wrong, in words. */
 const char *redis_url_misses_password(const struct redis_url *url, bool has_source);
-/* For people: "host:port", "[v6]:port", the path of a unix socket, or "name of host:port,..."; cut
- * where it does not fit. Without user and password. */
+/* For people: "host:port", "[v6]:port", the path of a unix socket, or "name of host:port,...",
+ * "cluster of host:port,..."; cut where it does not fit. Without user and password. */
 void redis_url_describe(const struct redis_url *url, char *text, size_t size);
 
 /* `<prefix>identity`, a text that a Redis is given once: what was heard of it. */
@@ -161,6 +168,10 @@ const struct redis_value *redis_value_next(const struct redis_value *value); /* 
 /* The caller's storage, in place until on_done. */
 struct redis_call {
     void (*on_done)(struct redis_call *call); /* set by the caller */
+    /* What it is about, whole, with its prefix: in a cluster it goes to the node that has it.
+     * Absent: to this node, of redis_store_node_count(). */
+    struct slice key;
+    unsigned node;
     /* the result */
     enum store_trouble trouble; /* NONE; or what the first error among the replies means; or why
                                    none came */
@@ -175,5 +186,10 @@ struct redis_call {
  * the data is one that we do not know. */
 enum progress redis_store_call(struct store *store, const struct redis_command *commands,
                                size_t count, struct redis_call *call);
+
+/* Masters that are known now: 1, but in a cluster. */
+unsigned redis_store_node_count(const struct store *store);
+/* "host:port" of one of them, for people; valid until the loop's next turn. */
+const char *redis_store_node_name(const struct store *store, unsigned node);
 
 #endif

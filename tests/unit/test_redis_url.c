@@ -64,7 +64,7 @@ static void test_good_urls(void **state) {
         assert_string_equal(url.user, cases[i].url.user);
         assert_string_equal(url.password, cases[i].url.password);
         assert_int_equal(url.is_tls, cases[i].url.is_tls);
-        assert_int_equal(url.sentinel_count, 0);
+        assert_int_equal(url.seed_count, 0);
     }
 }
 
@@ -159,13 +159,13 @@ static void test_bad_urls_say_why(void **state) {
         {SLICE("redis+sentinel://a,b/"), "what they call the master"},
         {SLICE("redis+sentinel:///m"), "host is missing"},
         {SLICE("redis+sentinel://a,,b/m"), "host is missing"},
-        {SLICE("redis+sentinel://a,/m"), "comes no Sentinel"},
+        {SLICE("redis+sentinel://a,/m"), "comes no host"},
         {SLICE("redis+sentinel://a:0/m"), "port"},
         {SLICE("redis+sentinel://a/m/x"), "database is not a number"},
         {SLICE("redis+sentinel://a/m?db=1"), "may follow the master's name"},
         {SLICE("redis+sentinel://a/m/1/2"), "database is not a number"},
         {SLICE("redis+sentinel://a/m%"), "what they call the master"},
-        {SLICE("redis+sentinel://1,2,3,4,5,6,7,8,9/m"), "8 Sentinels at most"},
+        {SLICE("redis+sentinel://1,2,3,4,5,6,7,8,9/m"), "8 hosts at most"},
         {SLICE("redis+sentinel://u:secret%zz@a/m"), "malformed %XX"},
         {SLICE("redis+cluster://a,b"), "not supported by this version"},
         {SLICE("rediss+cluster://a,b"), "not supported by this version"},

@@ -66,6 +66,10 @@ uint64_t link_heard_ms(const struct redis_link *link) {
     return link->heard_ms;
 }
 
+const char *link_address(const struct redis_link *link) {
+    return link->address;
+}
+
 const char *link_reason(const struct redis_link *link) {
     return link->reason;
 }
@@ -174,7 +178,7 @@ void link_connect_to(struct redis_link *link, const struct redis_endpoint *place
         link_open(link);
         return;
     }
-    link->url.sentinel_count = 0; /* it is known now */
+    link->url.topology = REDIS_STANDALONE; /* it is known now */
     link->url.port = place->port;
     snprintf(link->url.host, sizeof link->url.host, "%s", place->host);
     redis_url_describe(&link->url, link->address, sizeof link->address);

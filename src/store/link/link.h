@@ -118,6 +118,8 @@ void link_free(struct redis_link *link); /* after on_closed, or before link_star
 enum link_state link_state(const struct redis_link *link);
 /* NONE while UP; else why not. */
 enum store_trouble link_trouble(const struct redis_link *link);
+/* Where it leads, for people. */
+const char *link_address(const struct redis_link *link);
 /* Why it failed last, in words; "" where it did not, or is UP. */
 const char *link_reason(const struct redis_link *link);
 /* Handshakes from now on are made with this; takes over the reference. */

@@ -262,7 +262,7 @@ static const struct link_events sought_link_events = {.on_attempt = on_attempt,
 
 static bool init_sentinels(struct redis_store *store, uv_loop_t *loop,
                            const struct redis_store_options *options) {
-    if (options->url.sentinel_count == 0) {
+    if (options->url.topology != REDIS_SENTINEL) {
         return true;
     }
     store->sentinels =
@@ -379,7 +379,7 @@ struct store *redis_store_new(uv_loop_t *loop, const struct redis_store_options 
         .pending_max = options->pending_max,
         .peer = options->takes_replica ? LINK_TO_ANY : LINK_TO_MASTER,
         .told = options->told,
-        .events = options->url.sentinel_count == 0 && options->password == NULL
+        .events = options->url.topology == REDIS_STANDALONE && options->password == NULL
                       ? &link_events
                       : &sought_link_events,
         .context = store,

@@ -48,7 +48,7 @@ struct sentinels {
     void (*on_closed)(void *);
     void *on_closed_context;
     unsigned count;
-    struct sentinel each[REDIS_SENTINELS_MAX];
+    struct sentinel each[REDIS_SEEDS_MAX];
 };
 
 static bool is_up(const struct sentinel *sentinel) {
@@ -77,7 +77,7 @@ static bool is_leading(const struct sentinels *all, const struct sentinel *senti
 
 /* The addresses that are named, each once, those first that are not the one that was lost. */
 static unsigned list_named(const struct sentinels *all,
-                           const struct redis_endpoint *named[REDIS_SENTINELS_MAX]) {
+                           const struct redis_endpoint *named[REDIS_SEEDS_MAX]) {
     unsigned count = 0;
     for (unsigned pass = 0; pass < 2; pass++) {
         for (unsigned i = 0; i < all->count; i++) {
@@ -114,7 +114,7 @@ static bool any_is_fresh(const struct sentinels *all) {
 }
 
 const struct redis_endpoint *sentinels_master(struct sentinels *all) {
-    const struct redis_endpoint *named[REDIS_SENTINELS_MAX];
+    const struct redis_endpoint *named[REDIS_SEEDS_MAX];
     unsigned count = any_is_fresh(all) ? list_named(all, named) : 0;
     if (count != 0) {
         if (!is_same(named[0], &all->first)) { /* news: tried ahead of the others */
@@ -131,7 +131,7 @@ const struct redis_endpoint *sentinels_master(struct sentinels *all) {
 }
 
 bool sentinels_agree(const struct sentinels *all) {
-    const struct redis_endpoint *named[REDIS_SENTINELS_MAX];
+    const struct redis_endpoint *named[REDIS_SEEDS_MAX];
     unsigned count = list_named(all, named);
     bool is_news = count > 1 && !is_same(named[0], &all->first);
     if (all->is_seeking && is_news && is_same(&all->given, &all->found)) {
@@ -400,10 +400,10 @@ struct sentinels *sentinels_new(uv_loop_t *loop, const struct sentinels_options 
     all->told = options->told;
     all->on_told = options->on_told;
     all->context = options->context;
-    for (unsigned i = 0; i < url->sentinel_count; i++) {
+    for (unsigned i = 0; i < url->seed_count; i++) {
         struct sentinel *sentinel = &all->each[i];
         sentinel->all = all;
-        sentinel->link = new_link(loop, sentinel, &url->sentinels[i], options);
+        sentinel->link = new_link(loop, sentinel, &url->seeds[i], options);
         if (sentinel->link == NULL) {
             sentinels_free(all);
             return NULL;

@@ -42,9 +42,10 @@ static const char *given(const struct redis_tls_settings *settings) {
 }
 
 static bool hosts_are_valid(const struct redis_url *url) {
-    bool valid = url->sentinel_count != 0 || tls_client_host_is_valid(slice_of_string(url->host));
-    for (unsigned i = 0; i < url->sentinel_count; i++) {
-        valid = valid && tls_client_host_is_valid(slice_of_string(url->sentinels[i].host));
+    bool valid =
+        url->topology != REDIS_STANDALONE || tls_client_host_is_valid(slice_of_string(url->host));
+    for (unsigned i = 0; i < url->seed_count; i++) {
+        valid = valid && tls_client_host_is_valid(slice_of_string(url->seeds[i].host));
     }
     return valid;
 }

@@ -156,29 +156,42 @@ static bool parse_tcp(struct slice rest, struct redis_url *url, struct buffer *e
 }
 
 /* "host[:port],host[:port]..." */
-static bool parse_sentinels(struct slice list, struct redis_url *url, struct buffer *error) {
+static bool parse_seeds(struct slice list, unsigned port, struct redis_url *url,
+                        struct buffer *error) {
     do {
         struct slice one = cut(&list, ",");
-        if (url->sentinel_count == REDIS_SENTINELS_MAX) {
-            return fail(error, "8 Sentinels at most");
+        if (url->seed_count == REDIS_SEEDS_MAX) {
+            return fail(error, "8 hosts at most");
         }
-        struct redis_endpoint *sentinel = &url->sentinels[url->sentinel_count++];
-        sentinel->port = SENTINEL_PORT;
-        if (!parse_host(one, sentinel->host, &sentinel->port, error)) {
+        struct redis_endpoint *seed = &url->seeds[url->seed_count++];
+        seed->port = port;
+        if (!parse_host(one, seed->host, &seed->port, error)) {
             return false;
         }
         if (list.size == 1) {
-            return fail(error, "behind the last ',' comes no Sentinel");
+            return fail(error, "behind the last ',' comes no host");
         }
         list = slice_skip(list, list.size == 0 ? 0 : 1);
     } while (list.size != 0);
     return true;
 }
 
+/* Behind "redis+cluster://" and "rediss+cluster://". */
+static bool parse_cluster_form(struct slice rest, struct redis_url *url, struct buffer *error) {
+    struct slice authority = cut(&rest, "/?#");
+    url->topology = REDIS_CLUSTER;
+    if (!take_user(&authority, url, error) || !parse_seeds(authority, REDIS_PORT, url, error)) {
+        return false;
+    }
+    bool is_end = rest.size == 0 || slice_equal(rest, S("/")) || slice_equal(rest, S("/0"));
+    return is_end || fail(error, "nothing may follow the hosts: a cluster has no databases but 0");
+}
+
 /* Behind "redis+sentinel://" and "rediss+sentinel://". */
 static bool parse_sentinel_form(struct slice rest, struct redis_url *url, struct buffer *error) {
     struct slice authority = cut(&rest, "/?#");
-    if (!take_user(&authority, url, error) || !parse_sentinels(authority, url, error)) {
+    url->topology = REDIS_SENTINEL;
+    if (!take_user(&authority, url, error) || !parse_seeds(authority, SENTINEL_PORT, url, error)) {
         return false;
     }
     rest = slice_skip(rest, rest.size != 0 && rest.data[0] == '/' ? 1 : 0);
@@ -246,13 +259,16 @@ bool redis_url_parse(struct slice text, struct redis_url *url, struct buffer *er
         url->is_tls = true;
         return parse_sentinel_form(text, url, error);
     }
-    if (take_scheme(&text, S("redis+cluster://")) || take_scheme(&text, S("rediss+cluster://"))) {
-        return fail(error, "redis+cluster:// is not supported by this version; use redis://, "
+    url->is_tls = take_scheme(&text, S("rediss+cluster://"));
+    if (url->is_tls || take_scheme(&text, S("redis+cluster://"))) {
+        return parse_cluster_form(text, url, error) &&
+               fail(error, "redis+cluster:// is not supported by this version; use redis://, "
                            "rediss://, redis+sentinel:// or unix://");
     }
     return fail(error, "it must be redis://[[user]:password@]host[:port][/db], the same with "
-                       "rediss:// for TLS, unix://[[user]:password@]/path[?db=N] or "
-                       "redis+sentinel://[[user]:password@]host[:port],.../name[/db]");
+                       "rediss:// for TLS, unix://[[user]:password@]/path[?db=N], "
+                       "redis+sentinel://[[user]:password@]host[:port],.../name[/db] or "
+                       "redis+cluster://[[user]:password@]host[:port],...");
 }
 
 /* ---- for people ---- */
@@ -278,13 +294,14 @@ void redis_url_describe(const struct redis_url *url, char *text, size_t size) {
     struct buffer out = buffer_of(text, size - 1);
     if (url->is_unix) {
         buffer_append(&out, slice_of_string(url->host));
-    } else if (url->sentinel_count == 0) {
+    } else if (url->topology == REDIS_STANDALONE) {
         append_endpoint(&out, url->host, url->port);
     } else {
-        buffer_append_format(&out, "%s of ", url->master);
-        for (unsigned i = 0; i < url->sentinel_count; i++) {
+        buffer_append_format(&out, "%s of ",
+                             url->topology == REDIS_CLUSTER ? "cluster" : url->master);
+        for (unsigned i = 0; i < url->seed_count; i++) {
             buffer_append(&out, i == 0 ? S("") : S(","));
-            append_endpoint(&out, url->sentinels[i].host, url->sentinels[i].port);
+            append_endpoint(&out, url->seeds[i].host, url->seeds[i].port);
         }
     }
     text[out.size] = '\0';

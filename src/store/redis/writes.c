@@ -205,3 +205,13 @@ enum progress redis_store_call(struct store *base, const struct redis_command *c
     call->trouble = call->operation.trouble;
     return progress;
 }
+
+unsigned redis_store_node_count(const struct store *store) {
+    (void)store;
+    return 1;
+}
+
+const char *redis_store_node_name(const struct store *base, unsigned node) {
+    (void)node;
+    return link_address(((const struct redis_store *)base)->link);
+}
