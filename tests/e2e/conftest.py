@@ -7,6 +7,8 @@ Redis is long in tests that are not about it: `@brief` gives one that is mintd's
 
 A tour of support/
     redis_server.py  RedisServer: start, kill, pause, restart on the same port, cli(), monitor()
+    cluster.py       Cluster: masters and replicas, slots that move, nodes that come, go and fail over
+    fake_cluster.py  FakeCluster: nodes that follow a dialogue
     mintd.py         Mintd: the child, its log as events, stop() that asserts a clean end; run()
     http.py          Connection, exchange(), request_bytes(), form_request(), check_common(), curl()
     clients.py       SVC_A, SVC_B, NOGRANT, RS_1, CODECADEMY; mint(), token_of(), basic(), bearer()

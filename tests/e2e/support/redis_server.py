@@ -33,12 +33,16 @@ class RedisError(Exception):
 
 
 class RespConnection:
-    """One connection to Redis speaking RESP2. Replies: str, int, list or None; errors raise."""
+    """One connection to Redis speaking RESP2. Replies: str, int, list or None; errors raise. address: the path
+    of a socket, or a port of 127.0.0.1."""
 
-    def __init__(self, path, timeout=5.0):
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(scaled(timeout))
-        self._socket.connect(path)
+    def __init__(self, address, timeout=5.0):
+        if isinstance(address, int):
+            self._socket = socket.create_connection(("127.0.0.1", address), scaled(timeout))
+        else:
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.settimeout(scaled(timeout))
+            self._socket.connect(address)
         self._file = self._socket.makefile("rb")
 
     def send(self, *arguments):
@@ -237,10 +241,13 @@ class RedisServer:
     def unix_url(self):
         return "unix://" + self.socket_path
 
+    def _connect(self):
+        return RespConnection(self.socket_path)
+
     def cli(self, *arguments):
         """One command as redis-cli would send it, over a connection that stays open; the reply."""
         if self._connection is None:
-            self._connection = RespConnection(self.socket_path)
+            self._connection = self._connect()
         try:
             return self._connection.command(*arguments)
         except (OSError, ConnectionError):
