@@ -48,6 +48,7 @@ static enum status judge(struct comparison *c, struct apply_entry *entry,
         return STATUS_REFUSED;
     }
     entry->differs = edit.set_count + edit.removed_count != 0;
+    entry->is_new = present == NULL;
     if (entry->differs) {
         *(present == NULL ? &c->plan->made : &c->plan->changed) += 1;
         print_entry(entry, present, &edit);

@@ -1,5 +1,6 @@
 #include "apply_edit.h"
 #include "mintd/clock.h"
+#include "output.h"
 #include "secret.h"
 
 /* Which of the wanted secrets a stored one is; -1: none. Of a file's secret there is one, 0. */
@@ -123,4 +124,16 @@ void apply_edit(struct apply_entry *entry, const struct client_record *record,
     if (entry->has_secrets) {
         edit_secrets(entry, record, edit);
     }
+}
+
+bool apply_edit_new(struct crypto *crypto, struct apply_entry *entry, struct client_edit *edit) {
+    uint64_t generation;
+    if (!secret_random_generation(crypto, &generation)) {
+        say("the client cannot be made: the random generator fails");
+        return false;
+    }
+    apply_edit(entry, NULL, edit);
+    client_edit_set_number(edit, S("gen"), generation);
+    client_edit_set_number(edit, S("created"), clock_shared_ms() / 1000);
+    return true;
 }

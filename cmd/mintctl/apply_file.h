@@ -22,6 +22,7 @@ struct apply_entry {
     char new_stored[PASSWORD_STORED_MAX + 1]; /* its hash, once one was needed */
     struct buffer text;                       /* lists and numbers of the settings */
     bool differs;                             /* from what Redis has; of those who compare */
+    bool is_new;                              /* Redis has none of that name; the same */
 };
 
 struct apply_file {

@@ -3,15 +3,14 @@
  * Happy path: two ways to Redis and back for some hundred clients. Failure modes: where somebody
  * else was quicker with one of them, nothing of the group was done: it is tried again, with ever
  * smaller groups; where Redis goes away, whole groups are done and the rest is not, and applying
- * again does the rest. */
+ * again does the rest. In a cluster a transaction is about one slot: there each client is a group
+ * of its own. */
 #include "apply_write.h"
 #include "apply_edit.h"
-#include "mintd/clock.h"
 #include "output.h"
-#include "secret.h"
 #include <stdlib.h>
 
-#define GROUP_MAX (REDIS_BATCH_MAX - 2) /* beside MULTI and EXEC */
+#define GROUP_MAX (REDIS_BATCH_MAX - 3) /* beside MULTI, SADD and EXEC */
 #define ATTEMPTS 50u                    /* somebody else was quicker each time */
 
 struct writing {
@@ -20,34 +19,32 @@ struct writing {
     struct redis_batch *reads, *writes;
     struct apply_entry **entries; /* those that differ */
     size_t count;
+    struct slice
+        made[2 + GROUP_MAX]; /* SADD, its key, the ids of those of the group that are new */
+    size_t made_count;
 };
 
-/* ---- one client of a group ---- */
-
-static bool describe_new_client(struct writing *w, struct apply_entry *entry,
-                                struct client_edit *edit) {
-    uint64_t generation;
-    if (!secret_random_generation(w->crypto, &generation)) {
-        say("the client cannot be made: the random generator fails");
-        return false;
-    }
-    apply_edit(entry, NULL, edit);
-    client_edit_set_number(edit, S("gen"), generation);
-    client_edit_set_number(edit, S("created"), clock_shared_ms() / 1000);
-    return true;
+static enum status say_too_much(const struct apply_entry *entry) {
+    say("%.*s: too much for one client", (int)entry->id.size, entry->id.data);
+    return STATUS_REFUSED;
 }
+
+static enum status say_too_late(void) {
+    say("somebody else changes the clients all the time: try again");
+    return STATUS_REFUSED;
+}
+
+/* ---- one client of a group ---- */
 
 /* What is left of a client that was removed, a hash without a secret, makes room for the new one.
  */
 static void write_new(struct writing *w, struct slice key, struct slice id,
                       const struct client_commands *changes) {
-    char storage[REDIS_KEY_MAX];
     const struct slice clear[] = {S("DEL"), key};
-    const struct slice add[] = {S("SADD"), redis_key(w->redis, OAUTH_KEY_CLIENTS, S(""), storage),
-                                id};
-    struct redis_command commands[CLIENT_COMMANDS_MAX + 2] = {{clear, 2}, {add, 3}};
-    memcpy(commands + 2, changes->list, changes->count * sizeof commands[0]);
-    redis_batch_add(w->writes, commands, changes->count + 2);
+    struct redis_command commands[CLIENT_COMMANDS_MAX + 1] = {{clear, 2}};
+    memcpy(commands + 1, changes->list, changes->count * sizeof commands[0]);
+    redis_batch_add(w->writes, key, commands, changes->count + 1);
+    w->made[w->made_count++] = id;
 }
 
 /* Decides by what is there now: it may be what is wanted already. */
@@ -63,18 +60,17 @@ static enum status write_one(struct writing *w, struct apply_entry *entry,
     client_edit_init(&edit);
     if (record->is_known) {
         apply_edit(entry, record, &edit);
-    } else if (!describe_new_client(w, entry, &edit)) {
+    } else if (!apply_edit_new(w->crypto, entry, &edit)) {
         return STATUS_REFUSED;
     }
     if (edit.text.overflow) {
-        say("%.*s: too much for one client", (int)entry->id.size, entry->id.data);
-        return STATUS_REFUSED;
+        return say_too_much(entry);
     }
     client_commands_init(&commands, key, &edit);
     if (!record->is_known) {
         write_new(w, key, entry->id, &commands);
     } else if (commands.count != 0) {
-        redis_batch_add(w->writes, commands.list, commands.count);
+        redis_batch_add(w->writes, key, commands.list, commands.count);
     }
     return STATUS_DONE;
 }
@@ -82,7 +78,13 @@ static enum status write_one(struct writing *w, struct apply_entry *entry,
 /* ---- a group ---- */
 
 static void write_word(struct writing *w, struct slice word) {
-    redis_batch_add(w->writes, &(struct redis_command){&word, 1}, 1);
+    redis_batch_add_at(w->writes, 0, &(struct redis_command){&word, 1}, 1);
+}
+
+static void list_new(struct writing *w) {
+    if (w->made_count > 2) {
+        redis_batch_add(w->writes, w->made[1], &(struct redis_command){w->made, w->made_count}, 1);
+    }
 }
 
 static enum status read_group(struct writing *w, size_t first, size_t count) {
@@ -94,7 +96,11 @@ static enum status read_group(struct writing *w, size_t first, size_t count) {
 }
 
 static enum status write_records(struct writing *w, size_t first, size_t count) {
+    char storage[REDIS_KEY_MAX];
     enum status status = STATUS_DONE;
+    w->made[0] = S("SADD");
+    w->made[1] = redis_key(w->redis, OAUTH_KEY_CLIENTS, S(""), storage);
+    w->made_count = 2;
     for (size_t i = 0; i < count && status == STATUS_DONE; i++) {
         struct client_record record;
         status = client_record_of(w->redis, redis_batch_take(w->reads, i), &record);
@@ -103,6 +109,7 @@ static enum status write_records(struct writing *w, size_t first, size_t count) 
             client_record_fini(&record);
         }
     }
+    list_new(w);
     return status;
 }
 
@@ -141,11 +148,49 @@ static enum status write_all(struct writing *w) {
             attempts = 0;
             size = GROUP_MAX;
         } else if (status == STATUS_DONE && ++attempts == ATTEMPTS) {
-            say("somebody else changes the clients all the time: try again");
-            status = STATUS_REFUSED;
+            status = say_too_late();
         } else {
             size = count > 1 ? count / 2 : 1;
         }
+    }
+    return status;
+}
+
+/* ---- one at a time ---- */
+
+static enum status decide(void *context, const struct client_record *record,
+                          struct client_edit *edit) {
+    apply_edit(context, record, edit);
+    return STATUS_DONE;
+}
+
+static enum status make(struct writing *w, struct apply_entry *entry, bool *done) {
+    struct client_edit edit;
+    client_edit_init(&edit);
+    if (!apply_edit_new(w->crypto, entry, &edit)) {
+        return STATUS_REFUSED;
+    }
+    return edit.text.overflow ? say_too_much(entry) : client_make(w->redis, entry->id, &edit, done);
+}
+
+/* By what it was when it was compared, and the other way round where somebody else has made or
+ * removed it since. */
+static enum status write_alone(struct writing *w, struct apply_entry *entry) {
+    const struct client_change change = {decide, entry};
+    bool is_new = entry->is_new, done = false;
+    enum status status = STATUS_DONE;
+    for (unsigned i = 0; i < ATTEMPTS && !done && status == STATUS_DONE; i++) {
+        status = is_new ? make(w, entry, &done)
+                        : client_change_known(w->redis, entry->id, &change, &done);
+        is_new = !is_new;
+    }
+    return done || status != STATUS_DONE ? status : say_too_late();
+}
+
+static enum status write_each(struct writing *w) {
+    enum status status = STATUS_DONE;
+    for (size_t i = 0; i < w->count && status == STATUS_DONE; i++) {
+        status = write_alone(w, w->entries[i]);
     }
     return status;
 }
@@ -169,50 +214,13 @@ static bool open_writing(struct writing *w, const struct apply_file *file) {
 
 enum status apply_write(struct redis *redis, const struct apply_file *file) {
     struct writing w = {.redis = redis};
-    enum status status = open_writing(&w, file) ? write_all(&w) : STATUS_REFUSED;
+    enum status status = STATUS_REFUSED;
+    if (open_writing(&w, file)) {
+        status = redis_is_cluster(redis) ? write_each(&w) : write_all(&w);
+    }
     free(w.entries);
     redis_batch_free(w.writes);
     redis_batch_free(w.reads);
     crypto_free(w.crypto);
-    return status;
-}
-
-/* ---- those that the file does not have ---- */
-
-static void ask_to_remove(struct redis *redis, struct redis_batch *batch, struct slice id) {
-    char client[REDIS_KEY_MAX], clients[REDIS_KEY_MAX];
-    const struct slice delete_key[] = {S("DEL"), redis_key(redis, "client:", id, client)};
-    const struct slice forget[] = {S("SREM"), redis_key(redis, OAUTH_KEY_CLIENTS, S(""), clients),
-                                   id};
-    const struct redis_command commands[] = {{delete_key, 2}, {forget, 3}};
-    redis_batch_add(batch, commands, 2);
-}
-
-static enum status remove_batch(struct redis_batch *batch) {
-    enum status status = redis_batch_wait(batch);
-    if (status == STATUS_DONE) {
-        status = redis_batch_check(batch);
-    }
-    redis_batch_start(batch);
-    return status;
-}
-
-enum status apply_remove_others(struct redis *redis, const struct apply_file *file,
-                                const struct client_names *names) {
-    struct redis_batch *batch = redis_batch_new(redis);
-    enum status status = batch == NULL ? STATUS_REFUSED : STATUS_DONE;
-    for (size_t i = 0; i < names->count && status == STATUS_DONE; i++) {
-        struct slice id = slice_of_string(names->items[i]);
-        if (apply_file_find(file, id) == NULL) {
-            ask_to_remove(redis, batch, id);
-        }
-        if (redis_batch_count(batch) == REDIS_BATCH_MAX) {
-            status = remove_batch(batch);
-        }
-    }
-    if (status == STATUS_DONE) {
-        status = remove_batch(batch);
-    }
-    redis_batch_free(batch);
     return status;
 }

@@ -81,36 +81,53 @@ void client_commands_init(struct client_commands *commands, struct slice key,
     }
 }
 
-/* MULTI, what is to be done, EXEC. A NIL reply: the key has changed since WATCH. */
-static struct value *execute(struct redis *redis, struct slice key,
-                             const struct client_edit *edit) {
-    const struct slice multi[] = {S("MULTI")}, exec[] = {S("EXEC")};
-    struct client_commands commands;
-    struct redis_command all[CLIENT_COMMANDS_MAX + 2] = {{multi, 1}};
-    client_commands_init(&commands, key, edit);
-    memcpy(all + 1, commands.list, commands.count * sizeof all[0]);
-    all[commands.count + 1] = (struct redis_command){exec, 1};
-    return redis_ask_all(redis, all, commands.count + 2);
+/* ---- one attempt ---- */
+
+/* Why a change has to be begun anew. */
+struct obstacle {
+    bool somebody, moves; /* somebody else was quicker; its slot goes to another node */
+};
+
+/* The record, which is watched from before it is read. */
+static enum status read_watched(struct redis *redis, struct slice id, struct client_record *record,
+                                struct obstacle *obstacle) {
+    char storage[REDIS_KEY_MAX];
+    const struct slice read[] = {S("HGETALL"), redis_key(redis, "client:", id, storage)};
+    enum status status = redis_watch(redis, read[1], &obstacle->moves);
+    if (status != STATUS_DONE || obstacle->moves) {
+        return status;
+    }
+    struct value *reply =
+        redis_try_watched(redis, &(struct redis_command){read, 2}, 1, &obstacle->moves);
+    if (reply == NULL) {
+        return obstacle->moves ? STATUS_DONE : STATUS_REDIS;
+    }
+    status = client_record_of(redis, reply, record);
+    if (status == STATUS_DONE && record->is_no_hash) {
+        client_record_fini(record);
+        status = client_no_hash(redis, id);
+    }
+    return status;
 }
 
-static enum status forget(struct redis *redis, struct slice command, struct slice key) {
-    const struct slice arguments[] = {command, key};
-    struct value *reply = redis_ask(redis, arguments, slice_is_absent(key) ? 1 : 2);
-    enum status status = reply == NULL ? STATUS_REDIS : STATUS_DONE;
+/* MULTI, what is to be done, EXEC. A NIL reply: the key has changed since WATCH. */
+static enum status execute(struct redis *redis, const struct redis_command *commands, size_t count,
+                           struct obstacle *obstacle) {
+    const struct slice multi[] = {S("MULTI")}, exec[] = {S("EXEC")};
+    struct redis_command all[CLIENT_COMMANDS_MAX + 2] = {{multi, 1}};
+    memcpy(all + 1, commands, count * sizeof all[0]);
+    all[count + 1] = (struct redis_command){exec, 1};
+    struct value *reply = redis_ask_watched(redis, all, count + 2, &obstacle->moves);
+    enum status status = reply == NULL && !obstacle->moves ? STATUS_REDIS : STATUS_DONE;
+    obstacle->somebody = value_is(reply, REDIS_VALUE_NIL);
     value_free(reply);
     return status;
 }
 
-static enum status decide(struct redis *redis, struct slice id, const struct client_change *change,
-                          struct client_edit *edit) {
-    struct client_record record;
-    enum status status = client_record_read(redis, id, &record);
-    if (status != STATUS_DONE) {
-        return status;
-    }
+static enum status decide(struct slice id, const struct client_change *change,
+                          const struct client_record *record, struct client_edit *edit) {
     client_edit_init(edit);
-    status = record.is_known ? change->decide(change->context, &record, edit) : client_unknown(id);
-    client_record_fini(&record);
+    enum status status = change->decide(change->context, record, edit);
     if (edit->text.overflow) {
         say("%.*s: too much for one client", (int)id.size, id.data);
         status = STATUS_REFUSED;
@@ -118,68 +135,93 @@ static enum status decide(struct redis *redis, struct slice id, const struct cli
     return status;
 }
 
-/* One attempt; *again where somebody else was quicker. */
+/* The end of an attempt that writes nothing. */
+static enum status leave(struct redis *redis, enum status status) {
+    return status == STATUS_REDIS || redis_unwatch(redis) == STATUS_DONE ? status : STATUS_REDIS;
+}
+
 static enum status try_change(struct redis *redis, struct slice id,
-                              const struct client_change *change, bool *again) {
+                              const struct client_change *change, bool *is_there,
+                              struct obstacle *obstacle) {
     char storage[REDIS_KEY_MAX];
-    struct slice key = redis_key(redis, "client:", id, storage);
+    struct client_record record;
+    struct client_commands commands;
     struct client_edit edit;
-    *again = false;
-    enum status status = forget(redis, S("WATCH"), key);
-    if (status == STATUS_DONE) {
-        status = decide(redis, id, change, &edit);
+    enum status status = read_watched(redis, id, &record, obstacle);
+    if (status != STATUS_DONE || obstacle->moves) {
+        return obstacle->moves ? status : leave(redis, status);
     }
-    if (status != STATUS_DONE || client_edit_is_empty(&edit)) {
-        return status == STATUS_REDIS                                     ? status
-               : forget(redis, S("UNWATCH"), SLICE_ABSENT) == STATUS_DONE ? status
-                                                                          : STATUS_REDIS;
+    *is_there = record.is_known;
+    status = *is_there ? decide(id, change, &record, &edit) : STATUS_DONE;
+    client_record_fini(&record);
+    if (status != STATUS_DONE || !*is_there || client_edit_is_empty(&edit)) {
+        return leave(redis, status);
     }
-    struct value *reply = execute(redis, key, &edit);
-    *again = value_is(reply, REDIS_VALUE_NIL);
-    status = reply == NULL ? STATUS_REDIS : STATUS_DONE;
-    value_free(reply);
-    return status;
+    client_commands_init(&commands, redis_key(redis, "client:", id, storage), &edit);
+    return execute(redis, commands.list, commands.count, obstacle);
+}
+
+/* ---- as many attempts as it takes ---- */
+
+static enum status say_obstacle(struct slice id, const struct obstacle *obstacle) {
+    say("%.*s: %s: try again", (int)id.size, id.data,
+        obstacle->moves ? "its slot is being moved to another node of the cluster"
+                        : "somebody else changes it all the time");
+    return STATUS_REFUSED;
+}
+
+enum status client_change_known(struct redis *redis, struct slice id,
+                                const struct client_change *change, bool *is_there) {
+    struct obstacle obstacle = {.somebody = true};
+    enum status status = STATUS_DONE;
+    *is_there = true;
+    for (unsigned i = 0; i < ATTEMPTS && (obstacle.somebody || obstacle.moves); i++) {
+        if (obstacle.moves) {
+            redis_pause(redis);
+        }
+        obstacle = (struct obstacle){false, false};
+        status = try_change(redis, id, change, is_there, &obstacle);
+        if (status != STATUS_DONE) {
+            return status;
+        }
+    }
+    return obstacle.somebody || obstacle.moves ? say_obstacle(id, &obstacle) : STATUS_DONE;
 }
 
 enum status client_change(struct redis *redis, struct slice id,
                           const struct client_change *change) {
-    enum status status = STATUS_DONE;
-    bool again = true;
-    for (unsigned i = 0; i < ATTEMPTS && again; i++) {
-        status = try_change(redis, id, change, &again);
-    }
-    if (again) {
-        say("%.*s: somebody else changes it all the time: try again", (int)id.size, id.data);
-        return STATUS_REFUSED;
-    }
-    return status;
+    bool is_there;
+    enum status status = client_change_known(redis, id, change, &is_there);
+    return status == STATUS_DONE && !is_there ? client_unknown(id) : status;
 }
+
+/* ---- making and removing ---- */
 
 /* What is left of a client that was removed, a hash without a secret, is in the way of a new one.
  */
 static enum status remove_remains(struct redis *redis, struct slice id, bool *removed) {
     char storage[REDIS_KEY_MAX];
-    struct slice key = redis_key(redis, "client:", id, storage);
-    const struct slice multi[] = {S("MULTI")}, delete_key[] = {S("DEL"), key}, exec[] = {S("EXEC")};
-    const struct redis_command commands[] = {{multi, 1}, {delete_key, 2}, {exec, 1}};
+    const struct slice delete_key[] = {S("DEL"), redis_key(redis, "client:", id, storage)};
+    struct obstacle obstacle = {false, false};
     struct client_record record;
-    enum status status = forget(redis, S("WATCH"), key);
+    enum status status = read_watched(redis, id, &record, &obstacle);
     *removed = false;
-    if (status == STATUS_DONE) {
-        status = client_record_read(redis, id, &record);
+    if (status == STATUS_DONE && obstacle.moves) {
+        return say_obstacle(id, &obstacle);
     }
     if (status != STATUS_DONE) {
-        return status;
+        return leave(redis, status);
     }
     bool is_known = record.is_known;
     client_record_fini(&record);
     if (is_known) {
-        return forget(redis, S("UNWATCH"), SLICE_ABSENT);
+        return leave(redis, STATUS_DONE);
     }
-    struct value *reply = redis_ask_all(redis, commands, 3);
-    *removed = value_is(reply, REDIS_VALUE_LIST);
-    status = reply == NULL ? STATUS_REDIS : STATUS_DONE;
-    value_free(reply);
+    status = execute(redis, &(struct redis_command){delete_key, 2}, 1, &obstacle);
+    if (status == STATUS_DONE && obstacle.moves) {
+        return say_obstacle(id, &obstacle);
+    }
+    *removed = status == STATUS_DONE && !obstacle.somebody;
     return status;
 }
 

@@ -48,6 +48,9 @@ struct client_change {
 /* Reads, decides and writes, as if nobody else did anything meanwhile (WATCH). REFUSED, said, where
  * the client is not there. */
 enum status client_change(struct redis *redis, struct slice id, const struct client_change *change);
+/* The same, but where the client is not there *is_there is false, and all is well. */
+enum status client_change_known(struct redis *redis, struct slice id,
+                                const struct client_change *change, bool *is_there);
 /* Makes the client with the fields of the edit, where there is none of that name; *made tells. */
 enum status client_make(struct redis *redis, struct slice id, const struct client_edit *edit,
                         bool *made);

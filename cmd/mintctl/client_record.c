@@ -84,7 +84,7 @@ void client_record_ask(struct redis *redis, struct redis_batch *batch, struct sl
     struct slice key = redis_key(redis, "client:", id, storage);
     const struct slice watch[] = {S("WATCH"), key}, read[] = {S("HGETALL"), key};
     const struct redis_command commands[] = {{watch, 2}, {read, 2}};
-    redis_batch_add(batch, watches ? commands : commands + 1, watches ? 2 : 1);
+    redis_batch_add(batch, key, watches ? commands : commands + 1, watches ? 2 : 1);
 }
 
 void client_record_fini(struct client_record *record) {

@@ -115,7 +115,7 @@ static bool (*const looks[])(struct doctor *doctor) = {
 };
 
 static enum status look(struct doctor *doctor) {
-    if (!info_read(doctor->redis, &doctor->info)) {
+    if (!info_read(doctor->redis, doctor->node, &doctor->info)) {
         return STATUS_REDIS;
     }
     for (size_t i = 0; i < sizeof looks / sizeof looks[0]; i++) {

@@ -9,6 +9,7 @@ enum finding { FINDING_OK, FINDING_WARNING, FINDING_PROBLEM, FINDING_NOT_CHECKED
 
 struct doctor {
     struct redis *redis;
+    unsigned node; /* that is looked at */
     struct info info;
     bool is_replica;
     const char *asked_user; /* --user; NULL: the one we are */

@@ -90,7 +90,7 @@ static void judge_snapshots(struct doctor *doctor, const struct value *config) {
 
 static bool look_at_snapshots(struct doctor *doctor) {
     const struct slice arguments[] = {S("CONFIG"), S("GET"), S("save")};
-    struct value *reply = redis_try(doctor->redis, arguments, 3);
+    struct value *reply = redis_try_at(doctor->redis, doctor->node, arguments, 3);
     if (reply == NULL) {
         return false;
     }

@@ -141,7 +141,7 @@ bool doctor_look_at_instances(struct doctor *doctor) {
         doctor_find_flaw(doctor, FINDING_WARNING, "instances", S(INSTANCES_KEY));
     } else if (status == STATUS_DONE) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "listeners", NULL,
-                    "the user of --redis may not read the list of instances (SSCAN, GET, MULTI)");
+                    "the user of --redis may not read the list of instances (SSCAN, GET)");
     }
     instances_fini(instances);
     free(instances);

@@ -16,7 +16,7 @@ static bool try_command(struct doctor *doctor, struct slice user, const struct s
                         size_t count, enum right *right) {
     struct slice arguments[10] = {S("ACL"), S("DRYRUN"), user};
     memcpy(arguments + 3, command, count * sizeof *command);
-    struct value *reply = redis_try(doctor->redis, arguments, 3 + count);
+    struct value *reply = redis_try_at(doctor->redis, doctor->node, arguments, 3 + count);
     if (reply == NULL) {
         return false;
     }
@@ -185,7 +185,7 @@ static bool judge_breadth(struct doctor *doctor, const struct rights *r) {
 
 static bool get_user(struct doctor *doctor, struct slice user, struct value **rules) {
     const struct slice arguments[] = {S("ACL"), S("GETUSER"), user};
-    *rules = redis_try(doctor->redis, arguments, 3);
+    *rules = redis_try_at(doctor->redis, doctor->node, arguments, 3);
     return *rules != NULL;
 }
 
@@ -214,7 +214,7 @@ static bool look_at_user(struct doctor *doctor, struct slice user, bool is_self)
 
 bool doctor_look_at_rights(struct doctor *doctor) {
     const struct slice arguments[] = {S("ACL"), S("WHOAMI")};
-    struct value *reply = redis_try(doctor->redis, arguments, 2);
+    struct value *reply = redis_try_at(doctor->redis, doctor->node, arguments, 2);
     if (reply == NULL) {
         return false;
     }

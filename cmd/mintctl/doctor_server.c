@@ -10,7 +10,7 @@
 bool doctor_look_at_role(struct doctor *doctor) {
     char host[REDIS_NAME_MAX];
     const struct slice arguments[] = {S("HELLO")};
-    struct value *reply = redis_try(doctor->redis, arguments, 1);
+    struct value *reply = redis_try_at(doctor->redis, doctor->node, arguments, 1);
     if (reply == NULL) {
         return false;
     }
@@ -101,7 +101,7 @@ bool doctor_look_at_identity(struct doctor *doctor) {
 /* Our time at the middle of the round trip. */
 bool doctor_look_at_clock(struct doctor *doctor) {
     uint64_t before = clock_wall_ms(), theirs;
-    if (redis_read_time(doctor->redis, &theirs) != STATUS_DONE) {
+    if (redis_read_time(doctor->redis, doctor->node, &theirs) != STATUS_DONE) {
         return false;
     }
     uint64_t ours = before + (clock_wall_ms() - before) / 2;

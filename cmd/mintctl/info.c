@@ -1,8 +1,8 @@
 #include "info.h"
 
-bool info_read(struct redis *redis, struct info *info) {
+bool info_read(struct redis *redis, unsigned node, struct info *info) {
     const struct slice arguments[] = {S("INFO")};
-    info->reply = redis_try(redis, arguments, 1);
+    info->reply = redis_try_at(redis, node, arguments, 1);
     return info->reply != NULL;
 }
 

@@ -8,8 +8,8 @@ struct info {
     struct value *reply; /* NULL or an error: nothing is known */
 };
 
-/* False: Redis does not answer any more, said. Where it refuses, there is no field. */
-bool info_read(struct redis *redis, struct info *info);
+/* Of one node. False: it does not answer any more, said. Where it refuses, there is no field. */
+bool info_read(struct redis *redis, unsigned node, struct info *info);
 void info_fini(struct info *info);
 bool info_is_there(const struct info *info);
 

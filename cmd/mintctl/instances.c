@@ -1,20 +1,21 @@
-/* instances.c: the set of names is gone through page by page; the heartbeats of some names are read
- * together. */
+/* instances.c: the set of names is gone through page by page; the heartbeats of its names are asked
+ * for together. */
 #include "instances.h"
 #include "flaw.h"
 #include "output.h"
 #include <stdlib.h>
 
-#define TOGETHER 32u /* heartbeats in one reply: less than 1 MiB */
+#define TOGETHER 32u /* heartbeats: less than 1 MiB */
 #define PAGE_MEMBERS "100"
 
 struct search {
     struct redis *redis;
     enum instances_care care;
     struct instances *instances;
+    struct redis_batch *batch;
     const struct slice *names; /* [count], at most TOGETHER */
+    bool *is_gone;             /* [count]: it has no heartbeat any more */
     size_t count;
-    const struct value *replies; /* the list of as many; NULL: none came */
 };
 
 static bool is_known(const struct instances *instances, struct slice name) {
@@ -64,7 +65,7 @@ static enum status clean(const struct search *s) {
     struct slice arguments[2 + TOGETHER] = {S("SREM"), set_key(s, storage)};
     size_t count = 2;
     for (size_t i = 0; i < s->count; i++) {
-        if (s->replies->items[i].kind == REDIS_VALUE_NIL) {
+        if (s->is_gone[i]) {
             arguments[count++] = s->names[i];
         }
     }
@@ -77,32 +78,40 @@ static enum status clean(const struct search *s) {
     return status;
 }
 
-static struct value *get_all(const struct search *s) {
-    static const struct slice multi[] = {SLICE("MULTI")}, exec[] = {SLICE("EXEC")};
-    char keys[TOGETHER][REDIS_KEY_MAX];
-    struct slice gets[TOGETHER][2];
-    struct redis_command commands[TOGETHER + 2] = {{multi, 1}};
+static enum status ask_all(const struct search *s) {
+    char storage[REDIS_KEY_MAX];
+    redis_batch_start(s->batch);
     for (size_t i = 0; i < s->count; i++) {
-        gets[i][0] = S("GET");
-        gets[i][1] = redis_key(s->redis, INSTANCE_KEY, s->names[i], keys[i]);
-        commands[i + 1] = (struct redis_command){gets[i], 2};
+        const struct slice get[] = {S("GET"),
+                                    redis_key(s->redis, INSTANCE_KEY, s->names[i], storage)};
+        redis_batch_add(s->batch, get[1], &(struct redis_command){get, 2}, 1);
     }
-    commands[s->count + 1] = (struct redis_command){exec, 1};
-    return redis_try_all(s->redis, commands, s->count + 2);
+    return redis_batch_wait(s->batch);
+}
+
+static void take_replies(struct search *s, bool *is_allowed) {
+    for (size_t i = 0; i < s->count && *is_allowed; i++) {
+        struct value *reply = redis_batch_take(s->batch, i);
+        *is_allowed = reply->kind != REDIS_VALUE_ERROR || flaw_is_meant(reply->text);
+        s->is_gone[i] = reply->kind == REDIS_VALUE_NIL;
+        if (*is_allowed) {
+            add(s->instances, s->names[i], reply);
+        }
+        value_free(reply);
+    }
 }
 
 static enum status read_some(struct search *s, bool *is_allowed) {
-    struct value *replies = get_all(s);
-    enum status status = replies == NULL ? STATUS_REDIS : STATUS_DONE;
-    *is_allowed = value_is(replies, REDIS_VALUE_LIST) && replies->count == s->count;
-    for (size_t i = 0; *is_allowed && i < s->count; i++) {
-        add(s->instances, s->names[i], &replies->items[i]);
+    bool is_gone[TOGETHER];
+    enum status status = ask_all(s);
+    s->is_gone = is_gone;
+    if (status == STATUS_DONE) {
+        take_replies(s, is_allowed);
     }
-    if (*is_allowed && s->care == INSTANCES_CLEAN) {
-        s->replies = replies;
+    if (status == STATUS_DONE && *is_allowed && s->care == INSTANCES_CLEAN) {
         status = clean(s);
     }
-    value_free(replies);
+    s->is_gone = NULL; /* it ends here */
     return status;
 }
 
@@ -148,20 +157,29 @@ static int compare(const void *a, const void *b) {
     return strcmp(((const struct instance_view *)a)->name, ((const struct instance_view *)b)->name);
 }
 
-enum status instances_read(struct redis *redis, enum instances_care care,
-                           struct instances *instances, bool *is_allowed) {
-    struct search search = {.redis = redis, .care = care, .instances = instances};
+static enum status read_pages(struct search *s, bool *is_allowed) {
+    struct instances *instances = s->instances;
     char cursor[24] = "0";
-    instances->count = instances->unreadable = 0;
-    instances->is_complete = true;
     do {
-        enum status status = read_page(&search, is_allowed, cursor);
+        enum status status = read_page(s, is_allowed, cursor);
         if (status != STATUS_DONE || !*is_allowed) {
             return status;
         }
     } while (strcmp(cursor, "0") != 0 && instances->is_complete);
     qsort(instances->items, instances->count, sizeof instances->items[0], compare);
     return STATUS_DONE;
+}
+
+enum status instances_read(struct redis *redis, enum instances_care care,
+                           struct instances *instances, bool *is_allowed) {
+    struct search search = {.redis = redis, .care = care, .instances = instances};
+    instances->count = instances->unreadable = 0;
+    instances->is_complete = true;
+    *is_allowed = false;
+    search.batch = redis_batch_new(redis);
+    enum status status = search.batch == NULL ? STATUS_REFUSED : read_pages(&search, is_allowed);
+    redis_batch_free(search.batch);
+    return status;
 }
 
 void instances_fini(struct instances *instances) {

@@ -69,6 +69,11 @@ static const char *advice_for(enum store_trouble trouble) {
 }
 
 void redis_say_trouble(const struct redis *redis, enum store_trouble trouble) {
+    redis_say_trouble_of(redis, redis->settings.address, trouble);
+}
+
+void redis_say_trouble_of(const struct redis *redis, const char *address,
+                          enum store_trouble trouble) {
     char storage[REDIS_KEY_MAX], reason[REDIS_KEY_MAX + 100];
     if (trouble == STORE_TROUBLE_SCHEMA) {
         struct slice key = redis_key(redis, "schema", S(""), storage);
@@ -78,7 +83,7 @@ void redis_say_trouble(const struct redis *redis, enum store_trouble trouble) {
     } else {
         visible(slice_of_string(redis_store_reason(redis->store)), reason, sizeof reason);
     }
-    say("Redis at %s: %s%s%s: %s", redis->settings.address, store_trouble_name(trouble),
+    say("Redis at %s: %s%s%s: %s", address, store_trouble_name(trouble),
         *reason == '\0' ? "" : ": ", reason, advice_for(trouble));
 }
 
@@ -102,7 +107,7 @@ static void on_turn_end(uv_prepare_t *prepare) {
     store_flush(redis->store);
 }
 
-static void on_late(uv_timer_t *timer) {
+void redis_on_late(uv_timer_t *timer) {
     struct redis *redis = timer->data;
     redis->is_late = true;
 }
@@ -142,6 +147,7 @@ static enum status connect_to(struct redis *redis) {
         redis_say_trouble(redis, trouble);
         return STATUS_REDIS;
     }
+    redis_await_nodes(redis);
     return STATUS_DONE;
 }
 
@@ -241,7 +247,7 @@ static bool open_loop(struct redis *redis) {
         return false;
     }
     uv_prepare_start(&redis->prepare, on_turn_end);
-    uv_timer_start(&redis->timer, on_late, TIMEOUT_MS, 0);
+    uv_timer_start(&redis->timer, redis_on_late, TIMEOUT_MS, 0);
     return true;
 }
 
@@ -295,112 +301,4 @@ void redis_close(struct redis *redis) {
     redis_password_free(redis->password);
     settings_fini(&redis->settings);
     free(redis);
-}
-
-/* ---- calls ---- */
-
-static void on_reply(struct redis_call *call) {
-    struct redis *redis = container_of(call, struct redis, call);
-    redis->is_waiting = false;
-    redis->reply = call->reply == NULL ? NULL : value_copy(call->reply);
-    if (call->reply == NULL) {
-        redis_say_trouble(redis, call->trouble);
-    } else if (redis->reply == NULL) {
-        say_no_memory();
-    }
-}
-
-static void wait_for_answer(struct redis *redis) {
-    while (redis->is_waiting) {
-        uv_run(&redis->loop, UV_RUN_ONCE);
-    }
-}
-
-struct value *redis_try_all(struct redis *redis, const struct redis_command *commands,
-                            size_t count) {
-    uv_update_time(&redis->loop); /* it stood still while a person was asked */
-    redis->reply = NULL;
-    redis->call.on_done = on_reply;
-    redis->is_waiting =
-        redis_store_call(redis->store, commands, count, &redis->call) == PROGRESS_PENDING;
-    if (!redis->is_waiting) {
-        redis_say_trouble(redis, redis->call.trouble);
-    }
-    wait_for_answer(redis);
-    return redis->reply;
-}
-
-struct value *redis_try(struct redis *redis, const struct slice *arguments, size_t count) {
-    const struct redis_command command = {arguments, count};
-    return redis_try_all(redis, &command, 1);
-}
-
-const struct value *redis_find_error(const struct value *reply) {
-    if (reply->kind == REDIS_VALUE_ERROR) {
-        return reply;
-    }
-    for (size_t i = 0; reply->kind == REDIS_VALUE_LIST && i < reply->count; i++) {
-        if (reply->items[i].kind == REDIS_VALUE_ERROR) {
-            return &reply->items[i];
-        }
-    }
-    return NULL;
-}
-
-/* The key of the command that the error is the reply to: of the last one, or, of MULTI … EXEC, of
- * the one that stands where the error does. */
-static struct slice key_of(const struct value *reply, const struct value *error,
-                           const struct redis_command *commands, size_t count) {
-    size_t place = reply == error ? count - 1 : 1 + (size_t)(error - reply->items);
-    return place < count && commands[place].count > 1 ? commands[place].arguments[1] : SLICE_ABSENT;
-}
-
-struct value *redis_ask_all(struct redis *redis, const struct redis_command *commands,
-                            size_t count) {
-    struct value *reply = redis_try_all(redis, commands, count);
-    const struct value *error = reply == NULL ? NULL : redis_find_error(reply);
-    if (error == NULL) {
-        return reply;
-    }
-    redis_say_refusal(redis, error, redis->call.trouble, key_of(reply, error, commands, count));
-    value_free(reply);
-    return NULL;
-}
-
-struct value *redis_ask(struct redis *redis, const struct slice *arguments, size_t count) {
-    const struct redis_command command = {arguments, count};
-    return redis_ask_all(redis, &command, 1);
-}
-
-bool redis_ask_number(struct redis *redis, const struct slice *arguments, size_t count,
-                      int64_t *number) {
-    struct value *reply = redis_ask(redis, arguments, count);
-    bool is_number = value_is(reply, REDIS_VALUE_NUMBER);
-    if (reply != NULL && !is_number) {
-        redis_complain("a reply is none to its command");
-    }
-    *number = is_number ? reply->number : 0;
-    value_free(reply);
-    return is_number;
-}
-
-static void on_created(struct store_operation *operation) {
-    container_of(operation, struct redis, operation)->is_waiting = false;
-}
-
-enum status redis_create_hash(struct redis *redis, struct slice key,
-                              const struct store_field *fields, size_t count, bool *made) {
-    struct store_operation *operation = &redis->operation;
-    uv_update_time(&redis->loop);
-    operation->on_done = on_created;
-    operation->deadline_ns = 0;
-    redis->is_waiting =
-        store_create_hash(redis->store, key, fields, count, operation) == PROGRESS_PENDING;
-    wait_for_answer(redis);
-    if (operation->answer != STORE_FOUND) {
-        redis_say_trouble(redis, operation->trouble);
-        return STATUS_REDIS;
-    }
-    *made = operation->number == 1;
-    return STATUS_DONE;
 }

@@ -1,4 +1,4 @@
-/* redis.h: one connection to Redis, whose answers are waited for. */
+/* redis.h: Redis, whose answers are waited for: one, or all the nodes of a cluster. */
 #ifndef MINTCTL_REDIS_H
 #define MINTCTL_REDIS_H
 
@@ -27,26 +27,53 @@ bool redis_look_at_tls(const struct redis *redis, struct tls_client_view *view);
 struct slice redis_key(const struct redis *redis, const char *kind, struct slice name,
                        char *storage);
 
-/* Sends commands together, waits for the last one's reply; the caller's to free. NULL, said, where
- * none came. It may be an error. */
-struct value *redis_try_all(struct redis *redis, const struct redis_command *commands,
-                            size_t count);
+bool redis_is_cluster(const struct redis *redis);
+/* The masters that are known now: 1, but in a cluster. Those numbers, and the name, hold until
+ * something is waited for. */
+unsigned redis_node_count(const struct redis *redis);
+const char *redis_node_name(const struct redis *redis, unsigned node);
+
+/* One command about the key behind its name; goes to the node that has that key. Waits for the
+ * reply; the caller's to free. NULL, said, where none came. It may be an error. */
 struct value *redis_try(struct redis *redis, const struct slice *arguments, size_t count);
+/* The same of commands that stay together, all about that one key; the last one's reply. */
+struct value *redis_try_all(struct redis *redis, struct slice key,
+                            const struct redis_command *commands, size_t count);
+/* The same of a command about the server, to one of the nodes. */
+struct value *redis_try_at(struct redis *redis, unsigned node, const struct slice *arguments,
+                           size_t count);
 /* The same, and an error reply is said and NULL too: then STATUS_REDIS is due. */
-struct value *redis_ask_all(struct redis *redis, const struct redis_command *commands,
-                            size_t count);
 struct value *redis_ask(struct redis *redis, const struct slice *arguments, size_t count);
+struct value *redis_ask_all(struct redis *redis, struct slice key,
+                            const struct redis_command *commands, size_t count);
 /* For a command whose reply is a number. False: said. */
 bool redis_ask_number(struct redis *redis, const struct slice *arguments, size_t count,
                       int64_t *number);
-/* Redis' clock in milliseconds since the epoch; 0 where the user may not ask for it. */
-enum status redis_read_time(struct redis *redis, uint64_t *time_ms);
+/* A node's clock in milliseconds since the epoch; 0 where the user may not ask for it. */
+enum status redis_read_time(struct redis *redis, unsigned node, uint64_t *time_ms);
 /* One thing that a reply cannot be: says so. */
 enum status redis_complain(const char *what);
 /* Says an error reply: in the words of the trouble (of its command) where they tell more; by the
  * key of its command (absent: not known), where what that holds is to blame. */
 void redis_say_refusal(const struct redis *redis, const struct value *error,
                        enum store_trouble trouble, struct slice key);
+
+/* ---- a key that is watched ---- */
+
+#define REDIS_WATCHED_MAX 8u /* commands at a time */
+
+/* From WATCH to EXEC or UNWATCH all goes over one connection, or it would guard nothing. So in a
+ * cluster nothing follows the key to another node: *moves, where its slot has another one now, or
+ * is about to. Then nothing was done, and all has to be done again, WATCH too. */
+enum status redis_watch(struct redis *redis, struct slice key, bool *moves);
+/* As redis_try_all() and redis_ask_all(); NULL, unsaid, where it moves. */
+struct value *redis_try_watched(struct redis *redis, const struct redis_command *commands,
+                                size_t count, bool *moves);
+struct value *redis_ask_watched(struct redis *redis, const struct redis_command *commands,
+                                size_t count, bool *moves);
+enum status redis_unwatch(struct redis *redis);
+/* A moment, ahead of doing again what did not work because a slot moves. */
+void redis_pause(struct redis *redis);
 
 /* ---- many at a time ---- */
 
@@ -59,13 +86,20 @@ struct redis_batch *redis_batch_new(struct redis *redis); /* NULL, said, without
 void redis_batch_free(struct redis_batch *batch);         /* NULL is fine */
 /* The replies of before are freed. */
 void redis_batch_start(struct redis_batch *batch);
-/* One more question, REDIS_BATCH_MAX at most: commands that stay together. They are copied. */
-void redis_batch_add(struct redis_batch *batch, const struct redis_command *commands, size_t count);
+/* One more question, REDIS_BATCH_MAX at most: commands that stay together, about one key. They are
+ * copied. */
+void redis_batch_add(struct redis_batch *batch, struct slice key,
+                     const struct redis_command *commands, size_t count);
+/* The same about the server, to one of the nodes. */
+void redis_batch_add_at(struct redis_batch *batch, unsigned node,
+                        const struct redis_command *commands, size_t count);
 size_t redis_batch_count(const struct redis_batch *batch);
 /* Waits for all replies. REDIS, said, where one did not come. */
 enum status redis_batch_wait(struct redis_batch *batch);
+/* The same, where some of the replies may stay away: nothing is said of that. */
+void redis_batch_collect(struct redis_batch *batch);
 /* The reply to the last command of a question, by its number; it may be an error. The caller's to
- * free. */
+ * free. NULL: none came. */
 struct value *redis_batch_take(struct redis_batch *batch, size_t number);
 /* REDIS, said, where one of the replies is an error, also to a command ahead of the last of its
  * question. */
@@ -75,8 +109,8 @@ enum status redis_batch_check(struct redis_batch *batch);
 enum status redis_create_hash(struct redis *redis, struct slice key_without_prefix,
                               const struct store_field *fields, size_t count, bool *made);
 
-/* After a write that must not be lost: waits for one replica, where there are any; a warning where
- * none has it within a second. */
+/* After writes that must not be lost: waits for one replica of each node, where there are any; a
+ * warning where none has it within a second. */
 void redis_settle(struct redis *redis);
 
 #endif

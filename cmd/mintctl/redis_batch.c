@@ -62,14 +62,15 @@ static void on_reply(struct redis_call *call) {
     batch->is_short_of_memory |= question->reply == NULL;
 }
 
-void redis_batch_add(struct redis_batch *batch, const struct redis_command *commands,
-                     size_t count) {
+static void add(struct redis_batch *batch, struct slice key, unsigned node,
+                const struct redis_command *commands, size_t count) {
     if (batch->count == REDIS_BATCH_MAX) {
         note_trouble(batch, STORE_TROUBLE_OVERLOADED);
         return;
     }
     struct question *question = &batch->questions[batch->count++];
-    *question = (struct question){.batch = batch, .call.on_done = on_reply};
+    *question = (struct question){
+        .batch = batch, .call.on_done = on_reply, .call.key = key, .call.node = node};
     if (redis_store_call(batch->redis->store, commands, count, &question->call) ==
         PROGRESS_PENDING) {
         batch->waiting++;
@@ -78,14 +79,28 @@ void redis_batch_add(struct redis_batch *batch, const struct redis_command *comm
     }
 }
 
+void redis_batch_add(struct redis_batch *batch, struct slice key,
+                     const struct redis_command *commands, size_t count) {
+    add(batch, key, 0, commands, count);
+}
+
+void redis_batch_add_at(struct redis_batch *batch, unsigned node,
+                        const struct redis_command *commands, size_t count) {
+    add(batch, SLICE_ABSENT, node, commands, count);
+}
+
 size_t redis_batch_count(const struct redis_batch *batch) {
     return batch->count;
 }
 
-enum status redis_batch_wait(struct redis_batch *batch) {
+void redis_batch_collect(struct redis_batch *batch) {
     while (batch->waiting != 0) {
         uv_run(&batch->redis->loop, UV_RUN_ONCE);
     }
+}
+
+enum status redis_batch_wait(struct redis_batch *batch) {
+    redis_batch_collect(batch);
     if (batch->trouble != STORE_TROUBLE_NONE) {
         redis_say_trouble(batch->redis, batch->trouble);
         return STATUS_REDIS;

@@ -1,10 +1,13 @@
-/* redis_internal.h: the connection's inside, for redis.c (one call at a time), redis_batch.c (many)
- * and redis_time.c (the clock). */
+/* redis_internal.h: the connection's inside, for redis.c (its life), redis_ask.c (one call at a
+ * time), redis_watch.c (calls that belong together), redis_batch.c (many) and redis_time.c (the
+ * clock). */
 #ifndef MINTCTL_REDIS_INTERNAL_H
 #define MINTCTL_REDIS_INTERNAL_H
 
 #include "redis.h"
 #include <uv.h>
+
+#define REDIS_NODE_NAME (REDIS_NAME_MAX + 10u) /* "[host]:port" */
 
 struct redis {
     struct settings settings;
@@ -20,13 +23,35 @@ struct redis {
     /* the call under way */
     struct redis_call call;
     struct store_operation operation;
-    bool is_waiting;
+    bool is_waiting, is_short_of_memory;
     struct value *reply;
+    /* where a key is watched */
+    struct slice watched; /* the key, in this storage */
+    char watched_storage[REDIS_KEY_MAX];
+    char watched_at[REDIS_NODE_NAME]; /* in a cluster: the node that has it */
 };
+
+/* One call, of which nothing is said. Without a key it goes to that node. NULL: no reply came;
+ * call.trouble tells why, or it is_short_of_memory. */
+struct value *redis_send(struct redis *redis, struct slice key, unsigned node,
+                         const struct redis_command *commands, size_t count);
+/* Why redis_send() gave nothing. `address`: of the one that was asked. */
+void redis_say_silence(const struct redis *redis, const char *address);
+/* Passes on a reply to these commands; an error is said, and NULL. */
+struct value *redis_refuse_errors(const struct redis *redis, struct value *reply,
+                                  const struct redis_command *commands, size_t count);
+/* What to call the Redis that has this number. */
+const char *redis_address_of(const struct redis *redis, unsigned node);
+/* Sets is_late. */
+void redis_on_late(uv_timer_t *timer);
+/* In a cluster: waits until each node was reached, or for as long as that may take. */
+void redis_await_nodes(struct redis *redis);
 
 /* Asks for Redis' clock, and shares it. Where it may not be asked for, all stays as it is. */
 enum status redis_follow_clock(struct redis *redis);
 void redis_say_trouble(const struct redis *redis, enum store_trouble trouble);
+void redis_say_trouble_of(const struct redis *redis, const char *address,
+                          enum store_trouble trouble);
 /* An error, also inside the reply to EXEC; NULL: none. */
 const struct value *redis_find_error(const struct value *reply);
 

@@ -14,22 +14,33 @@ static uint64_t time_of(const struct value *reply) {
     return is_time ? seconds * 1000 + micros / 1000 : 0;
 }
 
-enum status redis_read_time(struct redis *redis, uint64_t *time_ms) {
+enum status redis_read_time(struct redis *redis, unsigned node, uint64_t *time_ms) {
     const struct slice arguments[] = {S("TIME")};
-    struct value *reply = redis_try(redis, arguments, 1);
+    struct value *reply = redis_try_at(redis, node, arguments, 1);
     *time_ms = reply == NULL ? 0 : time_of(reply);
     enum status status = reply == NULL ? STATUS_REDIS : STATUS_DONE;
     value_free(reply);
     return status;
 }
 
-/* Redis read its clock at some moment of the round trip. One more: both are cut to whole
- * milliseconds. */
+/* Of the first node that answers: they are taken to run alike, as mintd takes them. Redis read its
+ * clock at some moment of the round trip. One more: both are cut to whole milliseconds. */
 enum status redis_follow_clock(struct redis *redis) {
-    uint64_t sent_ns = clock_monotonic_ns(), time_ms;
-    enum status status = redis_read_time(redis, &time_ms);
+    const struct slice time[] = {S("TIME")};
+    struct value *reply = NULL;
+    uint64_t sent_ns = 0;
+    for (unsigned node = 0; node < redis_node_count(redis) && reply == NULL; node++) {
+        sent_ns = clock_monotonic_ns();
+        reply = redis_send(redis, SLICE_ABSENT, node, &(struct redis_command){time, 1}, 1);
+    }
+    if (reply == NULL) {
+        redis_say_silence(redis, redis->settings.address);
+        return STATUS_REDIS;
+    }
+    uint64_t time_ms = time_of(reply);
     if (time_ms != 0) {
         clock_share(time_ms, time_ms + (clock_monotonic_ns() - sent_ns) / NS_PER_MS + 1);
     }
-    return status;
+    value_free(reply);
+    return STATUS_DONE;
 }

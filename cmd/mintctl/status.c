@@ -18,7 +18,7 @@ static enum status read_overview(struct overview *o) {
     char storage[REDIS_KEY_MAX];
     const struct slice count[] = {S("SCARD"),
                                   redis_key(o->redis, OAUTH_KEY_CLIENTS, S(""), storage)};
-    if (!info_read(o->redis, &o->info) || !redis_ask_number(o->redis, count, 2, &o->clients)) {
+    if (!info_read(o->redis, 0, &o->info) || !redis_ask_number(o->redis, count, 2, &o->clients)) {
         return STATUS_REDIS;
     }
     return instances_read(o->redis, INSTANCES_CLEAN, &o->instances, &o->may_look);

@@ -112,6 +112,22 @@ def test_a_group_is_tried_again_where_somebody_else_was_quicker(many, write):
 
 
 @row("N-14")
+def test_whatever_stops_an_apply_leaves_no_client_that_is_not_listed(many, write):
+    """Each command is about one key, and an id is taken out of the list once its client is gone."""
+    with many.monitor() as seen:
+        Mintctl(many)("client", "apply", write([entry(n) for n in (1, COUNT + 1)]), "--prune", "--yes", "--max-removals", str(COUNT))
+        sent = [[c[0].upper(), *c[1:]] for c in seen.commands()]
+    sent = [c for c in sent if c[0] in ("DEL", "SREM", "SADD", "HSET")]
+    assert all(c[1] == "mintd:clients" for c in sent if c[0] in ("SREM", "SADD")), sent
+    gone = {c[1][len("mintd:client:"):]: place for place, c in enumerate(sent) if c[0] == "DEL"}
+    unlisted = {name: place for place, c in enumerate(sent) if c[0] == "SREM" for name in c[2:]}
+    assert len(unlisted) == COUNT - 1 and all(gone[name] < place for name, place in unlisted.items())
+    assert len([c for c in sent if c[0] == "SREM"]) < 20
+    assert sorted(many.cli("SMEMBERS", "mintd:clients")) == ["many-000001", "many-%06d" % (COUNT + 1)]
+    assert sorted(many.keys("mintd:client:*")) == ["mintd:client:many-000001", "mintd:client:many-%06d" % (COUNT + 1)]
+
+
+@row("N-14")
 def test_list_of_many_over_a_slow_way(many):
     with SlowLink(many.port, 0.02) as link:
         clients = Mintctl(link.url).json("client", "list")["clients"]
