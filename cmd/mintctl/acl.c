@@ -16,6 +16,7 @@ struct acl {
     enum form form;
     const char *user;
     struct settings settings;
+    bool waits_for_files;
     char digest[2 * CRYPTO_DIGEST_SIZE + 1]; /* of the password; empty: it was not given */
 };
 
@@ -50,7 +51,16 @@ static void print_word(const struct acl *acl, const char *text) {
 }
 
 static bool is_given(const struct acl *acl, size_t number) {
-    return rights[number].kind != RIGHT_FOR_DATABASE || acl->settings.redis.database != 0;
+    switch (rights[number].kind) {
+    case RIGHT_FOR_DATABASE:
+        return acl->settings.redis.database != 0;
+    case RIGHT_FOR_CLUSTER:
+        return acl->settings.redis.topology == REDIS_CLUSTER;
+    case RIGHT_FOR_FILES:
+        return acl->waits_for_files;
+    default:
+        return true;
+    }
 }
 
 /* Some commands stand in the table for more than one key. */
@@ -84,7 +94,7 @@ static void print_rights(const struct acl *acl) {
 /* ---- forms ---- */
 
 /* redis-cli, with the address of --redis where it is not redis-cli's own default. Behind Sentinels
- * each Redis has users of its own. */
+ * and in a cluster each Redis has users of its own. */
 static void print_client(const struct settings *settings) {
     const struct redis_url *url = &settings->redis;
     printf("redis-cli");
@@ -93,6 +103,11 @@ static void print_client(const struct settings *settings) {
         print_quoted(url->host);
     } else if (url->topology == REDIS_SENTINEL) {
         printf(" -h \"${REDIS_HOST:?is to be set first, to the master and then to each replica}\"");
+    } else if (url->topology == REDIS_CLUSTER) {
+        printf(
+            " -h \"${REDIS_HOST:?is to be set first, to each node of the cluster in turn, replicas "
+            "too}\" -p \"${REDIS_PORT:-%u}\"",
+            url->seeds[0].port);
     } else if (strcmp(settings->address, "127.0.0.1:6379") != 0) {
         printf(" -h ");
         print_quoted(url->host);
@@ -188,7 +203,8 @@ enum status acl(const struct arguments *arguments) {
     static void (*const print[])(const struct acl *acl) = {print_shell, print_aclfile,
                                                            print_provider};
     const char *user = arguments_value(arguments, "--user");
-    struct acl acl = {.user = user == NULL ? "mintd" : user};
+    struct acl acl = {.user = user == NULL ? "mintd" : user,
+                      .waits_for_files = arguments_has(arguments, "--waitaof")};
     if (!read_form(arguments_value(arguments, "--for"), &acl.form) || !user_is_valid(acl.user)) {
         return STATUS_USAGE;
     }

@@ -9,7 +9,7 @@ struct listing {
     const struct client_names *names;
     bool as_json;
     int width;
-    size_t printed, unreadable;
+    size_t printed, unreadable, unanswered;
 };
 
 static int widest(const struct client_names *names) {
@@ -104,11 +104,17 @@ static enum status visit(void *context, size_t number, const struct client_recor
 static enum status list(struct listing *l) {
     l->width = widest(l->names);
     print_head(l);
-    enum status status = client_walk(
-        l->redis,
-        &(struct client_walk){.count = l->names->count, .id = id_of, .visit = visit, .context = l});
+    enum status status = client_walk(l->redis, &(struct client_walk){.count = l->names->count,
+                                                                     .id = id_of,
+                                                                     .visit = visit,
+                                                                     .context = l,
+                                                                     .unanswered = &l->unanswered});
     if (l->as_json && status == STATUS_DONE) {
         printf("%s]}\n", l->printed == 0 ? "" : "\n");
+    }
+    if (status == STATUS_DONE && l->unanswered != 0) {
+        say("%zu more are not listed: the node that has them does not answer", l->unanswered);
+        return STATUS_REDIS;
     }
     return status == STATUS_DONE && l->unreadable != 0 ? STATUS_REFUSED : status;
 }

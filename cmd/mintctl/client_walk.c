@@ -4,14 +4,26 @@ static enum status visit(struct redis *redis, struct redis_batch *batch,
                          const struct client_walk *walk, size_t first, size_t count) {
     enum status status = STATUS_DONE;
     for (size_t i = 0; i < count && status == STATUS_DONE; i++) {
+        struct value *reply = redis_batch_take(batch, i);
         struct client_record record;
-        status = client_record_of(redis, redis_batch_take(batch, i), &record);
+        if (reply == NULL) {
+            *walk->unanswered += 1;
+            continue;
+        }
+        status = client_record_of(redis, reply, &record);
         if (status == STATUS_DONE) {
             status = walk->visit(walk->context, first + i, &record);
             client_record_fini(&record);
         }
     }
     return status;
+}
+
+static enum status wait_for(struct redis *redis, struct redis_batch *batch,
+                            const struct client_walk *walk) {
+    enum status status = redis_batch_wait(batch);
+    bool goes_on = status == STATUS_REDIS && redis_is_cluster(redis) && walk->unanswered != NULL;
+    return goes_on ? STATUS_DONE : status;
 }
 
 static enum status walk_on(struct redis *redis, struct redis_batch *batch,
@@ -24,7 +36,7 @@ static enum status walk_on(struct redis *redis, struct redis_batch *batch,
         for (size_t i = 0; i < count; i++) {
             client_record_ask(redis, batch, walk->id(walk->context, first + i), false);
         }
-        status = redis_batch_wait(batch);
+        status = wait_for(redis, batch, walk);
         if (status == STATUS_DONE) {
             status = visit(redis, batch, walk, first, count);
         }

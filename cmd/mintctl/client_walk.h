@@ -10,6 +10,9 @@ struct client_walk {
     /* Called once for each in order; anything but DONE ends the walk. */
     enum status (*visit)(void *context, size_t number, const struct client_record *record);
     void *context;
+    /* In a cluster: how many were not visited, since their node does not answer, which is said.
+     * NULL: that ends the walk. */
+    size_t *unanswered;
 };
 
 enum status client_walk(struct redis *redis, const struct client_walk *walk);

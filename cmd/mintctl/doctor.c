@@ -2,10 +2,7 @@
 #include "doctor.h"
 #include "flaw.h"
 #include "output.h"
-#include <stdarg.h>
-#include <stdlib.h>
 
-#define TEXT_MAX 600u
 #define TEXT_COLUMN 27
 #define DAY_S (24 * 3600)
 #define SOON_S (14 * DAY_S)
@@ -21,7 +18,7 @@ static const struct {
 };
 
 static void add_json(struct doctor *doctor, enum finding finding, const char *what,
-                     const char *advice, const char *text) {
+                     const char *advice, const char *text, const cJSON *names) {
     cJSON *item = cJSON_CreateObject();
     json_add_text(item, "check", slice_of_string(what));
     json_add_text(item, "result", slice_of_string(kinds[finding].name));
@@ -29,19 +26,18 @@ static void add_json(struct doctor *doctor, enum finding finding, const char *wh
     if (advice != NULL) {
         json_add_text(item, "advice", slice_of_string(advice));
     }
+    cJSON *nodes = names == NULL ? NULL : cJSON_Duplicate(names, true);
+    if (nodes != NULL) {
+        cJSON_AddItemToObject(item, "nodes", nodes);
+    }
     cJSON_AddItemToArray(doctor->list, item);
 }
 
-void doctor_find(struct doctor *doctor, enum finding finding, const char *what, const char *advice,
-                 const char *format, ...) {
-    char text[TEXT_MAX];
-    va_list values;
-    va_start(values, format);
-    vsnprintf(text, sizeof text, format, values);
-    va_end(values);
+void doctor_tell(struct doctor *doctor, enum finding finding, const char *what, const char *advice,
+                 const char *text, const cJSON *names) {
     doctor->counts[finding]++;
     if (doctor->json != NULL) {
-        add_json(doctor, finding, what, advice, text);
+        add_json(doctor, finding, what, advice, text, names);
         return;
     }
     print_coloured(kinds[finding].colour, kinds[finding].name, 13);
@@ -61,8 +57,8 @@ void doctor_find_flaw(struct doctor *doctor, enum finding finding, const char *w
 }
 
 const char *doctor_silence(const struct doctor *doctor) {
-    return info_is_there(&doctor->info) ? "INFO does not say"
-                                        : "the user of --redis may not ask INFO";
+    return info_is_there(&doctor->at->info) ? "INFO does not say"
+                                            : "the user of --redis may not ask INFO";
 }
 
 /* ---- the connection ---- */
@@ -106,22 +102,74 @@ bool doctor_look_at_connection(struct doctor *doctor) {
 
 /* ---- all of it ---- */
 
-static bool (*const looks[])(struct doctor *doctor) = {
-    doctor_look_at_role,     doctor_look_at_version,    doctor_look_at_layout,
-    doctor_look_at_identity, doctor_look_at_generation, doctor_look_at_clock,
-    doctor_look_at_eviction, doctor_look_at_memory,     doctor_look_at_persistence,
-    doctor_look_at_replicas, doctor_look_at_connection, doctor_look_at_password,
-    doctor_look_at_rights,   doctor_look_at_clients,    doctor_look_at_instances,
+enum about {
+    ABOUT_NODES,     /* each node has to tell */
+    ABOUT_ALL,       /* a key, or what is here */
+    ABOUT_CLUSTER,   /* all, and in a cluster alone */
+    ABOUT_ITS_NODES, /* nodes, the same */
 };
 
+static const struct {
+    bool (*look)(struct doctor *doctor);
+    enum about about;
+    const char *what; /* of ABOUT_ALL */
+} looks[] = {
+    {doctor_look_at_away, ABOUT_CLUSTER, "nodes"},
+    {doctor_look_at_slots, ABOUT_CLUSTER, "slots"},
+    {doctor_look_at_timeout, ABOUT_ITS_NODES, "timeout"},
+    {doctor_look_at_coverage, ABOUT_ITS_NODES, "coverage"},
+    {doctor_look_at_names, ABOUT_CLUSTER, "names"},
+    {doctor_look_at_role, ABOUT_NODES, "role"},
+    {doctor_look_at_version, ABOUT_NODES, "version"},
+    {doctor_look_at_layout, ABOUT_ALL, "layout"},
+    {doctor_look_at_identity, ABOUT_ALL, "identity"},
+    {doctor_look_at_generation, ABOUT_ALL, "generation"},
+    {doctor_look_at_clock, ABOUT_NODES, "clock"},
+    {doctor_look_at_eviction, ABOUT_NODES, "eviction"},
+    {doctor_look_at_memory, ABOUT_NODES, "memory"},
+    {doctor_look_at_persistence, ABOUT_NODES, "persistence"},
+    {doctor_look_at_replicas, ABOUT_NODES, "replicas"},
+    {doctor_look_at_connection, ABOUT_ALL, "tls"},
+    {doctor_look_at_password, ABOUT_NODES, "password"},
+    {doctor_look_at_rights, ABOUT_NODES, "rights"},
+    {doctor_look_at_users, ABOUT_CLUSTER, "users"},
+    {doctor_look_at_clients, ABOUT_ALL, "clients"},
+    {doctor_look_at_instances, ABOUT_ALL, "instances"},
+};
+
+/* What one node of a cluster keeps back, the others may tell nevertheless. */
+static bool look_at(struct doctor *doctor, size_t number) {
+    bool is_cluster = redis_is_cluster(doctor->redis);
+    enum about about = looks[number].about;
+    if (!is_cluster && (about == ABOUT_CLUSTER || about == ABOUT_ITS_NODES)) {
+        return true;
+    }
+    if (about == ABOUT_NODES || about == ABOUT_ITS_NODES) {
+        return doctor_look_at_each(doctor, looks[number].look);
+    }
+    if (looks[number].look(doctor)) {
+        return true;
+    }
+    if (is_cluster) {
+        doctor_find(doctor, FINDING_NOT_CHECKED, looks[number].what, NULL,
+                    "the node that has to tell does not answer");
+    }
+    return is_cluster;
+}
+
 static enum status look(struct doctor *doctor) {
-    if (!info_read(doctor->redis, doctor->node, &doctor->info)) {
-        return STATUS_REDIS;
+    enum status status = nodes_read(doctor->redis, &doctor->nodes);
+    if (status != STATUS_DONE) {
+        return status;
     }
     for (size_t i = 0; i < sizeof looks / sizeof looks[0]; i++) {
-        if (!looks[i](doctor)) {
+        if (!look_at(doctor, i)) {
             return STATUS_REDIS;
         }
+    }
+    if (doctor->is_short_of_memory) {
+        say_no_memory();
+        return STATUS_REFUSED;
     }
     return doctor->counts[FINDING_PROBLEM] == 0 ? STATUS_DONE : STATUS_REFUSED;
 }
@@ -166,7 +214,8 @@ enum status doctor(const struct arguments *arguments) {
         status = status == STATUS_REDIS ? status : end(&doctor, status);
     }
     cJSON_Delete(doctor.json);
-    info_fini(&doctor.info);
+    nodes_fini(&doctor.nodes);
+    doctor_notes_free(&doctor);
     redis_close(doctor.redis);
     return status;
 }

@@ -11,7 +11,7 @@
 
 struct census {
     const struct client_names *names;
-    size_t known, unreadable, named;
+    size_t known, unreadable, named, unanswered;
     struct buffer list;
     char storage[NAMED_MAX];
 };
@@ -39,9 +39,13 @@ static void judge(struct doctor *doctor, const struct census *census) {
     if (census->unreadable > census->named) {
         snprintf(more, sizeof more, " and %zu more", census->unreadable - census->named);
     }
-    if (census->unreadable == 0) {
+    if (census->unanswered != 0) {
+        doctor_find(doctor, FINDING_NOT_CHECKED, "clients", NULL,
+                    "%zu of them: the node that has them does not answer", census->unanswered);
+    }
+    if (census->unreadable == 0 && census->unanswered == 0) {
         doctor_find(doctor, FINDING_OK, "clients", NULL, "%zu, all readable", census->known);
-    } else {
+    } else if (census->unreadable != 0) {
         doctor_find(doctor, FINDING_PROBLEM, "clients",
                     "mintctl client show tells what is wrong with one; client remove takes it away",
                     "%zu of %zu unreadable: mintd answers 503 for them: %.*s%s", census->unreadable,
@@ -62,9 +66,11 @@ bool doctor_look_at_clients(struct doctor *doctor) {
         doctor_find_flaw(doctor, FINDING_PROBLEM, "clients", S(OAUTH_KEY_CLIENTS));
     } else if (status == STATUS_DONE) {
         status =
-            client_walk(doctor->redis,
-                        &(struct client_walk){
-                            .count = names.count, .id = id_of, .visit = visit, .context = &census});
+            client_walk(doctor->redis, &(struct client_walk){.count = names.count,
+                                                             .id = id_of,
+                                                             .visit = visit,
+                                                             .context = &census,
+                                                             .unanswered = &census.unanswered});
         if (status == STATUS_DONE) {
             judge(doctor, &census);
         }

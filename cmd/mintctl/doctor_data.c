@@ -7,7 +7,7 @@
 
 bool doctor_look_at_eviction(struct doctor *doctor) {
     char text[40];
-    struct slice policy = info_field(&doctor->info, "maxmemory_policy");
+    struct slice policy = info_field(&doctor->at->info, "maxmemory_policy");
     if (policy.size == 0) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "eviction",
                     "see that maxmemory-policy is noeviction" DOCTOR_CONSOLE, "%s",
@@ -41,9 +41,9 @@ static void judge_memory(struct doctor *doctor, uint64_t used, uint64_t most, co
 
 bool doctor_look_at_memory(struct doctor *doctor) {
     char text[TIME_TEXT];
-    uint64_t used = info_number(&doctor->info, "used_memory");
-    uint64_t most = info_number(&doctor->info, "maxmemory");
-    uint64_t machine = info_number(&doctor->info, "total_system_memory");
+    uint64_t used = info_number(&doctor->at->info, "used_memory");
+    uint64_t most = info_number(&doctor->at->info, "maxmemory");
+    uint64_t machine = info_number(&doctor->at->info, "total_system_memory");
     if (used == 0) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "memory", NULL, "%s", doctor_silence(doctor));
     } else if (most != 0) {
@@ -90,7 +90,7 @@ static void judge_snapshots(struct doctor *doctor, const struct value *config) {
 
 static bool look_at_snapshots(struct doctor *doctor) {
     const struct slice arguments[] = {S("CONFIG"), S("GET"), S("save")};
-    struct value *reply = redis_try_at(doctor->redis, doctor->node, arguments, 3);
+    struct value *reply = doctor_ask(doctor, arguments, 3);
     if (reply == NULL) {
         return false;
     }
@@ -100,7 +100,7 @@ static bool look_at_snapshots(struct doctor *doctor) {
 }
 
 bool doctor_look_at_persistence(struct doctor *doctor) {
-    const struct info *info = &doctor->info;
+    const struct info *info = &doctor->at->info;
     bool has_log = info_number(info, "aof_enabled") == 1;
     if (slice_is_absent(info_field(info, "aof_enabled"))) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "persistence",

@@ -133,6 +133,11 @@ bool doctor_look_at_instances(struct doctor *doctor) {
     }
     enum status status = instances_read(doctor->redis, INSTANCES_LOOK, instances, &is_allowed);
     if (status == STATUS_DONE && is_allowed) {
+        if (instances->unanswered != 0) {
+            doctor_find(doctor, FINDING_NOT_CHECKED, "instances", NULL,
+                        "%zu of them: the node that has its heartbeat does not answer",
+                        instances->unanswered);
+        }
         judge_keys(doctor, instances);
         judge_listeners(doctor, instances);
         judge_notices(doctor, instances);

@@ -16,7 +16,7 @@ static bool try_command(struct doctor *doctor, struct slice user, const struct s
                         size_t count, enum right *right) {
     struct slice arguments[10] = {S("ACL"), S("DRYRUN"), user};
     memcpy(arguments + 3, command, count * sizeof *command);
-    struct value *reply = redis_try_at(doctor->redis, doctor->node, arguments, 3 + count);
+    struct value *reply = doctor_ask(doctor, arguments, 3 + count);
     if (reply == NULL) {
         return false;
     }
@@ -74,6 +74,7 @@ struct rights {
     unsigned missing, unknown;
     bool has_no_clock;   /* it may not ask for the time */
     bool is_unlisted;    /* it may not list its instances */
+    bool waits_not;      /* it may not wait for replicas */
     enum right tracking; /* to CLIENT TRACKING */
     struct buffer names; /* of the missing ones */
     char storage[MISSING_MAX];
@@ -104,12 +105,26 @@ static void note_missing(struct rights *r, const char *command) {
     }
 }
 
+/* Whether mintd, with this URL, may need it. Nobody but an instance knows whether it waits for
+ * files. */
+static bool is_meant(const struct doctor *doctor, const struct right_of_user *one) {
+    switch (one->kind) {
+    case RIGHT_FOR_DATABASE:
+        return redis_settings(doctor->redis)->redis.database != 0;
+    case RIGHT_FOR_CLUSTER:
+        return redis_is_cluster(doctor->redis);
+    case RIGHT_FOR_FILES:
+        return false;
+    default:
+        return true;
+    }
+}
+
 /* Without the one to be told of changes mintd serves, but asks Redis for each request. */
 static bool check_rights(struct doctor *doctor, struct rights *r) {
-    bool selects = redis_settings(doctor->redis)->redis.database != 0;
     for (size_t i = 0; i < rights_count; i++) {
         enum right right;
-        if (rights[i].kind == RIGHT_FOR_DATABASE && !selects) {
+        if (!is_meant(doctor, &rights[i])) {
             continue;
         }
         if (!find_right(doctor, r, &rights[i], &right)) {
@@ -117,6 +132,8 @@ static bool check_rights(struct doctor *doctor, struct rights *r) {
         }
         if (rights[i].kind == RIGHT_FOR_MEMORY) {
             r->tracking = right;
+        } else if (rights[i].kind == RIGHT_FOR_REPLICAS) {
+            r->waits_not = right == RIGHT_MISSING;
         } else if (right == RIGHT_MISSING && rights[i].kind == RIGHT_FOR_LIST) {
             r->is_unlisted = true;
         } else if (right == RIGHT_MISSING && rights[i].kind == RIGHT_FOR_CLOCK) {
@@ -151,7 +168,8 @@ static void judge_needs(struct doctor *doctor, const struct rights *r) {
         doctor_find(doctor, FINDING_WARNING, "rights", ADVICE,
                     "user %s may not ask TIME: each instance goes by its own clock", user);
     } else {
-        doctor_find(doctor, FINDING_OK, "rights", NULL, "user %s has all that mintd needs", user);
+        doctor_find(doctor, FINDING_OK, "rights", NULL, "user %s has all that mintd needs%s", user,
+                    r->waits_not ? " (but WAIT, for an instance that waits for replicas)" : "");
     }
 }
 
@@ -185,7 +203,7 @@ static bool judge_breadth(struct doctor *doctor, const struct rights *r) {
 
 static bool get_user(struct doctor *doctor, struct slice user, struct value **rules) {
     const struct slice arguments[] = {S("ACL"), S("GETUSER"), user};
-    *rules = redis_try_at(doctor->redis, doctor->node, arguments, 3);
+    *rules = doctor_ask(doctor, arguments, 3);
     return *rules != NULL;
 }
 
@@ -208,20 +226,26 @@ static bool look_at_user(struct doctor *doctor, struct slice user, bool is_self)
                    judge_breadth(doctor, &r);
         }
     }
-    value_free(r.rules);
+    value_free(doctor->at->user);
+    doctor->at->user = r.rules;
     return done;
+}
+
+/* The reply of WHOAMI is what it lies in. */
+static struct slice own_name(const struct doctor *doctor, const struct value *reply) {
+    const char *configured = redis_settings(doctor->redis)->redis.user;
+    return reply->kind == REDIS_VALUE_TEXT ? reply->text
+           : *configured != '\0'           ? slice_of_string(configured)
+                                           : S("default");
 }
 
 bool doctor_look_at_rights(struct doctor *doctor) {
     const struct slice arguments[] = {S("ACL"), S("WHOAMI")};
-    struct value *reply = redis_try_at(doctor->redis, doctor->node, arguments, 2);
+    struct value *reply = doctor_ask(doctor, arguments, 2);
     if (reply == NULL) {
         return false;
     }
-    const char *configured = redis_settings(doctor->redis)->redis.user;
-    struct slice self = reply->kind == REDIS_VALUE_TEXT ? reply->text
-                        : *configured != '\0'           ? slice_of_string(configured)
-                                                        : S("default");
+    struct slice self = own_name(doctor, reply);
     struct slice user = doctor->asked_user == NULL ? self : slice_of_string(doctor->asked_user);
     bool done = look_at_user(doctor, user, slice_equal(user, self));
     value_free(reply);

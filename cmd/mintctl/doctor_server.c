@@ -10,18 +10,18 @@
 bool doctor_look_at_role(struct doctor *doctor) {
     char host[REDIS_NAME_MAX];
     const struct slice arguments[] = {S("HELLO")};
-    struct value *reply = redis_try_at(doctor->redis, doctor->node, arguments, 1);
+    struct value *reply = doctor_ask(doctor, arguments, 1);
     if (reply == NULL) {
         return false;
     }
     struct slice role =
         reply->kind == REDIS_VALUE_LIST ? value_find_text(reply, S("role")) : SLICE_ABSENT;
-    struct slice master = info_field(&doctor->info, "master_host");
-    doctor->is_replica = slice_equal(role, S("replica")) || slice_equal(role, S("slave"));
+    struct slice master = info_field(&doctor->at->info, "master_host");
+    doctor->at->is_replica = slice_equal(role, S("replica")) || slice_equal(role, S("slave"));
     if (role.size == 0) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "role", "see that it is a master",
                     "this Redis does not say whether it is a replica");
-    } else if (doctor->is_replica) {
+    } else if (doctor->at->is_replica) {
         doctor_find(doctor, FINDING_PROBLEM, "role", "name the master in --redis",
                     "it is a replica%s%s: mintd does not use it", master.size == 0 ? "" : " of ",
                     visible(master, host, sizeof host));
@@ -34,14 +34,14 @@ bool doctor_look_at_role(struct doctor *doctor) {
 
 bool doctor_look_at_version(struct doctor *doctor) {
     char text[40];
-    struct slice version = info_version(&doctor->info);
+    struct slice version = info_version(&doctor->at->info);
     enum redis_age age = redis_age_of(version);
     if (age == REDIS_AGE_UNKNOWN) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "version", "mintd needs Redis 7.0 or Valkey", "%s",
                     doctor_silence(doctor));
         return true;
     }
-    bool is_valkey = info_is_valkey(&doctor->info);
+    bool is_valkey = info_is_valkey(&doctor->at->info);
     bool is_old = !is_valkey && age == REDIS_AGE_OLD;
     doctor_find(doctor, is_old ? FINDING_PROBLEM : FINDING_OK, "version",
                 is_old ? "upgrade to Redis 7.0 or later, or to Valkey" : NULL, "%s %s",
@@ -100,10 +100,14 @@ bool doctor_look_at_identity(struct doctor *doctor) {
 
 /* Our time at the middle of the round trip. */
 bool doctor_look_at_clock(struct doctor *doctor) {
+    const struct slice arguments[] = {S("TIME")};
     uint64_t before = clock_wall_ms(), theirs;
-    if (redis_read_time(doctor->redis, doctor->node, &theirs) != STATUS_DONE) {
+    struct value *reply = doctor_ask(doctor, arguments, 1);
+    if (reply == NULL) {
         return false;
     }
+    theirs = redis_time_of(reply);
+    value_free(reply);
     uint64_t ours = before + (clock_wall_ms() - before) / 2;
     uint64_t apart = ours > theirs ? ours - theirs : theirs - ours;
     if (theirs == 0) {
@@ -122,15 +126,19 @@ bool doctor_look_at_clock(struct doctor *doctor) {
 }
 
 bool doctor_look_at_replicas(struct doctor *doctor) {
-    uint64_t count = info_number(&doctor->info, "connected_slaves");
-    if (slice_is_absent(info_field(&doctor->info, "connected_slaves"))) {
+    uint64_t count = info_number(&doctor->at->info, "connected_slaves");
+    if (slice_is_absent(info_field(&doctor->at->info, "connected_slaves"))) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "replicas", NULL, "%s", doctor_silence(doctor));
-    } else if (count == 0 && doctor->is_replica) {
+    } else if (count == 0 && doctor->at->is_replica) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "replicas", NULL, "its master knows them");
     } else if (count == 0) {
+        bool is_cluster = redis_is_cluster(doctor->redis);
         doctor_find(doctor, FINDING_WARNING, "replicas",
-                    "add a replica and Sentinel where mintd must outlive this Redis",
-                    "none: while this Redis is away, mintd answers 503");
+                    is_cluster ? "give each node one (redis-cli --cluster add-node ... "
+                                 "--cluster-slave), where mintd must outlive it"
+                               : "add a replica and Sentinel where mintd must outlive this Redis",
+                    "none: while this %s is away, mintd answers 503%s",
+                    is_cluster ? "node" : "Redis", is_cluster ? " for what it has" : "");
     } else {
         doctor_find(doctor, FINDING_OK, "replicas", NULL, "%llu", (unsigned long long)count);
     }

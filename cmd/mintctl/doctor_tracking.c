@@ -33,7 +33,7 @@ static void set_outcome(struct trial *trial, enum outcome outcome, struct slice 
 /* Each is false where Redis is away. */
 static bool try_hello(struct doctor *doctor, struct trial *trial) {
     const struct slice arguments[] = {S("HELLO"), S("3")};
-    struct value *reply = redis_try_at(doctor->redis, doctor->node, arguments, 2);
+    struct value *reply = doctor_ask(doctor, arguments, 2);
     if (reply == NULL) {
         return false;
     }
@@ -50,7 +50,7 @@ static bool try_hello(struct doctor *doctor, struct trial *trial) {
 
 static struct value *set_tracking(struct doctor *doctor, struct slice to) {
     const struct slice arguments[] = {S("CLIENT"), S("TRACKING"), to};
-    return redis_try_at(doctor->redis, doctor->node, arguments, 3);
+    return doctor_ask(doctor, arguments, 3);
 }
 
 static bool try_tracking(struct doctor *doctor, struct trial *trial) {

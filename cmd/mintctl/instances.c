@@ -78,6 +78,7 @@ static enum status clean(const struct search *s) {
     return status;
 }
 
+/* What one node of a cluster keeps back, said, the others may tell nevertheless. */
 static enum status ask_all(const struct search *s) {
     char storage[REDIS_KEY_MAX];
     redis_batch_start(s->batch);
@@ -86,12 +87,18 @@ static enum status ask_all(const struct search *s) {
                                     redis_key(s->redis, INSTANCE_KEY, s->names[i], storage)};
         redis_batch_add(s->batch, get[1], &(struct redis_command){get, 2}, 1);
     }
-    return redis_batch_wait(s->batch);
+    enum status status = redis_batch_wait(s->batch);
+    return status == STATUS_REDIS && redis_is_cluster(s->redis) ? STATUS_DONE : status;
 }
 
 static void take_replies(struct search *s, bool *is_allowed) {
     for (size_t i = 0; i < s->count && *is_allowed; i++) {
         struct value *reply = redis_batch_take(s->batch, i);
+        s->is_gone[i] = false;
+        if (reply == NULL) {
+            s->instances->unanswered++;
+            continue;
+        }
         *is_allowed = reply->kind != REDIS_VALUE_ERROR || flaw_is_meant(reply->text);
         s->is_gone[i] = reply->kind == REDIS_VALUE_NIL;
         if (*is_allowed) {
@@ -173,7 +180,7 @@ static enum status read_pages(struct search *s, bool *is_allowed) {
 enum status instances_read(struct redis *redis, enum instances_care care,
                            struct instances *instances, bool *is_allowed) {
     struct search search = {.redis = redis, .care = care, .instances = instances};
-    instances->count = instances->unreadable = 0;
+    instances->count = instances->unreadable = instances->unanswered = 0;
     instances->is_complete = true;
     *is_allowed = false;
     search.batch = redis_batch_new(redis);

@@ -19,6 +19,7 @@ struct instances {
     size_t count;
     bool is_complete;  /* false: there were too many */
     bool is_no_set;    /* the key of the set holds something else: none is known */
+    size_t unanswered; /* in a cluster: heartbeats whose node does not answer */
     size_t unreadable; /* keys that hold no heartbeat, and are left out */
     char unreadable_name[INSTANCE_NAME_MAX + 1]; /* of the first of them */
     struct instance_view items[INSTANCES_MAX];

@@ -28,7 +28,12 @@ enum status redis_complain(const char *what) {
     return STATUS_REDIS;
 }
 
-static const char *advice_for(enum store_trouble trouble) {
+static const char *advice_for(const struct redis *redis, enum store_trouble trouble) {
+    bool is_of_node = trouble == STORE_TROUBLE_DISCONNECTED || trouble == STORE_TROUBLE_TIMEOUT ||
+                      trouble == STORE_TROUBLE_CLUSTER;
+    if (is_of_node && redis_is_cluster(redis)) {
+        return "mintctl doctor tells which node is away";
+    }
     switch (trouble) {
     case STORE_TROUBLE_DISCONNECTED:
     case STORE_TROUBLE_TIMEOUT:
@@ -84,7 +89,7 @@ void redis_say_trouble_of(const struct redis *redis, const char *address,
         visible(slice_of_string(redis_store_reason(redis->store)), reason, sizeof reason);
     }
     say("Redis at %s: %s%s%s: %s", address, store_trouble_name(trouble),
-        *reason == '\0' ? "" : ": ", reason, advice_for(trouble));
+        *reason == '\0' ? "" : ": ", reason, advice_for(redis, trouble));
 }
 
 /* EXECABORT tells nothing; the trouble of the command that was refused does. */

@@ -6,7 +6,8 @@
 #include "settings.h"
 #include "value.h"
 
-#define REDIS_KEY_MAX 384u /* prefix, "client:", id */
+#define REDIS_KEY_MAX 384u                         /* prefix, "client:", id */
+#define REDIS_NODE_NAME_MAX (REDIS_NAME_MAX + 10u) /* "[host]:port" */
 
 struct redis;
 
@@ -33,6 +34,9 @@ bool redis_is_cluster(const struct redis *redis);
 unsigned redis_node_count(const struct redis *redis);
 const char *redis_node_name(const struct redis *redis, unsigned node);
 
+/* False: there is none of that name now. */
+bool redis_find_node(const struct redis *redis, const char *name, unsigned *node);
+
 /* One command about the key behind its name; goes to the node that has that key. Waits for the
  * reply; the caller's to free. NULL, said, where none came. It may be an error. */
 struct value *redis_try(struct redis *redis, const struct slice *arguments, size_t count);
@@ -49,8 +53,8 @@ struct value *redis_ask_all(struct redis *redis, struct slice key,
 /* For a command whose reply is a number. False: said. */
 bool redis_ask_number(struct redis *redis, const struct slice *arguments, size_t count,
                       int64_t *number);
-/* A node's clock in milliseconds since the epoch; 0 where the user may not ask for it. */
-enum status redis_read_time(struct redis *redis, unsigned node, uint64_t *time_ms);
+/* The clock that a reply to TIME tells, in milliseconds since the epoch; 0: it is none. */
+uint64_t redis_time_of(const struct value *reply);
 /* One thing that a reply cannot be: says so. */
 enum status redis_complain(const char *what);
 /* Says an error reply: in the words of the trouble (of its command) where they tell more; by the

@@ -14,6 +14,15 @@ const char *redis_node_name(const struct redis *redis, unsigned node) {
     return redis_store_node_name(redis->store, node);
 }
 
+bool redis_find_node(const struct redis *redis, const char *name, unsigned *node) {
+    for (*node = 0; *node < redis_node_count(redis); *node += 1) {
+        if (strcmp(redis_node_name(redis, *node), name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *redis_address_of(const struct redis *redis, unsigned node) {
     return redis_is_cluster(redis) && node < redis_node_count(redis) ? redis_node_name(redis, node)
                                                                      : redis->settings.address;

@@ -7,8 +7,6 @@
 #include "redis.h"
 #include <uv.h>
 
-#define REDIS_NODE_NAME (REDIS_NAME_MAX + 10u) /* "[host]:port" */
-
 struct redis {
     struct settings settings;
     enum redis_layout layout;
@@ -28,7 +26,7 @@ struct redis {
     /* where a key is watched */
     struct slice watched; /* the key, in this storage */
     char watched_storage[REDIS_KEY_MAX];
-    char watched_at[REDIS_NODE_NAME]; /* in a cluster: the node that has it */
+    char watched_at[REDIS_NODE_NAME_MAX]; /* in a cluster: the node that has it */
 };
 
 /* One call, of which nothing is said. Without a key it goes to that node. NULL: no reply came;

@@ -5,22 +5,12 @@
 
 #define NS_PER_MS 1000000u
 
-/* 0: it is no time. */
-static uint64_t time_of(const struct value *reply) {
+uint64_t redis_time_of(const struct value *reply) {
     unsigned long long seconds, micros;
     bool is_time = reply->kind == REDIS_VALUE_LIST && reply->count == 2 &&
                    slice_to_number(reply->items[0].text, INT64_MAX / 1000, &seconds) &&
                    slice_to_number(reply->items[1].text, 999999, &micros);
     return is_time ? seconds * 1000 + micros / 1000 : 0;
-}
-
-enum status redis_read_time(struct redis *redis, unsigned node, uint64_t *time_ms) {
-    const struct slice arguments[] = {S("TIME")};
-    struct value *reply = redis_try_at(redis, node, arguments, 1);
-    *time_ms = reply == NULL ? 0 : time_of(reply);
-    enum status status = reply == NULL ? STATUS_REDIS : STATUS_DONE;
-    value_free(reply);
-    return status;
 }
 
 /* Of the first node that answers: they are taken to run alike, as mintd takes them. Redis read its
@@ -37,7 +27,7 @@ enum status redis_follow_clock(struct redis *redis) {
         redis_say_silence(redis, redis->settings.address);
         return STATUS_REDIS;
     }
-    uint64_t time_ms = time_of(reply);
+    uint64_t time_ms = redis_time_of(reply);
     if (time_ms != 0) {
         clock_share(time_ms, time_ms + (clock_monotonic_ns() - sent_ns) / NS_PER_MS + 1);
     }

@@ -64,7 +64,7 @@ struct search {
     struct redis *redis;
     struct redis_batch *batch;
     unsigned count;
-    char names[NODES_MAX][REDIS_NODE_NAME];
+    char names[NODES_MAX][REDIS_NODE_NAME_MAX];
 };
 
 static void ask_nodes(struct search *s, const struct redis_command *commands, size_t count) {
@@ -148,16 +148,6 @@ enum status redis_watch(struct redis *redis, struct slice key, bool *moves) {
     return status;
 }
 
-/* False: it is no node any more. */
-static bool find_node(const struct redis *redis, unsigned *node) {
-    for (*node = 0; *node < redis_node_count(redis); *node += 1) {
-        if (strcmp(redis_node_name(redis, *node), redis->watched_at) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Of the replies to one block: that it was not done since the node has not got the slot, or not
  * all of its keys. */
 static bool says_elsewhere(const struct redis *redis, const struct value *reply) {
@@ -179,7 +169,7 @@ static struct value *try_in_cluster(struct redis *redis, const struct redis_comm
                                     size_t count, bool *moves) {
     struct redis_command all[1 + REDIS_WATCHED_MAX] = {{asking, 1}};
     unsigned node;
-    if (!find_node(redis, &node)) {
+    if (!redis_find_node(redis, redis->watched_at, &node)) {
         *moves = true;
         return NULL;
     }

@@ -20,6 +20,12 @@ const struct right_of_user rights[] = {
     {"time", RIGHT_FOR_CLOCK, NULL, {NULL}},
     {"client|tracking", RIGHT_FOR_MEMORY, NULL, {"ON"}},
     {"select", RIGHT_FOR_DATABASE, NULL, {"0"}},
+    {"exists", RIGHT_FOR_CLUSTER, "client:0", {NULL}},
+    {"asking", RIGHT_FOR_CLUSTER, NULL, {NULL}},
+    {"cluster|slots", RIGHT_FOR_CLUSTER, NULL, {NULL}},
+    {"cluster|myid", RIGHT_FOR_CLUSTER, NULL, {NULL}},
+    {"wait", RIGHT_FOR_REPLICAS, NULL, {"1", "0"}},
+    {"waitaof", RIGHT_FOR_FILES, NULL, {"1", "0", "0"}},
 };
 
 const size_t rights_count = sizeof rights / sizeof rights[0];

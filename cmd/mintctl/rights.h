@@ -9,8 +9,11 @@ enum right_kind {
     RIGHT_NEEDED,
     RIGHT_FOR_CLOCK,    /* without it an instance goes by its own clock */
     RIGHT_FOR_DATABASE, /* where the URL names another database than 0 */
+    RIGHT_FOR_CLUSTER,  /* where the URL names a cluster */
     RIGHT_FOR_LIST,     /* without it mintctl status does not see the instance */
     RIGHT_FOR_MEMORY,   /* without it each request asks Redis */
+    RIGHT_FOR_REPLICAS, /* for an instance that waits for replicas */
+    RIGHT_FOR_FILES, /* for one that waits for their files; before 7.2 Redis knows no such word */
 };
 
 struct right_of_user {

@@ -1,27 +1,41 @@
 /* status.c: mintctl status: Redis, the number of clients, the instances. */
-#include "info.h"
 #include "instances.h"
 #include "mintd/clock.h"
+#include "nodes.h"
 #include "oauth/oauth_internal.h"
 #include "output.h"
 #include <stdlib.h>
 
 struct overview {
     struct redis *redis;
-    struct info info;
-    int64_t clients;
-    bool may_look;
+    struct nodes nodes;
+    int64_t clients;               /* -1: not known */
+    bool may_look, list_is_silent; /* the user may; the node that has it does not answer */
     struct instances instances;
 };
 
+/* What one node of a cluster keeps back, said, the others may tell nevertheless: REDIS in the end.
+ */
 static enum status read_overview(struct overview *o) {
     char storage[REDIS_KEY_MAX];
     const struct slice count[] = {S("SCARD"),
                                   redis_key(o->redis, OAUTH_KEY_CLIENTS, S(""), storage)};
-    if (!info_read(o->redis, 0, &o->info) || !redis_ask_number(o->redis, count, 2, &o->clients)) {
-        return STATUS_REDIS;
+    enum status status = nodes_read(o->redis, &o->nodes);
+    if (status != STATUS_DONE) {
+        return status;
     }
-    return instances_read(o->redis, INSTANCES_CLEAN, &o->instances, &o->may_look);
+    if (!redis_ask_number(o->redis, count, 2, &o->clients)) {
+        o->clients = -1;
+        status = STATUS_REDIS;
+    }
+    if (status != STATUS_DONE && !redis_is_cluster(o->redis)) {
+        return status;
+    }
+    enum status seen = instances_read(o->redis, INSTANCES_CLEAN, &o->instances, &o->may_look);
+    o->list_is_silent = seen != STATUS_DONE;
+    return seen == STATUS_DONE && o->instances.unanswered != 0 ? STATUS_REDIS
+           : seen == STATUS_DONE                               ? status
+                                                               : seen;
 }
 
 /* Seconds since its last beat. */
@@ -61,48 +75,76 @@ static void add_instances(cJSON *object, const struct instances *instances) {
     }
 }
 
+static void add_server(cJSON *redis, const struct info *info) {
+    if (!info_is_there(info)) {
+        return;
+    }
+    json_add_text(redis, "server", info_is_valkey(info) ? S("valkey") : S("redis"));
+    json_add_text(redis, "version", info_version(info));
+    json_add_text(redis, "role", info_field(info, "role"));
+    json_add_number(redis, "replicas", info_number(info, "connected_slaves"));
+    json_add_number(redis, "uptime", info_number(info, "uptime_in_seconds"));
+    json_add_number(redis, "used_memory", info_number(info, "used_memory"));
+    json_add_number(redis, "max_memory", info_number(info, "maxmemory"));
+}
+
+static void add_nodes(cJSON *redis, const struct nodes *nodes) {
+    cJSON *array = cJSON_AddArrayToObject(redis, "nodes");
+    for (unsigned i = 0; i < nodes->count; i++) {
+        const struct node *node = &nodes->items[i];
+        cJSON *item = cJSON_CreateObject();
+        json_add_text(item, "address", slice_of_string(node->name));
+        cJSON_AddBoolToObject(item, "away", node->is_away);
+        add_server(item, &node->info);
+        cJSON_AddItemToArray(array, item);
+    }
+}
+
+/* The one Redis that there is, or all of them. */
 static void add_redis(cJSON *object, const struct overview *o) {
+    static const char *const topologies[] = {[REDIS_STANDALONE] = "standalone",
+                                             [REDIS_SENTINEL] = "sentinel",
+                                             [REDIS_CLUSTER] = "cluster"};
     cJSON *redis = cJSON_AddObjectToObject(object, "redis");
     const struct settings *settings = redis_settings(o->redis);
     json_add_text(redis, "address", slice_of_string(settings->address));
     json_add_text(redis, "prefix", settings->prefix);
-    if (!info_is_there(&o->info)) {
-        return;
+    json_add_text(redis, "topology", slice_of_string(topologies[settings->redis.topology]));
+    if (settings->redis.topology == REDIS_SENTINEL) {
+        json_add_text(redis, "name", slice_of_string(settings->redis.master));
+        json_add_text(redis, "master", slice_of_string(o->nodes.items[0].name));
     }
-    json_add_text(redis, "server", info_is_valkey(&o->info) ? S("valkey") : S("redis"));
-    json_add_text(redis, "version", info_version(&o->info));
-    json_add_text(redis, "role", info_field(&o->info, "role"));
-    json_add_number(redis, "replicas", info_number(&o->info, "connected_slaves"));
-    json_add_number(redis, "uptime", info_number(&o->info, "uptime_in_seconds"));
-    json_add_number(redis, "used_memory", info_number(&o->info, "used_memory"));
-    json_add_number(redis, "max_memory", info_number(&o->info, "maxmemory"));
+    if (settings->redis.topology == REDIS_CLUSTER) {
+        add_nodes(redis, &o->nodes);
+    } else {
+        add_server(redis, &o->nodes.items[0].info);
+    }
 }
 
 static cJSON *overview_json(const struct overview *o) {
     cJSON *object = cJSON_CreateObject();
     add_redis(object, o);
-    json_add_number(object, "clients", (uint64_t)o->clients);
+    if (o->clients >= 0) {
+        json_add_number(object, "clients", (uint64_t)o->clients);
+    }
     add_instances(object, &o->instances);
-    cJSON_AddBoolToObject(object, "complete", o->may_look && o->instances.is_complete);
+    cJSON_AddBoolToObject(object, "complete",
+                          o->may_look && o->instances.is_complete && o->instances.unanswered == 0);
     return object;
 }
 
 /* ---- text ---- */
 
-static void print_redis(const struct overview *o) {
+static void print_server(const char *name, const struct info *info) {
     char version[40], role[40], up[TIME_TEXT], used[TIME_TEXT], most[TIME_TEXT] = "no limit";
-    const struct info *info = &o->info;
-    const struct settings *settings = redis_settings(o->redis);
-    printf("redis      %s, prefix %.*s\n", settings->address, (int)settings->prefix.size,
-           settings->prefix.data);
     if (!info_is_there(info)) {
-        printf("           the user of --redis may not ask INFO\n");
+        printf("           %sthe user of --redis may not ask INFO\n", name);
         return;
     }
     if (info_number(info, "maxmemory") != 0) {
         size_text(info_number(info, "maxmemory"), most);
     }
-    printf("           %s %s, %s, %llu replica%s, up %s, %s used of %s\n",
+    printf("           %s%s %s, %s, %llu replica%s, up %s, %s used of %s\n", name,
            info_is_valkey(info) ? "Valkey" : "Redis",
            visible(info_version(info), version, sizeof version),
            visible(info_field(info, "role"), role, sizeof role),
@@ -110,6 +152,51 @@ static void print_redis(const struct overview *o) {
            info_number(info, "connected_slaves") == 1 ? "" : "s",
            span_text(info_number(info, "uptime_in_seconds"), up),
            size_text(info_number(info, "used_memory"), used), most);
+}
+
+static void print_cluster(const struct nodes *nodes) {
+    printf("           cluster: %u node%s with slots, ", nodes->count,
+           nodes->count == 1 ? "" : "s");
+    if (nodes->away == 0) {
+        printf("all there\n");
+    } else {
+        printf("%u away\n", nodes->away);
+    }
+    for (unsigned i = 0; i < nodes->count; i++) {
+        char name[REDIS_NODE_NAME_MAX + 2];
+        snprintf(name, sizeof name, "%s: ", nodes->items[i].name);
+        if (nodes->items[i].is_away) {
+            printf("           %saway\n", name);
+        } else {
+            print_server(name, &nodes->items[i].info);
+        }
+    }
+}
+
+static void print_redis(const struct overview *o) {
+    const struct settings *settings = redis_settings(o->redis);
+    printf("redis      %s, prefix %.*s\n", settings->address, (int)settings->prefix.size,
+           settings->prefix.data);
+    switch (settings->redis.topology) {
+    case REDIS_CLUSTER:
+        print_cluster(&o->nodes);
+        return;
+    case REDIS_SENTINEL:
+        printf("           Sentinel: %s is %s\n", settings->redis.master, o->nodes.items[0].name);
+        break;
+    case REDIS_STANDALONE:
+        printf("           standalone\n");
+        break;
+    }
+    print_server("", &o->nodes.items[0].info);
+}
+
+static void print_clients(int64_t count) {
+    if (count < 0) {
+        printf("clients    not known: the node that has their list does not answer\n");
+    } else {
+        printf("clients    %lld\n", (long long)count);
+    }
 }
 
 /* "on", "off", or of how many workers it is on. */
@@ -169,7 +256,9 @@ static void print_instances(const struct overview *o) {
     const struct instances *instances = &o->instances;
     printf("instances  %zu%s\n", instances->count,
            instances->is_no_set      ? " (their list is unreadable)"
+           : o->list_is_silent       ? " (the node that has their list does not answer)"
            : !o->may_look            ? " (the user of --redis may not read their list)"
+           : instances->unanswered   ? " (there are more: a node does not answer)"
            : !instances->is_complete ? " (there are more)"
            : instances->count == 0   ? " (none was seen in the last 20 s)"
                                      : "");
@@ -188,7 +277,7 @@ static enum status print_overview(const struct arguments *arguments, const struc
         return json_print(overview_json(o)) ? STATUS_DONE : STATUS_REFUSED;
     }
     print_redis(o);
-    printf("clients    %lld\n", (long long)o->clients);
+    print_clients(o->clients);
     print_mode(&o->instances);
     print_instances(o);
     return STATUS_DONE;
@@ -204,13 +293,14 @@ enum status show_status(const struct arguments *arguments) {
     if (status == STATUS_DONE) {
         status = read_overview(o);
     }
-    if (status == STATUS_DONE) {
-        status = print_overview(arguments, o);
+    if (status == STATUS_DONE || (o->nodes.count != 0 && redis_is_cluster(o->redis))) {
+        enum status printed = print_overview(arguments, o);
         instances_say_flaws(o->redis, &o->instances);
-        status = o->instances.is_no_set ? STATUS_REFUSED : status;
+        printed = o->instances.is_no_set ? STATUS_REFUSED : printed;
+        status = status == STATUS_DONE ? printed : status;
     }
     instances_fini(&o->instances);
-    info_fini(&o->info);
+    nodes_fini(&o->nodes);
     redis_close(o->redis);
     free(o);
     return status;

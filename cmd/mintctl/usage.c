@@ -98,6 +98,7 @@ static const struct usage_option acl[] = {
      "string of a managed Redis, which has a field of its own for the password (shell)",
      false},
     {"--user", "NAME", "the user (mintd)", false},
+    {"--waitaof", NULL, "the right to WAITAOF too, which Redis 7.2 and later have", false},
     {"--password-stdin", NULL, "read its password from standard input, one line; print its SHA-256",
      false},
     END,
@@ -189,7 +190,9 @@ const struct usage usages[] = {
     {"acl", "", 0, 0, "the rule for a Redis user with the least rights",
      "Prints the user that mintd can do with, for the prefix and the database of --redis. Asks no\n"
      "Redis. Without --password-stdin the command for the shell takes the password from the\n"
-     "variable REDIS_PASSWORD.\n",
+     "variable REDIS_PASSWORD. Of a cluster, and behind Sentinels, it is to be run on each Redis, "
+     "which\n"
+     "REDIS_HOST names then (and REDIS_PORT, in a cluster).\n",
      acl, true},
     {"doctor", "", 0, 0, "what in Redis would lose or leak tokens",
      "Looks at eviction, memory, persistence, replicas, rights, passwords, TLS, version, clock,\n"

@@ -110,6 +110,17 @@ def test_select_where_there_is_something_to_select():
     assert "redis-cli -h 127.0.0.1 -p 1 ACL" in Mintctl("redis://127.0.0.1:1/3")("acl").out
 
 
+def rights_in(line):
+    return set(re.findall(r"(?<= )'?\+([a-z|]+)", line))
+
+
+@row("N-04")
+def test_waitaof_where_it_is_asked_for():
+    """Redis before 7.2 refuses a rule that has it."""
+    assert "waitaof" not in rights_in(Mintctl("redis://127.0.0.1:1")("acl").out)
+    assert {"wait", "waitaof"} <= rights_in(Mintctl("redis://127.0.0.1:1")("acl", "--waitaof").out)
+
+
 @row("N-04")
 def test_an_instance_does_with_that_user(start_mintd):
     """Whatever it does: no command of it is refused, which Redis would have noted down."""

@@ -137,6 +137,16 @@ def test_doctor_finds_that_nothing_can_be_answered_from_memory(healthy):
     assert findings(Mintctl(healthy), "--user", "mintd")["rights"]["result"] == "ok"
 
 
+@row("CTL")
+def test_doctor_tells_that_replicas_cannot_be_waited_for(healthy):
+    """No warning: an instance waits only where it is told to."""
+    ctl, whole = Mintctl(healthy), "user mintd has all that mintd needs"
+    healthy.cli("ACL", "SETUSER", "mintd", "-wait")
+    found(ctl, "rights", "ok", whole + " (but WAIT, ", arguments=("--user", "mintd"))
+    healthy.cli("ACL", "SETUSER", "mintd", "+wait")
+    assert findings(ctl, "--user", "mintd")["rights"]["text"] == whole
+
+
 # What an operator has renamed, and the words that Redis has for it.
 RENAMED = {"HELLO": "HELLO 3 is refused (ERR unknown command 'HELLO'",
            "CLIENT": "CLIENT TRACKING is refused (ERR unknown command 'CLIENT'"}
@@ -390,7 +400,9 @@ def test_status(pair, redis, ctl):
         assert abs(instances[name]["seen"] - time.time()) <= 2 + scaled(2)
         assert instances[name]["started"] <= instances[name]["seen"]
         assert re.fullmatch(r"\d+\.\d+\.\d+", instances[name]["version"])
+    assert status["redis"]["topology"] == "standalone" and "nodes" not in status["redis"]
     text = ctl("status").out
+    assert re.search(r"^redis +\S+, prefix mintd:\n +standalone\n +(Redis|Valkey) ", text), text
     assert re.search(r"^a +\d+\.\d+\.\d+ ", text, re.MULTILINE), text
 
 

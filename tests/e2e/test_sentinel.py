@@ -4,6 +4,7 @@ What a fail-over must not do: accept what was revoked on the new master, refuse 
 """
 import contextlib
 import os
+import re
 import threading
 import time
 
@@ -404,4 +405,8 @@ def test_mintctl_works_on_the_master(group):
     group.fail_over()
     assert "rs-17" in ctl("client", "list").out
     assert NAME + " of 127.0.0.1" in ctl.run("doctor").out
+    master = "127.0.0.1:%d" % group.master.port
+    assert re.search(r"^ +Sentinel: %s is %s$" % (NAME, master), ctl("status").out, re.MULTILINE)
+    seen = ctl.json("status")["redis"]
+    assert (seen["topology"], seen["name"], seen["master"], seen["role"]) == ("sentinel", NAME, master, "master")
     assert "REDIS_HOST" in ctl("acl").out
