@@ -39,7 +39,7 @@ enum store_answer { STORE_UNKNOWN, STORE_FOUND, STORE_ABSENT };
     X(MASTERDOWN, "masterdown")                                                                    \
     X(NOMASTER, "nomaster") /* no Sentinel says where it is */                                     \
     X(NOREPLICAS, "noreplicas")                                                                    \
-    X(CLUSTER, "cluster") /* MOVED, ASK, TRYAGAIN, CLUSTERDOWN of a server that was not expected   \
+    X(CLUSTER, "cluster") /* nobody has the slot; or MOVED, ASK, TRYAGAIN of a server that was not \
                              to be one */                                                          \
     X(NOAUTH, "noauth")   /* NOAUTH, WRONGPASS */                                                  \
     X(NOPERM, "noperm")                                                                            \
@@ -78,6 +78,14 @@ struct store_premise {
     struct store_copy copy;
 };
 
+/* The store's own: where a command is. */
+struct store_way {
+    void *node, *held; /* one of them, while it waits for its reply or to be sent */
+    unsigned slot, replies;
+    uint8_t hops;
+    bool is_aside; /* sent to another node than has the key */
+};
+
 struct store_operation {
     void (*on_done)(struct store_operation *operation); /* set by the caller */
     /* By when there must be an answer, in clock_monotonic_ns(). Set to 0 for the store's timeout
@@ -112,8 +120,9 @@ struct store_operation {
     struct store_operation *next_waiting; /* for the same read */
     uint64_t started_ns;
     void *store, *waits_for;
-    unsigned slot;
+    struct store_way way;
     unsigned kind;
+    bool is_unordered; /* the read that it was to come after may have come later */
 };
 
 /* What is remembered of the answers of reads. */

@@ -13,6 +13,8 @@ void store_operation_reset(struct store_operation *operation) {
     operation->holds = false;
     operation->next = operation->previous = operation->next_waiting = NULL;
     operation->waits_for = NULL;
+    operation->way = (struct store_way){0};
+    operation->is_unordered = false;
 }
 
 void store_operation_set(struct store_operation *operation, struct store_metrics *metrics,

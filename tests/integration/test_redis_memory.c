@@ -172,11 +172,6 @@ static void test_own_writes_are_seen(void **state) {
     store_call_delete(world->call, S("k"));
     assert_int_equal(store_call_wait(world->call), STORE_FOUND);
     assert_false(get(world, "k", NULL)); /* without a fence */
-    struct store_call *deletion = store_call_new(&world->loop, world->store);
-    store_call_delete(deletion, S("h"));
-    assert_false(read_field(world, "h", NULL)); /* sent right behind it */
-    assert_int_equal(store_call_wait(deletion), STORE_FOUND);
-    store_call_free(deletion);
 }
 
 /* ---- every way in which a key changes ---- */

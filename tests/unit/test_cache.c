@@ -51,7 +51,7 @@ static void put_text_at(struct world *world, struct slice key, struct slice valu
     memcpy(storage + key.size, value.data, value.size);
     struct store_operation answer = {.answer = STORE_FOUND,
                                      .value = slice_of(storage + key.size, value.size)};
-    cache_put(world->cache, CACHE_TEXT, slice_of(storage, key.size), now, &answer);
+    cache_put(world->cache, CACHE_TEXT, slice_of(storage, key.size), 0, now, &answer);
     free(storage);
 }
 
@@ -61,13 +61,14 @@ static void put_text(struct world *world, const char *key, const char *value) {
 
 static void put_absent(struct world *world, enum cache_kind kind, const char *key) {
     struct store_operation answer = {.answer = STORE_ABSENT};
-    cache_put(world->cache, kind, slice_of_string(key), NOW, &answer);
+    cache_put(world->cache, kind, slice_of_string(key), 0, NOW, &answer);
 }
 
 static bool find_at(struct world *world, enum cache_kind kind, const char *key, uint64_t now,
                     struct store_operation *found) {
     *found = (struct store_operation){.answer = STORE_UNKNOWN};
-    return cache_find(world->cache, kind, slice_of_string(key), now, found);
+    unsigned origin;
+    return cache_find(world->cache, kind, slice_of_string(key), now, found, &origin);
 }
 
 static bool has(struct world *world, enum cache_kind kind, const char *key) {
@@ -111,7 +112,7 @@ static void hash_is_found(void **state) {
         fields[count - 1].value = S("");
         struct store_operation answer = {
             .answer = STORE_FOUND, .fields = fields, .field_count = count};
-        cache_put(world->cache, CACHE_HASH, S("client:svc-a"), NOW, &answer);
+        cache_put(world->cache, CACHE_HASH, S("client:svc-a"), 0, NOW, &answer);
         memset(names, 'x', sizeof names);
         assert_true(find_at(world, CACHE_HASH, "client:svc-a", NOW, &found));
         assert_int_equal(found.answer, STORE_FOUND);
@@ -148,7 +149,7 @@ static void last_put_counts(void **state) {
     put_text(world, "k", "one");
     put_text(world, "k", "two");
     assert_text(world, "k", "two");
-    cache_put(world->cache, CACHE_HASH, S("k"), NOW, &hash);
+    cache_put(world->cache, CACHE_HASH, S("k"), 0, NOW, &hash);
     assert_false(has(world, CACHE_TEXT, "k"));
     assert_true(has(world, CACHE_HASH, "k"));
     put_absent(world, CACHE_TEXT, "k");
@@ -181,7 +182,7 @@ static void emptied_is_all_gone(void **state) {
         put_text(world, key, "old");
     }
     put_absent(world, CACHE_TEXT, "none");
-    cache_empty(world->cache);
+    cache_forget(world->cache, 0);
     assert_int_equal(counter_read(&world->metrics.emptied), 1);
     put_text(world, "key:7", "new");
     for (int i = 0; i < 100; i++) {
@@ -201,7 +202,7 @@ static void memory_comes_back_after_emptying(void **state) {
         snprintf(key, sizeof key, "old:%d", i);
         put_text(world, key, "value");
     }
-    cache_empty(world->cache);
+    cache_forget(world->cache, 0);
     for (int i = 0; i < 40; i++) {
         snprintf(key, sizeof key, "new:%d", i);
         put_text(world, key, "value");
@@ -259,7 +260,7 @@ static void sweep_takes_what_was_forgotten(void **state) {
     struct world *world = *state;
     put_text(world, "a", "value");
     put_absent(world, CACHE_TEXT, "none");
-    cache_empty(world->cache);
+    cache_forget(world->cache, 0);
     put_text(world, "b", "value");
     cache_sweep(world->cache, NOW);
     assert_int_equal(entries(world), 1);
@@ -441,7 +442,7 @@ static void without_memory_nothing_is_kept(void **state) {
     put_text(world, "k", "old");
     struct store_operation answer = {.answer = STORE_FOUND, .value = S("new")};
     fault_fail_at(1);
-    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
+    cache_put(world->cache, CACHE_TEXT, S("k"), 0, NOW, &answer);
     fault_disarm();
     assert_false(has(world, CACHE_TEXT, "k"));
     assert_int_equal(entries(world), 0);
@@ -489,7 +490,7 @@ static void model_put(struct world *world, struct model *model, const char *key,
     } else if (!model->absent) {
         answer.value = slice_of_string(text);
     }
-    cache_put(world->cache, model->kind, slice_of_string(key), now, &answer);
+    cache_put(world->cache, model->kind, slice_of_string(key), 0, now, &answer);
 }
 
 static bool model_find(struct world *world, const struct model *model, const char *key,
@@ -534,7 +535,7 @@ static void nothing_wrong_is_ever_found(void **state) {
             assert_true(!was_there || models[i].filled_ms != 0);
             models[i].kept = false;
         } else if (what == 999 && dice(3) == 0) {
-            cache_empty(world->cache);
+            cache_forget(world->cache, 0);
             for (unsigned k = 0; k < KEYS; k++) {
                 models[k].kept = false;
             }
@@ -567,7 +568,7 @@ static void a_copy_holds_until_it_is_gone(void **state) {
     cache_drop(world->cache, S("k"));
     assert_false(cache_holds(world->cache, &copy));
     assert_true(cache_holds(world->cache, &other));
-    cache_empty(world->cache);
+    cache_forget(world->cache, 0);
     assert_false(cache_holds(world->cache, &other));
 }
 
@@ -575,21 +576,21 @@ static void a_copy_holds_until_it_is_gone(void **state) {
 static void a_copy_is_not_the_next_one(void **state) {
     struct world *world = *state;
     struct store_operation answer = {.answer = STORE_FOUND, .value = S("v")};
-    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
+    cache_put(world->cache, CACHE_TEXT, S("k"), 0, NOW, &answer);
     struct store_copy first = answer.copy;
     assert_true(cache_holds(world->cache, &first));
-    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
+    cache_put(world->cache, CACHE_TEXT, S("k"), 0, NOW, &answer);
     assert_true(cache_holds(world->cache, &answer.copy));
     assert_false(cache_holds(world->cache, &first));
-    cache_empty(world->cache);
-    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
+    cache_forget(world->cache, 0);
+    cache_put(world->cache, CACHE_TEXT, S("k"), 0, NOW, &answer);
     assert_true(cache_holds(world->cache, &answer.copy));
 }
 
 static void a_copy_that_was_evicted_does_not_hold(void **state) {
     struct world *world = *state;
     struct store_operation answer = {.answer = STORE_FOUND, .value = S("v")};
-    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
+    cache_put(world->cache, CACHE_TEXT, S("k"), 0, NOW, &answer);
     struct store_copy copy = answer.copy;
     for (unsigned i = 0; cache_holds(world->cache, &copy); i++) {
         assert_in_range(i, 0, 100000);
@@ -604,7 +605,7 @@ static void what_is_not_kept_is_no_copy(void **state) {
     static char large[CACHE_BYTES_MIN];
     struct store_operation answer = {.answer = STORE_FOUND, .value = slice_of(large, sizeof large)};
     answer.copy.number = 7;
-    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
+    cache_put(world->cache, CACHE_TEXT, S("k"), 0, NOW, &answer);
     assert_int_equal(answer.copy.number, 0);
 }
 

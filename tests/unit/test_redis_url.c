@@ -68,7 +68,7 @@ static void test_good_urls(void **state) {
     }
 }
 
-static void test_sentinels(void **state) {
+static void test_seeds(void **state) {
     static const struct {
         struct slice text;
         const char *described, *user, *password;
@@ -81,6 +81,9 @@ static void test_sentinels(void **state) {
          "my.master of h1:26379,h2:1,[::1]:26379,[::2]:7", "", "", 0, false},
         {SLICE("redis+sentinel://u%2C:p%40,w@h1,10.0.0.2/m/15"), "m of h1:26379,10.0.0.2:26379",
          "u,", "p@,w", 15, false},
+        {SLICE("redis+cluster://h"), "cluster of h:6379", "", "", 0, false},
+        {SLICE("rediss+cluster://u:p@h1,[::1]:7/0"), "cluster of h1:6379,[::1]:7", "u", "p", 0,
+         true},
         {SLICE("redis+sentinel://1,2,3,4,5,6,7,8/m"),
          "m of 1:26379,2:26379,3:26379,4:26379,5:26379,6:26379,7:26379,8:26379", "", "", 0, false},
     };
@@ -167,8 +170,11 @@ static void test_bad_urls_say_why(void **state) {
         {SLICE("redis+sentinel://a/m%"), "what they call the master"},
         {SLICE("redis+sentinel://1,2,3,4,5,6,7,8,9/m"), "8 hosts at most"},
         {SLICE("redis+sentinel://u:secret%zz@a/m"), "malformed %XX"},
-        {SLICE("redis+cluster://a,b"), "not supported by this version"},
-        {SLICE("rediss+cluster://a,b"), "not supported by this version"},
+        {SLICE("redis+cluster://"), "host is missing"},
+        {SLICE("redis+cluster://a,"), "comes no host"},
+        {SLICE("redis+cluster://a,b/1"), "no databases but 0"},
+        {SLICE("rediss+cluster://a/name"), "no databases but 0"},
+        {SLICE("redis+cluster://1,2,3,4,5,6,7,8,9"), "8 hosts at most"},
         {SLICE("rediss+sentinel://a"), "what they call the master"},
         {SLICE("redis://"), "host is missing"},
         {SLICE("redis://:6379"), "host is missing"},
@@ -254,7 +260,7 @@ static void test_every_prefix(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_urls),
-        cmocka_unit_test(test_sentinels),
+        cmocka_unit_test(test_seeds),
         cmocka_unit_test(test_passwords_from_elsewhere),
         cmocka_unit_test(test_described_places),
         cmocka_unit_test(test_bad_urls_say_why),

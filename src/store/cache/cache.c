@@ -22,6 +22,7 @@ struct entry {
     uint16_t key_size;
     uint8_t field_count; /* of a hash */
     uint8_t kind;        /* enum cache_kind */
+    uint8_t origin;
     bool is_absent;
     bool visited;
     /* fields of a hash; the key; the value, or what the fields point at */
@@ -39,8 +40,9 @@ struct cache {
     struct hash_seed seed;
     struct cache_metrics *metrics;
     struct queue found, absent;
-    uint32_t epoch;
-    uint32_t stamp; /* the last one that was given; never 0 or UINT32_MAX */
+    uint32_t epoch;                     /* the newest that an origin has */
+    uint32_t epochs[CACHE_ORIGINS_MAX]; /* of each origin: a copy of an older one is dead */
+    uint32_t stamp;                     /* the last one that was given; never 0 or UINT32_MAX */
     size_t entries;
     size_t bucket_mask;
     struct entry *buckets[];
@@ -165,11 +167,15 @@ static void remove_entry(struct cache *cache, struct entry *entry) {
     remove_at(cache, place);
 }
 
+static bool is_forgotten(const struct cache *cache, const struct entry *entry) {
+    return entry->epoch != cache->epochs[entry->origin];
+}
+
 /* SIEVE's hand, in a bounded number of steps. */
 static void evict_one(struct cache *cache, struct queue *queue) {
     struct entry *entry = queue->hand != NULL ? queue->hand : queue->oldest;
     for (unsigned steps = 0; steps < HAND_STEPS_MAX; steps++) {
-        if (!entry->visited || entry->epoch != cache->epoch) {
+        if (!entry->visited || is_forgotten(cache, entry)) {
             break;
         }
         entry->visited = false;
@@ -181,7 +187,7 @@ static void evict_one(struct cache *cache, struct queue *queue) {
 }
 
 static bool is_dead(const struct cache *cache, const struct entry *entry, uint64_t now_ms) {
-    return entry->epoch != cache->epoch || now_ms - entry->filled_ms >= CACHE_AGE_MAX_MS;
+    return is_forgotten(cache, entry) || now_ms - entry->filled_ms >= CACHE_AGE_MAX_MS;
 }
 
 /* A queue is in the order of filling: the dead ones are the oldest. */
@@ -229,7 +235,7 @@ void cache_free(struct cache *cache) {
 }
 
 bool cache_find(struct cache *cache, enum cache_kind kind, struct slice key, uint64_t now_ms,
-                struct store_operation *operation) {
+                struct store_operation *operation, unsigned *origin) {
     struct entry **place = find_place(cache, key, hash_bytes(key, &cache->seed));
     struct entry *entry = *place;
     if (entry == NULL || entry->kind != (uint8_t)kind) {
@@ -244,6 +250,7 @@ bool cache_find(struct cache *cache, enum cache_kind kind, struct slice key, uin
         entry->visited = true;
     }
     hand_out(entry, operation);
+    *origin = entry->origin;
     return true;
 }
 
@@ -252,8 +259,8 @@ static uint32_t next_stamp(struct cache *cache) {
     return cache->stamp;
 }
 
-void cache_put(struct cache *cache, enum cache_kind kind, struct slice key, uint64_t now_ms,
-               struct store_operation *answer) {
+void cache_put(struct cache *cache, enum cache_kind kind, struct slice key, unsigned origin,
+               uint64_t now_ms, struct store_operation *answer) {
     uint64_t hash = hash_bytes(key, &cache->seed);
     size_t size = size_of_entry(key, answer);
     struct entry **place = find_place(cache, key, hash);
@@ -267,7 +274,8 @@ void cache_put(struct cache *cache, enum cache_kind kind, struct slice key, uint
     if (entry != NULL) {
         entry->hash = hash;
         entry->filled_ms = now_ms;
-        entry->epoch = cache->epoch;
+        entry->origin = (uint8_t)origin;
+        entry->epoch = cache->epochs[origin];
         entry->stamp = next_stamp(cache);
         answer->copy = copy_of(entry);
         reclaim(cache, queue, now_ms, RECLAIM_STEPS);
@@ -289,7 +297,7 @@ bool cache_holds(const struct cache *cache, const struct store_copy *copy) {
     while (entry != NULL && (entry->hash != copy->key_hash || entry->stamp != stamp)) {
         entry = entry->next;
     }
-    return entry != NULL && entry->epoch == epoch && epoch == cache->epoch;
+    return entry != NULL && entry->epoch == epoch && !is_forgotten(cache, entry);
 }
 
 bool cache_drop(struct cache *cache, struct slice key) {
@@ -302,8 +310,12 @@ bool cache_drop(struct cache *cache, struct slice key) {
     return true;
 }
 
-void cache_empty(struct cache *cache) {
-    cache->epoch++;
+uint32_t cache_epoch(const struct cache *cache, unsigned origin) {
+    return cache->epochs[origin];
+}
+
+void cache_forget(struct cache *cache, unsigned origin) {
+    cache->epochs[origin] = ++cache->epoch;
     counter_add(&cache->metrics->emptied, 1);
 }
 

@@ -25,6 +25,8 @@ struct flight {
     unsigned verb;       /* only the same one may join */
     bool spoiled;
     struct store_operation *first, *last; /* that wait for it */
+    void *followers;                      /* the owner's: reads that are to come after it */
+    struct store_way way;                 /* the owner's: of its command */
     size_t key_size;
     char key[];
 };
@@ -44,7 +46,7 @@ static inline struct slice flight_key(const struct flight *flight) {
 /* One that may be joined; NULL: none. */
 struct flight *flights_find(const struct flights *flights, unsigned verb, struct slice key);
 /* The one that this operation waits for; NULL: none, or no operation. */
-static inline const struct flight *flight_of(const struct store_operation *operation) {
+static inline struct flight *flight_of(const struct store_operation *operation) {
     return operation == NULL ? NULL : operation->waits_for;
 }
 bool flight_is_in_the_air(const struct flights *flights, const struct flight *flight);

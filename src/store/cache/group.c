@@ -153,6 +153,10 @@ void cache_notice_send(struct cache_notice *notice) {
     pthread_mutex_unlock(&group->lock);
 }
 
+struct slice cache_notice_key(const struct cache_notice *notice) {
+    return slice_of(notice->key, notice->key_size);
+}
+
 void cache_notice_drop(struct cache_notice *notice) {
     struct cache_group *group = notice->group;
     if (!notice->is_sent) {

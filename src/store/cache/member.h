@@ -34,6 +34,7 @@ void cache_member_leave(struct cache_member *member);
 
 /* A notice about this key (copied), not sent yet; NULL: no memory. */
 struct cache_notice *cache_notice_new(struct cache_member *member, struct slice key, void *told);
+struct slice cache_notice_key(const struct cache_notice *notice);
 /* Tells all others to forget the key; on_told(told) is called once, from a later drain, unless the
  * notice is dropped before. */
 void cache_notice_send(struct cache_notice *notice);

@@ -13,6 +13,15 @@ static void on_master(struct redis_link *link) {
 }
 
 /* A link that is busy with reads is asked too: a replica goes on answering these. */
+static void beat(struct redis_link *link) {
+    if (link->events.on_beat == NULL) {
+        role_ask(link, on_master);
+        return;
+    }
+    link->role_asked_ms = uv_now(link->loop);
+    link->events.on_beat(link->context);
+}
+
 static bool is_time_to_ask(const struct redis_link *link) {
     return link->on_master == NULL && uv_now(link->loop) - link->role_asked_ms >= LINK_ROLE_MS;
 }
@@ -23,7 +32,7 @@ static void on_heart(uv_timer_t *timer) {
     if (link_pending(link) != 0 && link->silent_ticks >= TICKS_UNTIL_LOST) {
         link_fail(link, STORE_TROUBLE_DISCONNECTED, "it was silent for 2 s");
     } else if (is_time_to_ask(link)) {
-        role_ask(link, on_master);
+        beat(link);
     }
 }
 

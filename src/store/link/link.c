@@ -70,6 +70,10 @@ const char *link_address(const struct redis_link *link) {
     return link->address;
 }
 
+const char *link_host(const struct redis_link *link) {
+    return link->url.host;
+}
+
 const char *link_reason(const struct redis_link *link) {
     return link->reason;
 }
@@ -120,7 +124,7 @@ bool link_set_password(struct redis_link *link, struct slice password) {
 struct redis_link *link_new(uv_loop_t *loop, const struct link_options *options) {
     struct redis_link *link = calloc(1, sizeof *link);
     if (link == NULL || !link_set_password(link, slice_of_string(options->url->password)) ||
-        !traffic_init(link, options->pending_max)) {
+        !traffic_init(link, options)) {
         if (link != NULL) {
             forget_password(link);
         }

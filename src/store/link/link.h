@@ -31,6 +31,7 @@
 #define LINK_BACKOFF_LAST_MS 500u
 #define LINK_PENDING_DEFAULT 4096u
 #define LINK_OUTPUT_MAX (4u * 1024u * 1024u)
+#define LINK_REPLY_NODES 1024u /* a set of 512 numbers comes as one reply, also to SSCAN */
 
 enum link_state {
     LINK_DOWN,
@@ -66,6 +67,9 @@ struct link_events {
     void (*on_greeting)(void *context);
     /* No longer UP or GREETING. Called first, before anything that waits is answered. */
     void (*on_down)(void *context);
+    /* UP, and at most LINK_ROLE_MS since the last one: time to ask whether the server is what it
+     * was. NULL: the link asks whether it is the master. */
+    void (*on_beat)(void *context);
     /* A RESP3 push, in its order among the replies; NULL: one too big to be kept. May be NULL. */
     void (*on_push)(void *context, const struct reply *push);
 };
@@ -77,7 +81,9 @@ struct link_options {
     struct slice name;           /* copied; for CLIENT SETNAME */
     unsigned pending_max;        /* commands that wait; 0: LINK_PENDING_DEFAULT */
     enum link_peer peer;
-    struct redis_told *told; /* outlives the link; NULL: there is no other link */
+    uint32_t reply_nodes_max; /* of a reply, one for each thing in it; 0: LINK_REPLY_NODES */
+    bool keeps_commands;      /* a handler gets its command with its reply, to send it elsewhere */
+    struct redis_told *told;  /* outlives the link; NULL: there is no other link */
     const struct link_events *events;
     void *context;
 };
@@ -87,6 +93,9 @@ struct link_options {
 struct link_result {
     const struct reply *reply; /* valid until the handler returns */
     enum store_trouble trouble;
+    /* Where commands are kept, until the handler returns: the bytes that were sent (absent without
+     * a reply), and the first error reply (absent: there was none). */
+    struct slice command, error;
 };
 
 struct link_handler {
@@ -120,6 +129,8 @@ enum link_state link_state(const struct redis_link *link);
 enum store_trouble link_trouble(const struct redis_link *link);
 /* Where it leads, for people. */
 const char *link_address(const struct redis_link *link);
+/* The host alone. */
+const char *link_host(const struct redis_link *link);
 /* Why it failed last, in words; "" where it did not, or is UP. */
 const char *link_reason(const struct redis_link *link);
 /* Handshakes from now on are made with this; takes over the reference. */

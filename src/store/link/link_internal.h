@@ -13,15 +13,24 @@
 /* Slots beyond pending_max, for what the link itself asks: one greeting or question for the role at
  * a time, and what its owner adds to them. */
 #define LINK_OWN_SLOTS 8u
+#define LINK_ERROR_MAX 320u /* "MOVED 16383 " and a host name; what is longer is cut */
 
 /* A command that waits; without on_reply nobody does. */
 struct link_slot {
     void (*on_reply)(void *context, const struct link_result *result);
     void *context;
     uint64_t given_ms;          /* loop time */
+    uint32_t start, size;       /* of the command, in the buffer that it left in */
     uint32_t replies;           /* still to come */
     bool ends_at_text;          /* or up to the first text; then what came before it is NOAUTH */
     enum store_trouble trouble; /* the first error among them */
+};
+
+/* Commands that were sent in one go, kept until all are answered. */
+struct sent_commands {
+    struct sent_commands *next;
+    struct output bytes;
+    unsigned end; /* the slot behind the last one */
 };
 
 /* How a server can be asked whether it is the master; the last tells only of what hinders it. */
@@ -84,12 +93,17 @@ struct redis_link {
 
     /* traffic */
     struct reply_reader *reader;
-    struct output output;  /* gathers until link_flush() sends it */
-    struct output sending; /* the socket's, while stream.is_writing */
-    bool deaf;             /* takes no more bytes; what it said before is still being read */
-    size_t command_start;  /* in output: of the command under way */
-    struct link_slot *slots;
+    struct output output;    /* gathers until link_flush() sends it */
+    struct output sending;   /* the socket's, while stream.is_writing */
+    bool deaf;               /* takes no more bytes; what it said before is still being read */
+    size_t command_start;    /* in output: of the command under way */
+    struct link_slot *slots; /* as many as were needed so far */
     unsigned slot_mask, oldest, newest; /* counters; slot i lies in slots[i & slot_mask] */
+    bool keeps_commands;
+    struct sent_commands *sent, *sent_last; /* in their order */
+    unsigned sending_end;                   /* the slot behind the last one of `sending` */
+    char error[LINK_ERROR_MAX];             /* the first to the oldest command */
+    size_t error_size;
     unsigned pending_max;
     uint64_t gathering_since_ns; /* 0: nothing gathers */
     uv_idle_t sleepless;         /* active while commands gather */
@@ -114,7 +128,7 @@ void link_attempt(struct redis_link *link);
 void link_open(struct redis_link *link);
 
 /* traffic.c */
-bool traffic_init(struct redis_link *link, unsigned pending_max);
+bool traffic_init(struct redis_link *link, const struct link_options *options);
 void traffic_fini(struct redis_link *link);
 /* For a new connection; false: no memory. */
 bool traffic_reset(struct redis_link *link);

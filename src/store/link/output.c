@@ -121,6 +121,13 @@ void output_number(struct output *output, uint64_t number) {
     output_argument(output, slice_of(text, (size_t)(put_digits(text, number) - text)));
 }
 
+void output_bytes(struct output *output, struct slice bytes) {
+    char *at = reserve(output, bytes.size);
+    if (at != NULL) {
+        output->size = (size_t)(put_bytes(at, bytes) - output->data);
+    }
+}
+
 void output_cut(struct output *output, size_t size) {
     output->size = size;
     output->failed = false;

@@ -29,6 +29,9 @@ void output_argument(struct output *output, struct slice argument);
 void output_joined(struct output *output, struct slice first, struct slice second);
 void output_number(struct output *output, uint64_t number);
 
+/* Whole commands, as they are sent. */
+void output_bytes(struct output *output, struct slice bytes);
+
 /* Takes back what was written behind `size`, and clears `failed`. */
 void output_cut(struct output *output, size_t size);
 /* Everything has been sent: empties it, wipes a secret, gives back room beyond the usual. */

@@ -8,20 +8,64 @@
 #include "store/link/stranger.h"
 #include <stdlib.h>
 
-#define REPLY_NODES_MAX 1024u /* a set of 512 numbers comes as one reply, also to SSCAN */
 #define REPLY_TEXT_MAX (256u * 1024u)
+#define SLOTS_FIRST 64u
 #define GATHER_NS 1000000u /* how long a command may wait for others */
 #define GATHER_MAX (64u * 1024u)
 
-bool traffic_init(struct redis_link *link, unsigned pending_max) {
-    unsigned size = 16;
-    link->pending_max = pending_max != 0 ? pending_max : LINK_PENDING_DEFAULT;
-    while (size < link->pending_max + LINK_OWN_SLOTS) {
-        size *= 2;
+/* ---- what was sent, where it is kept ---- */
+
+/* Its room is that of the next ones, where they have none yet. */
+static void drop_first_sent(struct redis_link *link) {
+    struct sent_commands *sent = link->sent;
+    link->sent = sent->next;
+    output_clear(&sent->bytes);
+    if (link->output.capacity == 0) {
+        link->output = sent->bytes;
+    } else {
+        output_fini(&sent->bytes);
     }
-    link->slot_mask = size - 1;
-    link->slots = calloc(size, sizeof *link->slots);
-    link->reader = reply_reader_new(REPLY_NODES_MAX, REPLY_TEXT_MAX);
+    free(sent);
+}
+
+/* All of `bytes` has been taken; its buffer goes over. */
+static void take_sent(struct redis_link *link, struct output *bytes, unsigned end) {
+    struct sent_commands *sent = link->keeps_commands ? malloc(sizeof *sent) : NULL;
+    if (sent == NULL) {
+        output_clear(bytes);
+        if (link->keeps_commands) {
+            link_fail(link, STORE_TROUBLE_DISCONNECTED, "out of memory");
+        }
+        return;
+    }
+    *sent = (struct sent_commands){.bytes = *bytes, .end = end};
+    *(link->sent == NULL ? &link->sent : &link->sent_last->next) = sent;
+    link->sent_last = sent;
+    output_init(bytes, LINK_OUTPUT_MAX);
+}
+
+static void drop_answered(struct redis_link *link) {
+    while (link->sent != NULL && (int)(link->oldest - link->sent->end) >= 0) {
+        drop_first_sent(link);
+    }
+}
+
+/* Of the oldest that waits. */
+static struct slice command_of(const struct redis_link *link, const struct link_slot *slot) {
+    const struct output *bytes = link->sent != NULL ? &link->sent->bytes : &link->sending;
+    bool is_there = link->sent != NULL || (link->sending.size != 0 && link->keeps_commands &&
+                                           (int)(link->oldest - link->sending_end) < 0);
+    return is_there ? slice_of(bytes->data + slot->start, slot->size) : SLICE_ABSENT;
+}
+
+bool traffic_init(struct redis_link *link, const struct link_options *options) {
+    link->pending_max = options->pending_max != 0 ? options->pending_max : LINK_PENDING_DEFAULT;
+    link->keeps_commands = options->keeps_commands;
+    link->slot_mask = SLOTS_FIRST - 1;
+    link->slots = calloc(SLOTS_FIRST, sizeof *link->slots);
+    link->reader = reply_reader_new(options->reply_nodes_max != 0 ? options->reply_nodes_max
+                                                                  : LINK_REPLY_NODES,
+                                    REPLY_TEXT_MAX);
     output_init(&link->output, LINK_OUTPUT_MAX);
     output_init(&link->sending, LINK_OUTPUT_MAX);
     if (link->slots == NULL || link->reader == NULL) {
@@ -32,6 +76,9 @@ bool traffic_init(struct redis_link *link, unsigned pending_max) {
 }
 
 void traffic_fini(struct redis_link *link) {
+    while (link->sent != NULL) {
+        drop_first_sent(link);
+    }
     output_fini(&link->output);
     output_fini(&link->sending);
     reply_reader_free(link->reader);
@@ -60,8 +107,27 @@ struct output *link_begin(struct redis_link *link) {
     return link_ask_begin(link);
 }
 
+/* One is always free after it. False: no memory. */
+static bool make_room(struct redis_link *link) {
+    unsigned size = link->slot_mask + 1;
+    if (link_pending(link) < size) {
+        return true;
+    }
+    struct link_slot *slots = calloc(2 * (size_t)size, sizeof *slots);
+    if (slots == NULL) {
+        return false;
+    }
+    for (unsigned i = link->oldest; i != link->newest; i++) {
+        slots[i & (2 * size - 1)] = link->slots[i & link->slot_mask];
+    }
+    free(link->slots);
+    link->slots = slots;
+    link->slot_mask = 2 * size - 1;
+    return true;
+}
+
 bool link_end(struct redis_link *link, const struct link_handler *handler, unsigned *slot) {
-    if (link->output.failed) {
+    if (link->output.failed || !make_room(link)) {
         output_cut(&link->output, link->command_start);
         return false;
     }
@@ -70,6 +136,8 @@ bool link_end(struct redis_link *link, const struct link_handler *handler, unsig
         .on_reply = handler->on_reply,
         .context = handler->context,
         .given_ms = uv_now(link->loop),
+        .start = (uint32_t)link->command_start,
+        .size = (uint32_t)(link->output.size - link->command_start),
         .replies = handler->replies,
         .trouble = STORE_TROUBLE_NONE,
     };
@@ -107,8 +175,10 @@ static void on_deaf(struct redis_link *link) {
 }
 
 void traffic_written(struct redis_link *link, bool written) {
-    output_clear(&link->sending);
-    if (!written) {
+    if (written) {
+        take_sent(link, &link->sending, link->sending_end);
+    } else {
+        output_clear(&link->sending);
         on_deaf(link);
     }
 }
@@ -118,6 +188,7 @@ static void hand_over(struct redis_link *link, size_t sent) {
     struct output empty = link->sending;
     link->sending = link->output;
     link->output = empty;
+    link->sending_end = link->newest;
     if (!stream_write(&link->stream, link->sending.data + sent, link->sending.size - sent)) {
         output_clear(&link->sending);
         on_deaf(link);
@@ -166,7 +237,7 @@ bool link_flush(struct redis_link *link, bool more_may_come) {
     if (sent < 0) {
         on_deaf(link);
     } else if (sent == (ssize_t)link->output.size) {
-        output_clear(&link->output);
+        take_sent(link, &link->output, link->newest);
     } else {
         hand_over(link, (size_t)sent);
     }
@@ -187,10 +258,20 @@ static void on_uncalled(struct redis_link *link, const struct reply *reply) {
     link_fail(link, redis_error_trouble(reply->text), text);
 }
 
+static void keep_error(struct redis_link *link, const struct reply *reply) {
+    link->error_size = 0;
+    if (link->keeps_commands && reply->type == REPLY_ERROR) {
+        link->error_size =
+            reply->text.size < sizeof link->error ? reply->text.size : sizeof link->error;
+        memcpy(link->error, reply->text.data, link->error_size);
+    }
+}
+
 /* For the oldest command that waits. */
 static void on_reply(struct redis_link *link, const struct reply *reply, bool too_big) {
     struct link_slot *slot = &link->slots[link->oldest & link->slot_mask];
     if (slot->trouble == STORE_TROUBLE_NONE) {
+        keep_error(link, reply);
         slot->trouble = too_big                      ? STORE_TROUBLE_PROTOCOL
                         : reply->type == REPLY_ERROR ? redis_error_trouble(reply->text)
                                                      : STORE_TROUBLE_NONE;
@@ -203,12 +284,17 @@ static void on_reply(struct redis_link *link, const struct reply *reply, bool to
         slot->trouble = STORE_TROUBLE_NOAUTH;
     }
     const struct link_slot done = *slot; /* its place may be taken by what the handler sends */
-    const struct link_result result = {too_big ? NULL : reply, done.trouble};
+    struct link_result result = {.reply = too_big ? NULL : reply, .trouble = done.trouble};
+    if (link->keeps_commands && result.trouble != STORE_TROUBLE_NONE) {
+        result.command = command_of(link, &done);
+        result.error = slice_of(link->error, link->error_size);
+    }
     link->oldest++;
     link->heard_ms = done.given_ms;
     if (done.on_reply != NULL) {
         done.on_reply(done.context, &result);
     }
+    drop_answered(link);
 }
 
 /* A whole reply is the sign of life; bytes alone may go on for ever inside a length that was a lie,
@@ -250,7 +336,10 @@ void traffic_take(struct redis_link *link, struct slice input) {
 }
 
 void traffic_end(struct redis_link *link) {
-    const struct link_result lost = {NULL, STORE_TROUBLE_DISCONNECTED};
+    const struct link_result lost = {.reply = NULL, .trouble = STORE_TROUBLE_DISCONNECTED};
+    while (link->sent != NULL) {
+        drop_first_sent(link);
+    }
     output_clear(&link->output);
     output_clear(&link->sending);
     while (link_pending(link) != 0) {

@@ -88,6 +88,7 @@ static enum store_answer answer(enum redis_verb verb, const struct reply *reply,
     case REDIS_ADD_MEMBER:
     case REDIS_REMOVE_MEMBER:
     case REDIS_REMOVE_FIELD:
+    case REDIS_EXISTS:
     case REDIS_CALL:
     case REDIS_VERB_COUNT:
         break;

@@ -19,6 +19,7 @@ enum redis_verb {
     REDIS_REMOVE_FIELD,
     REDIS_CONFIRM,
     REDIS_CONFIRM_IDENTITY,
+    REDIS_EXISTS,
     REDIS_CALL, /* any command: call.h takes its reply */
     REDIS_VERB_COUNT
 };

@@ -106,7 +106,9 @@ static void on_made(void *context, const struct link_result *result) {
     if (is_lost(identity, result)) {
         return;
     }
-    if (result->reply->type == REPLY_ERROR) { /* it may not be written: it has none, then */
+    if (result->trouble == STORE_TROUBLE_CLUSTER) { /* another node has the key */
+        end_look_in_vain(identity);
+    } else if (result->reply->type == REPLY_ERROR) { /* it may not be written: it has none, then */
         tell_refusal(identity, result->reply);
         take(identity, S(""));
     } else {
@@ -160,8 +162,9 @@ static void ask(struct redis_identity *identity, bool make) {
     const struct link_handler handler = {
         .on_reply = make ? on_made : on_read, .context = identity, .replies = 1};
     char text[REDIS_IDENTITY_MAX + 1];
-    struct output *out = link_begin(identity->link);
     unsigned slot;
+    identity->link = identity->find_link(identity->context);
+    struct output *out = identity->link == NULL ? NULL : link_begin(identity->link);
     if (out == NULL) { /* the link is busy: there will be another look */
         identity->is_open = false;
         return;

@@ -14,7 +14,9 @@
 #define REDIS_IDENTITY_KEY "identity"
 
 struct redis_identity {
-    struct redis_link *link;
+    struct redis_link *link; /* as found last */
+    /* That of the node that has the key; NULL: it is not known. Sets is_tracked. */
+    struct redis_link *(*find_link)(void *context);
     struct slice prefix;
     char seed[REDIS_IDENTITY_MAX + 1];   /* what new ones begin with; empty: none is made */
     char pinned[REDIS_IDENTITY_MAX + 1]; /* the one that is wanted; empty: any is */

@@ -1,6 +1,7 @@
-/* redis_store_internal.h: the store's inside, for redis_store.c (life), waiting.c (how an
- * operation waits and ends), writes.c and reads.c (the verbs), copies.c (what is
- * remembered of reads, and how it is kept coherent). */
+/* redis_store_internal.h: the store's inside, for redis_store.c (life), node.c and cluster.c (whom
+ * it speaks to), route.c (which of them gets a command), waiting.c (how an operation waits and
+ * ends), writes.c, reads.c and confirm.c (the verbs), copies.c (what is remembered of reads, and
+ * how it is kept coherent). */
 #ifndef MINTD_REDIS_STORE_INTERNAL_H
 #define MINTD_REDIS_STORE_INTERNAL_H
 
@@ -12,7 +13,10 @@
 #include "store/link/link.h"
 #include "store/redis/answer.h"
 #include "store/redis/clock.h"
+#include "store/redis/cluster.h"
 #include "store/redis/identity.h"
+#include "store/redis/node.h"
+#include "store/redis/route.h"
 #include "store/redis/schema.h"
 #include "store/redis/sentinel.h"
 
@@ -21,40 +25,39 @@
 /* What an operation in `deadlines` waits for, besides the reply to a command of its own. */
 #define WAITS_FOR_FLIGHT REDIS_VERB_COUNT
 #define WAITS_FOR_SIBLINGS (REDIS_VERB_COUNT + 1u)
-
-/* Who gets the replies to commands of one kind that nobody waits for any more. */
-struct late_replies {
-    struct redis_store *store;
-    enum redis_verb verb;
-};
+#define WAITS_FOR_PARTS (REDIS_VERB_COUNT + 2u) /* of a confirmation */
+#define WAITS_FOR_TURN (REDIS_VERB_COUNT + 3u)  /* for the read that it is to come after */
 
 /* Copies of what was read, trusted while Redis tells us of each change. */
 struct copies {
-    struct cache *cache;              /* NULL: nothing is remembered */
-    bool is_tracked;                  /* Redis has said that it will tell */
-    enum redis_standing refusal_told; /* why it will not, as counted in `told` */
+    struct cache *cache; /* NULL: nothing is remembered */
     struct flights flights;
     struct cache_member *member; /* NULL: no other worker */
     void (*wake)(void *context);
     void *wake_context;
-    uv_timer_t retry; /* runs while Redis refuses to tell */
-    uv_timer_t sweep; /* runs where there is a cache */
+    struct cache_group *own_group; /* where no other worker is */
+    uv_timer_t sweep;              /* runs where there is a cache */
 };
 
-/* The password, where it is one that ends. */
-struct redis_login {
-    struct redis_password_member *member; /* NULL: it is that of the URL */
-    void (*wake)(void *context);
-    void *wake_context;
-    uint64_t number, refused; /* of the one that the link has, and of one that was not accepted */
-    uint64_t refused_ms;      /* when that was, in loop time */
-    const char *why;          /* it was not; a text that stays */
+/* What links are made with. */
+struct node_settings {
+    struct redis_url url; /* the password in it is wiped with the store */
+    struct tls_context *tls;
+    char tls_name[REDIS_NAME_MAX], name[REDIS_NAME_MAX];
+    unsigned pending_max;
+    bool takes_replica;
 };
 
 struct redis_store {
     struct store base;
     uv_loop_t *loop;
-    struct redis_link *link;
+    struct node_settings settings;
+    struct redis_node *nodes[NODES_MAX]; /* some may be NULL, but not the only one */
+    unsigned node_count;                 /* all that are there have a lower index */
+    struct redis_cluster *cluster;       /* NULL: there is one node, and it has all keys */
+    struct held *held;                   /* commands that wait to be sent (route.c) */
+    size_t held_bytes;
+    uv_timer_t held_timer;       /* runs while there are some */
     struct sentinels *sentinels; /* NULL: the URL says where Redis is */
     struct deadlines deadlines;
     struct store_metrics *metrics;
@@ -65,23 +68,22 @@ struct redis_store {
 
     struct redis_schema schema;
     bool schema_is_ours;
-    bool schema_is_told;     /* that it is not, as counted in `told` */
-    uv_timer_t schema_timer; /* runs while it is not */
-    struct redis_login login;
+    bool schema_is_told;                    /* that it is not, as counted in `told` */
+    uv_timer_t schema_timer;                /* runs while it is not */
+    struct redis_password_member *password; /* NULL: it is that of the URL */
     struct redis_identity identity;
     uv_timer_t identity_timer; /* runs while the link is up */
     void (*on_identity)(void *context, enum redis_identity_news news, struct slice before,
                         struct slice now);
     void *identity_context;
     struct redis_clock clock;
+    struct redis_node *clock_node; /* whose it is; NULL: none is up */
 
     struct copies copies;
     struct redis_fields fields;
     unsigned waits, waits_last_turn; /* operations that had to wait, so far */
-    struct late_replies late[REDIS_VERB_COUNT];
-
     bool closing;
-    unsigned open_parts; /* the link and the handles, until they are closed */
+    unsigned open_parts; /* nodes, Sentinels and handles, until they are closed */
     void (*on_closed)(void *);
     void *on_closed_context;
 };
@@ -89,6 +91,23 @@ struct redis_store {
 static inline struct redis_store *redis_store_of(struct store *base) {
     return (struct redis_store *)base;
 }
+
+/* ---- redis_store.c ---- */
+
+/* The node, greeted and looked at, serves from now on. */
+void redis_node_set_up(struct redis_node *node);
+/* Whether it serves may have changed. */
+void redis_tell_whether_it_serves(struct redis_store *store);
+/* Of the layout and the identity; NONE: they are ours. */
+enum store_trouble redis_data_trouble(const struct redis_store *store);
+/* Looks at the layout, where it is not known to be ours and its node is up. */
+void redis_look_at_layout(struct redis_store *store);
+/* For handles and links: handle->data, or the context, is the store. */
+void redis_part_closed(uv_handle_t *handle);
+void redis_end_part(void *store);
+/* What a node tells. */
+extern const struct link_events redis_node_events, redis_sought_node_events,
+    redis_cluster_node_events;
 
 /* ---- waiting.c ---- */
 
@@ -101,7 +120,8 @@ void redis_finish(struct redis_store *store, struct store_operation *operation,
 /* Resets the operation. False: it is DONE and UNKNOWN. */
 bool redis_verb_may_start(struct redis_store *store, struct slice key, bool fits,
                           struct store_operation *operation);
-/* The same, and room for the command; NULL: the operation is DONE and UNKNOWN. */
+/* The same, and room for the command on the link of the node that has the key (way.node); NULL: the
+ * operation is DONE and UNKNOWN. */
 struct output *redis_verb_begin(struct redis_store *store, struct slice key, bool fits,
                                 struct store_operation *operation);
 enum progress redis_verb_end(struct redis_store *store, enum redis_verb verb, unsigned replies,
@@ -111,8 +131,8 @@ void redis_wait(struct redis_store *store, unsigned kind, struct store_operation
 /* Of an answer that has just come: what another Redis than the one that is named says is no answer;
  * and it is doubtful where Redis would not have told that it is another one. */
 void redis_judge_identity(const struct redis_store *store, struct store_operation *answer);
-/* What an error reply means for the link. */
-void redis_leave_if_no_master(struct redis_store *store, enum store_trouble trouble);
+/* What an error reply means for the node's link. */
+void redis_leave_if_no_master(struct redis_node *node, enum store_trouble trouble);
 
 /* ---- writes.c ---- */
 
@@ -137,11 +157,20 @@ enum progress redis_verb_count(struct store *base, struct slice key, unsigned tt
 
 /* ---- reads.c ---- */
 
+/* EXISTS, asked on this turn or later. */
+enum progress redis_ask_exists(struct redis_store *store, struct slice key,
+                               struct store_operation *operation);
+/* The operation waits for the flight that `after` waits for. */
+void reads_leave_turn(struct store_operation *operation);
+
 enum progress redis_verb_get(struct store *base, struct slice key,
                              struct store_operation *operation);
 enum progress redis_verb_read_hash(struct store *base, struct slice key,
                                    const struct store_operation *after,
                                    struct store_operation *operation);
+
+/* ---- confirm.c ---- */
+
 enum progress redis_verb_confirm(struct store *base, const struct store_premise *premises,
                                  unsigned count, struct store_operation *operation);
 
@@ -151,33 +180,49 @@ enum progress redis_verb_confirm(struct store *base, const struct store_premise 
 bool copies_init(struct redis_store *store, const struct redis_store_options *options);
 void copies_fini(struct redis_store *store);
 void copies_start(struct redis_store *store);
-/* What waits for siblings ends; its two handles are closed with redis_part_closed(). */
+/* What waits for siblings ends; its handle is closed with redis_part_closed(). */
 void copies_stop(struct redis_store *store);
 /* A greeted connection: asks Redis to tell of changes. */
-void copies_start_tracking(struct redis_store *store);
+void copies_start_tracking(struct redis_node *node);
 /* The connection is lost: nothing that it brought is trusted any more. */
-void copies_stop_tracking(struct redis_store *store);
-void copies_on_push(struct redis_store *store, const struct reply *push);
+void copies_stop_tracking(struct redis_node *node);
+void copies_on_push(struct redis_node *node, const struct reply *push);
 /* Another Redis, or an emptied one: nothing that is remembered is of it. */
 void copies_forget_all(struct redis_store *store);
 /* Whether what Redis was asked at that moment (loop time) is as good as a copy now. */
 bool copies_is_recent(uint64_t asked_ms);
-/* Whether copies are good now: Redis tells of changes, and was heard of lately. */
-bool copies_is_trusted(const struct redis_store *store);
+/* What came from this node is wrong, or may be. */
+void copies_forget_node(struct redis_node *node);
+/* A key has changed, or may have. */
+void copies_forget_key(struct redis_store *store, struct slice key);
+/* Whether copies of what it has are good now: it tells of changes, and was heard of lately. */
+bool copies_is_trusted(const struct redis_node *node);
 /* Of what the operation rests on. STORE_PREMISES_MAX at most. */
 void copies_rest_on(struct store_operation *operation, const struct store_premise *premises,
                     unsigned count);
 /* Sets `holds`, where a command that was sent after copies_rest_on() is answered: what Redis had to
  * tell stands in front of its answer. */
 void copies_judge_premises(const struct redis_store *store, struct store_operation *operation);
-/* A key is about to be deleted, by the next command: forgotten here already, since no read that is
- * sent behind that command finds it. Makes ready what tells the other workers afterwards (the
+/* A key is about to be deleted: makes ready what makes all workers forget it afterwards (the
  * operation's waits_for, to be dropped or sent). False: no memory. */
-bool copies_forget(struct redis_store *store, struct slice key, struct store_operation *operation);
+bool copies_prepare_notice(struct redis_store *store, struct slice key,
+                           struct store_operation *operation);
 /* What other workers have deleted is forgotten. */
 void copies_hear_siblings(struct redis_store *store);
-/* It is deleted: the operation waits until the other workers have forgotten it too. */
+/* It is deleted: forgotten here, and the operation waits until the other workers have forgotten it
+ * too. */
 void copies_forget_everywhere(struct redis_store *store, struct store_operation *operation);
+
+/* ---- confirm.c ---- */
+
+/* In a cluster: asks for what the premises of this operation, which waits for its own reply, need
+ * besides. Where that is nothing, nothing is done. */
+void confirm_premises(struct redis_store *store, const struct store_premise *premises,
+                      unsigned count, struct store_operation *operation);
+/* The operation's own reply has come; it is out of `deadlines`. */
+void confirm_take_reply(struct store_operation *operation);
+/* Nobody waits for it any more. */
+void confirm_abandon(struct store_operation *operation);
 
 /* ---- login.c ---- */
 
@@ -185,15 +230,13 @@ void copies_forget_everywhere(struct redis_store *store, struct store_operation 
 bool login_init(struct redis_store *store, const struct redis_store_options *options);
 void login_fini(struct redis_store *store);
 /* An attempt begins: a fresh password is wanted. */
-void login_ask(struct redis_store *store);
+void login_ask(struct redis_node *node);
 /* Whether the link that seeks has it; where there is none to be had the link has failed. */
-bool login_is_ready(struct redis_store *store);
-bool login_is_awaited(struct redis_store *store);
+bool login_is_ready(struct redis_node *node);
+bool login_is_awaited(const struct redis_store *store);
 /* There may be a newer one: a link that is up says it. */
-void login_renew(struct redis_store *store);
+void login_renew(struct redis_node *node);
 /* The link's was not accepted. */
-void login_on_refused(struct redis_store *store, const char *why);
-
-void redis_part_closed(uv_handle_t *handle); /* redis_store.c; handle->data is the store */
+void login_on_refused(struct redis_node *node, const char *why);
 
 #endif

@@ -11,6 +11,10 @@ static void send(struct redis_schema *schema, bool make);
 
 static void fail(struct redis_schema *schema, const struct link_result *result) {
     char reason[120] = "its reply to the schema check makes no sense";
+    schema->is_open = false;
+    if (schema->is_moving && result->trouble == STORE_TROUBLE_CLUSTER) {
+        return; /* there will be another check */
+    }
     const struct reply *reply = result->reply;
     if (reply != NULL && reply->type == REPLY_ERROR) {
         snprintf(reason, sizeof reason, "the schema check was refused: %.*s",
@@ -30,30 +34,36 @@ static void on_made(void *context, const struct link_result *result) {
     }
 }
 
+static void end(struct redis_schema *schema, struct slice version) {
+    schema->is_open = false;
+    schema->on_checked(schema->context, version);
+}
+
 static void on_read(void *context, const struct link_result *result) {
     struct redis_schema *schema = context;
     if (result->trouble == STORE_TROUBLE_WRONGTYPE) {
-        schema->on_checked(schema->context, S("no string"));
+        end(schema, S("no string"));
     } else if (result->trouble != STORE_TROUBLE_NONE) {
         fail(schema, result);
     } else if (result->reply->type == REPLY_NIL && schema->only_reads) {
-        schema->on_checked(schema->context, SLICE_ABSENT);
+        end(schema, SLICE_ABSENT);
     } else if (result->reply->type == REPLY_NIL && schema->rounds++ < ROUNDS_MAX) {
         send(schema, true);
     } else if (result->reply->type != REPLY_TEXT) {
         fail(schema, result);
     } else if (slice_equal(result->reply->text, S(REDIS_SCHEMA_VERSION))) {
-        schema->on_checked(schema->context, SLICE_ABSENT);
+        end(schema, SLICE_ABSENT);
     } else {
-        schema->on_checked(schema->context, result->reply->text);
+        end(schema, result->reply->text);
     }
 }
 
 static void send(struct redis_schema *schema, bool make) {
     const struct link_handler handler = {
         .on_reply = make ? on_made : on_read, .context = schema, .replies = 1};
-    struct output *out = link_begin(schema->link);
+    struct output *out = schema->link == NULL ? NULL : link_begin(schema->link);
     unsigned slot;
+    schema->is_open = out != NULL;
     if (out == NULL) {
         return; /* the link is busy or down: there will be another check */
     }

@@ -8,7 +8,9 @@
 #define SCHEMA_VERSION_MAX 64u
 
 struct redis_schema {
-    struct redis_link *link;
+    struct redis_link *link; /* of the node that has the key; NULL: it is not known */
+    bool is_open;            /* a check is under way */
+    bool is_moving; /* its node may say that another one has the key: nothing is wrong then */
     struct slice prefix;
     bool only_reads; /* no layout yet is as good as ours */
     unsigned rounds;

@@ -261,9 +261,7 @@ bool redis_url_parse(struct slice text, struct redis_url *url, struct buffer *er
     }
     url->is_tls = take_scheme(&text, S("rediss+cluster://"));
     if (url->is_tls || take_scheme(&text, S("redis+cluster://"))) {
-        return parse_cluster_form(text, url, error) &&
-               fail(error, "redis+cluster:// is not supported by this version; use redis://, "
-                           "rediss://, redis+sentinel:// or unix://");
+        return parse_cluster_form(text, url, error);
     }
     return fail(error, "it must be redis://[[user]:password@]host[:port][/db], the same with "
                        "rediss:// for TLS, unix://[[user]:password@]/path[?db=N], "

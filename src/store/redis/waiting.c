@@ -12,6 +12,15 @@
 
 /* ---- an operation's end ---- */
 
+/* What a command of its own has with it: a notice to the other workers, or questions besides. */
+static void drop_what_follows(struct store_operation *operation) {
+    if (operation->waits_for != NULL && operation->kind == REDIS_SET) {
+        confirm_abandon(operation);
+    } else if (operation->waits_for != NULL) {
+        cache_notice_drop(operation->waits_for);
+    }
+}
+
 enum progress redis_done_unknown(struct redis_store *store, struct store_operation *operation,
                                  enum store_trouble trouble) {
     store_operation_set(operation, store->metrics, STORE_UNKNOWN, trouble);
@@ -28,33 +37,49 @@ void redis_finish(struct redis_store *store, struct store_operation *operation,
 /* Nobody waits for it. But if it is no reply to that command, the order of replies is lost. */
 static void on_late_reply(void *context, const struct link_result *result) {
     const struct late_replies *late = context;
+    struct redis_store *store = late->node->store;
     struct store_operation nobodys = {.trouble = STORE_TROUBLE_NONE};
     bool can_tell =
         late->verb != REDIS_CALL && result->reply != NULL && result->trouble == STORE_TROUBLE_NONE;
-    if (can_tell && !redis_answer(late->verb, result->reply, &late->store->fields, &nobodys)) {
-        link_fail(late->store->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
+    if (can_tell && !redis_answer(late->verb, result->reply, &store->fields, &nobodys)) {
+        link_fail(late->node->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
     }
+}
+
+static void abandon_command(struct store_operation *operation) {
+    struct redis_node *node = operation->way.node;
+    route_abandon(&operation->way, on_late_reply,
+                  node != NULL ? &node->late[operation->kind] : NULL);
 }
 
 static void on_expired(void *context, struct store_operation *operation) {
     struct redis_store *store = context;
-    if (operation->kind == WAITS_FOR_FLIGHT) {
+    switch (operation->kind) {
+    case WAITS_FOR_FLIGHT:
         flight_leave(operation->waits_for, operation);
-    } else if (operation->kind != WAITS_FOR_SIBLINGS) {
-        link_hand_over(store->link, operation->slot, on_late_reply, &store->late[operation->kind]);
-    }
-    if (operation->kind != WAITS_FOR_FLIGHT && operation->waits_for != NULL) {
+        break;
+    case WAITS_FOR_TURN:
+        reads_leave_turn(operation);
+        break;
+    case WAITS_FOR_PARTS:
+        confirm_abandon(operation);
+        break;
+    case WAITS_FOR_SIBLINGS:
         cache_notice_drop(operation->waits_for);
+        break;
+    default:
+        abandon_command(operation);
+        drop_what_follows(operation);
     }
     redis_finish(store, operation, STORE_UNKNOWN, STORE_TROUBLE_TIMEOUT);
 }
 
 /* A Redis that may no longer be written to is not the one behind this address any more, or not for
  * long: a new connection finds the right one. */
-void redis_leave_if_no_master(struct redis_store *store, enum store_trouble trouble) {
+void redis_leave_if_no_master(struct redis_node *node, enum store_trouble trouble) {
     const char *reason = redis_error_no_master(trouble);
     if (reason != NULL) {
-        link_fail(store->link, trouble, reason);
+        link_fail(node->link, trouble, reason);
     }
 }
 
@@ -79,6 +104,8 @@ static void take_identity(struct redis_store *store, struct store_operation *ope
 static void end_with_answer(struct redis_store *store, struct store_operation *operation) {
     if (operation->waits_for == NULL) {
         redis_finish(store, operation, operation->answer, operation->trouble);
+    } else if (operation->kind == REDIS_SET) {
+        confirm_take_reply(operation);
     } else if (operation->answer == STORE_FOUND) {
         copies_forget_everywhere(store, operation);
     } else {
@@ -87,9 +114,18 @@ static void end_with_answer(struct redis_store *store, struct store_operation *o
     }
 }
 
+static struct link_handler handler_of(struct store_operation *operation);
+
 static void on_reply(void *context, const struct link_result *result) {
     struct store_operation *operation = context;
     struct redis_store *store = operation->store;
+    struct redis_node *node = operation->way.node;
+    if (result->trouble == STORE_TROUBLE_CLUSTER) {
+        const struct link_handler handler = handler_of(operation);
+        if (route_goes_on(store, &handler, &operation->way, result)) {
+            return;
+        }
+    }
     deadlines_remove(&store->deadlines, operation);
     if (result->reply != NULL) {
         histogram_record(&store->metrics->round_trip, clock_monotonic_ns() - operation->started_ns);
@@ -99,10 +135,10 @@ static void on_reply(void *context, const struct link_result *result) {
         return;
     }
     if (result->trouble != STORE_TROUBLE_NONE) {
-        redis_leave_if_no_master(store, result->trouble);
+        redis_leave_if_no_master(node, result->trouble);
         operation->trouble = result->trouble;
     } else if (!redis_answer(operation->kind, result->reply, &store->fields, operation)) {
-        link_fail(store->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
+        link_fail(node->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
     }
     if (operation->kind == REDIS_CONFIRM_IDENTITY) {
         take_identity(store, operation);
@@ -115,12 +151,19 @@ static void on_reply(void *context, const struct link_result *result) {
     end_with_answer(store, operation);
 }
 
+static struct link_handler handler_of(struct store_operation *operation) {
+    return (struct link_handler){
+        .on_reply = on_reply, .context = operation, .replies = operation->way.replies};
+}
+
 /* ---- verbs ---- */
 
 bool redis_verb_may_start(struct redis_store *store, struct slice key, bool fits,
                           struct store_operation *operation) {
     store_operation_reset(operation);
-    enum store_trouble trouble = store->base.verbs->trouble(&store->base);
+    struct redis_node *node = route_of(store, key);
+    enum store_trouble trouble = route_trouble(store, node);
+    operation->way.node = node;
     if (trouble == STORE_TROUBLE_NONE && (key.size > STORE_KEY_MAX || !fits)) {
         trouble = STORE_TROUBLE_PROTOCOL;
     }
@@ -139,7 +182,7 @@ struct output *redis_verb_begin(struct redis_store *store, struct slice key, boo
     if (!redis_verb_may_start(store, key, fits, operation)) {
         return NULL;
     }
-    struct output *out = link_begin(store->link);
+    struct output *out = link_begin(((struct redis_node *)operation->way.node)->link);
     if (out == NULL) {
         redis_done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
     }
@@ -156,9 +199,9 @@ void redis_wait(struct redis_store *store, unsigned kind, struct store_operation
 
 enum progress redis_verb_end(struct redis_store *store, enum redis_verb verb, unsigned replies,
                              struct store_operation *operation) {
-    const struct link_handler handler = {
-        .on_reply = on_reply, .context = operation, .replies = replies};
-    if (!link_end(store->link, &handler, &operation->slot)) {
+    operation->way.replies = replies;
+    const struct link_handler handler = handler_of(operation);
+    if (!route_end(operation->way.node, &handler, &operation->way)) {
         return redis_done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
     }
     redis_wait(store, verb, operation);
@@ -169,7 +212,4 @@ void redis_waiting_init(struct redis_store *store, unsigned timeout_ms) {
     deadlines_init(&store->deadlines, store->loop, timeout_ms);
     store->deadlines.on_expired = on_expired;
     store->deadlines.context = store;
-    for (unsigned verb = 0; verb < REDIS_VERB_COUNT; verb++) {
-        store->late[verb] = (struct late_replies){store, (enum redis_verb)verb};
-    }
 }

@@ -19,7 +19,11 @@ enum progress redis_verb_set(struct store *base, struct slice key, struct slice 
     output_joined(out, store->prefix, key);
     output_number(out, ttl_s);
     output_argument(out, value);
-    return redis_verb_end(store, REDIS_SET, 1, operation);
+    enum progress progress = redis_verb_end(store, REDIS_SET, 1, operation);
+    if (progress == PROGRESS_PENDING && store->cluster != NULL) {
+        confirm_premises(store, premises, count, operation);
+    }
+    return progress;
 }
 
 enum progress redis_verb_delete(struct store *base, struct slice key,
@@ -29,7 +33,7 @@ enum progress redis_verb_delete(struct store *base, struct slice key,
     if (out == NULL) {
         return PROGRESS_DONE;
     }
-    if (!copies_forget(store, key, operation)) {
+    if (!copies_prepare_notice(store, key, operation)) {
         return redis_done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
     }
     output_command(out, 2);
@@ -184,20 +188,37 @@ enum progress redis_verb_count(struct store *base, struct slice key, unsigned tt
     return redis_verb_end(store, REDIS_COUNT, 4, operation);
 }
 
+/* The node that a call is for; NULL: there is none. */
+static struct redis_node *node_of_call(const struct redis_store *store,
+                                       const struct redis_call *call) {
+    if (slice_is_absent(call->key)) {
+        return call->node < store->node_count ? store->nodes[call->node] : NULL;
+    }
+    return store->cluster == NULL ? store->nodes[0]
+                                  : cluster_node_of(store, cluster_slot(S(""), call->key));
+}
+
 enum progress redis_store_call(struct store *base, const struct redis_command *commands,
                                size_t count, struct redis_call *call) {
     struct redis_store *store = redis_store_of(base);
+    struct redis_node *node = node_of_call(store, call);
     struct output *out = NULL;
     call->reply = NULL;
-    call->trouble = link_trouble(store->link);
+    call->trouble = store->closing ? STORE_TROUBLE_DISCONNECTED
+                    : node == NULL ? STORE_TROUBLE_CLUSTER
+                                   : link_trouble(node->link);
     if (call->trouble == STORE_TROUBLE_NONE) {
-        out = link_begin(store->link);
+        out = link_begin(node->link);
         call->trouble = out == NULL ? STORE_TROUBLE_OVERLOADED : STORE_TROUBLE_NONE;
     }
     if (out == NULL) {
         return redis_done_unknown(store, &call->operation, call->trouble);
     }
     store_operation_reset(&call->operation);
+    call->operation.way.node = node;
+    if (slice_is_absent(call->key)) { /* what this node says is what is asked for */
+        call->operation.way.hops = CLUSTER_HOPS_MAX;
+    }
     call->operation.deadline_ns = 0;
     call->operation.on_done = redis_call_on_done;
     redis_call_write(commands, count, out);
@@ -206,12 +227,14 @@ enum progress redis_store_call(struct store *base, const struct redis_command *c
     return progress;
 }
 
+/* Those that are there have the numbers 0 … count - 1: a call is over before one is let go. */
 unsigned redis_store_node_count(const struct store *store) {
-    (void)store;
-    return 1;
+    return ((const struct redis_store *)store)->node_count;
 }
 
 const char *redis_store_node_name(const struct store *base, unsigned node) {
-    (void)node;
-    return link_address(((const struct redis_store *)base)->link);
+    const struct redis_store *store = (const struct redis_store *)base;
+    return node < store->node_count && store->nodes[node] != NULL
+               ? link_address(store->nodes[node]->link)
+               : "";
 }

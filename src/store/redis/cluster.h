@@ -1,0 +1,59 @@
+/* cluster.h: a Redis Cluster: which node has which slot, and the nodes themselves.
+ *
+ *      seeds  -> the scout asks one of them: CLUSTER SLOTS          nodes
+ *      nodes  -> each is asked when it is greeted, every 750 ms,    a view each
+ *                and all of them whenever something is amiss
+ *      views  -> the node that more of them name has the slot       the map
+ *      MOVED  -> that slot alone, at once                           the map
+ *
+ * A node that says itself that it has not got a slot has not got it. Whatever it loses a slot, all
+ * copies that came from it are forgotten: coarse, rare, and it closes the way back (A -> B -> A).
+ *
+ * Failure modes: a view that makes no sense is not taken, the one before stays. A slot that nobody
+ * has is UNKNOWN (CLUSTER); one whose node is away is UNKNOWN, and all others go on. No node up:
+ * the scout asks the seeds again, their names resolved anew. */
+#ifndef MINTD_REDIS_CLUSTER_H
+#define MINTD_REDIS_CLUSTER_H
+
+#include "store/redis/node.h"
+
+#define CLUSTER_SLOTS 16384u
+#define CLUSTER_HOPS_MAX 5u /* MOVED and ASK that one command follows */
+
+struct redis_cluster;
+
+/* Starts with the scout. NULL: no memory. */
+struct redis_cluster *cluster_new(struct redis_store *store);
+void cluster_start(struct redis_store *store);
+/* Its timer and the scout; the nodes are the store's. */
+void cluster_close(struct redis_store *store);
+void cluster_free(struct redis_cluster *cluster); /* NULL is fine */
+
+/* The slot of a key (CRC16, a part in braces alone where there is one). */
+unsigned cluster_slot(struct slice prefix, struct slice key);
+/* Who has it; NULL: nobody, as far as is known. */
+struct redis_node *cluster_node_of(const struct redis_store *store, unsigned slot);
+/* NONE: more than half of the nodes that have slots are up. Else why not. */
+enum store_trouble cluster_trouble(const struct redis_store *store);
+/* Why one is away, in words; "" where none is. */
+const char *cluster_reason(const struct redis_store *store);
+
+/* The node that looks for the others; NULL: there is none now. */
+struct redis_node *cluster_scout(const struct redis_store *store);
+/* What the scout is to be asked leaves. */
+void cluster_flush(struct redis_store *store);
+
+/* ---- news of a node ---- */
+
+void cluster_on_greeting(struct redis_node *node);
+void cluster_on_down(struct redis_node *node);
+void cluster_on_attempt(struct redis_node *node);
+void cluster_on_beat(struct redis_node *node);
+/* It has said so: "MOVED slot host:port", of which `place` is what stands behind the slot. The node
+ * that is named, known or new; NULL: no room, or it makes no sense. */
+struct redis_node *cluster_take_moved(struct redis_node *from, unsigned slot, struct slice place);
+struct redis_node *cluster_take_ask(struct redis_node *from, struct slice place);
+/* Something is amiss: asks all nodes, not more often than each 250 ms. */
+void cluster_ask_all(struct redis_store *store);
+
+#endif

@@ -1,0 +1,44 @@
+/* cluster_internal.h: a cluster's inside, for cluster.c (its nodes) and cluster_map.c (their
+ * slots).
+ */
+#ifndef MINTD_REDIS_CLUSTER_INTERNAL_H
+#define MINTD_REDIS_CLUSTER_INTERNAL_H
+
+#include "store/redis/redis_store_internal.h"
+
+struct redis_cluster {
+    struct redis_node *scout; /* NULL: some node is up, or it was called back a moment ago */
+    uint64_t scout_ms;        /* loop time: when it was sent last */
+    unsigned seed_turn;       /* which seed is next */
+    uint64_t asked_ms;        /* loop time: when all nodes were asked last */
+    bool is_wanted;           /* they are to be asked again */
+    uv_timer_t tick;
+    bool is_patched; /* a node has said MOVED since the last vote */
+    uint8_t node_of[CLUSTER_SLOTS];
+    unsigned slots_of[NODES_MAX];
+};
+
+/* What somebody says of a node. */
+struct node_facts {
+    struct slice host, id;          /* an empty id: not told */
+    struct slice address, hostname; /* empty: not told */
+    unsigned port;
+};
+
+/* Known or new; NULL: it makes no sense, or there is no room. */
+struct redis_node *cluster_meet(struct redis_store *store, const struct node_facts *facts);
+
+/* ---- cluster_map.c ---- */
+
+/* The answer to CLUSTER SLOTS. False: it makes no sense, and nothing is changed. */
+bool cluster_take_view(struct redis_node *node, const struct reply *reply);
+/* Who has which slot, by all views that are of now. */
+void cluster_vote(struct redis_store *store);
+/* This slot alone. */
+void cluster_patch(struct redis_store *store, unsigned slot, struct redis_node *node);
+/* Whether it has a slot, somebody names it, or something waits for it. */
+bool cluster_is_in_use(const struct redis_store *store, const struct redis_node *node);
+/* Closes it; its slots are those of `heir` (NULL: nobody's). */
+void cluster_let_go(struct redis_node *node, struct redis_node *heir);
+
+#endif

@@ -1,0 +1,113 @@
+#include "store/redis/redis_store_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A map of many nodes with scattered slots. */
+#define CLUSTER_REPLY_NODES 32768u
+
+static struct redis_link *new_link(struct redis_node *node, const struct redis_endpoint *place,
+                                   struct slice tls_name) {
+    const struct redis_store *store = node->store;
+    const struct node_settings *settings = &store->settings;
+    bool is_cluster = store->cluster != NULL;
+    bool is_sought = settings->url.topology != REDIS_STANDALONE || store->password != NULL;
+    struct redis_url *url = malloc(sizeof *url);
+    if (url == NULL) {
+        return NULL;
+    }
+    *url = settings->url;
+    if (place != NULL) {
+        url->topology = REDIS_STANDALONE;
+        url->port = place->port;
+        snprintf(url->host, sizeof url->host, "%s", place->host);
+    }
+    struct redis_link *link =
+        link_new(store->loop,
+                 &(struct link_options){
+                     .url = url,
+                     .tls = settings->tls,
+                     .tls_name = settings->tls_name[0] != '\0' ? slice_of_string(settings->tls_name)
+                                                               : tls_name,
+                     .name = slice_of_string(settings->name),
+                     .pending_max = settings->pending_max,
+                     .peer = settings->takes_replica || is_cluster ? LINK_TO_ANY : LINK_TO_MASTER,
+                     .reply_nodes_max = is_cluster ? CLUSTER_REPLY_NODES : 0,
+                     .keeps_commands = is_cluster,
+                     .told = store->told,
+                     .events = is_cluster  ? &redis_cluster_node_events
+                               : is_sought ? &redis_sought_node_events
+                                           : &redis_node_events,
+                     .context = node,
+                 });
+    explicit_bzero(url, sizeof *url);
+    free(url);
+    return link;
+}
+
+struct redis_node *node_new(struct redis_store *store, unsigned index,
+                            const struct redis_endpoint *place, struct slice tls_name) {
+    struct redis_node *node = calloc(1, sizeof *node);
+    if (node == NULL) {
+        return NULL;
+    }
+    node->store = store;
+    node->index = index;
+    if (place != NULL) {
+        node->place = *place;
+    }
+    for (unsigned verb = 0; verb < REDIS_VERB_COUNT; verb++) {
+        node->late[verb] = (struct late_replies){node, (enum redis_verb)verb};
+    }
+    node->link = new_link(node, place, tls_name);
+    if (node->link == NULL) {
+        free(node);
+        return NULL;
+    }
+    return node;
+}
+
+void node_start(struct redis_node *node) {
+    struct redis_store *store = node->store;
+    uv_timer_init(store->loop, &node->retry); /* cannot fail */
+    node->retry.data = node;
+    node->open_parts = 2;
+    store->open_parts++;
+    if (node->index != NODE_NONE) {
+        store->nodes[node->index] = node;
+        store->node_count = node->index >= store->node_count ? node->index + 1 : store->node_count;
+    }
+    link_start(node->link);
+}
+
+void node_free(struct redis_node *node) {
+    if (node != NULL) {
+        link_free(node->link);
+        free(node->view);
+        free(node);
+    }
+}
+
+static void part_closed(struct redis_node *node) {
+    if (--node->open_parts == 0) {
+        struct redis_store *store = node->store;
+        if (node->index != NODE_NONE && store->nodes[node->index] == node) {
+            store->nodes[node->index] = NULL;
+        }
+        node_free(node);
+        redis_end_part(store);
+    }
+}
+
+static void on_link_closed(void *context) {
+    part_closed(context);
+}
+
+static void on_timer_closed(uv_handle_t *timer) {
+    part_closed(timer->data);
+}
+
+void node_close(struct redis_node *node) {
+    link_close(node->link, on_link_closed, node);
+    uv_close((uv_handle_t *)&node->retry, on_timer_closed);
+}

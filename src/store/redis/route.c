@@ -1,0 +1,225 @@
+#include "store/redis/redis_store_internal.h"
+
+#include "mintd/clock.h"
+#include <stdlib.h>
+
+#define HELD_TICK_MS 10u
+#define HELD_MAX_MS 2000u
+#define AGAIN_MS 50u /* after TRYAGAIN */
+#define HELD_BYTES_MAX (4u * 1024u * 1024u)
+
+/* Bytes that wait to be sent. */
+struct held {
+    struct held *next;
+    struct redis_node *node;
+    struct store_way *way; /* NULL: nobody waits any more */
+    struct link_handler handler;
+    bool is_aside;
+    uint64_t due_ms, until_ms; /* loop time */
+    size_t size;
+    char bytes[];
+};
+
+struct redis_node *route_of(const struct redis_store *store, struct slice key) {
+    return store->cluster == NULL ? store->nodes[0]
+                                  : cluster_node_of(store, cluster_slot(store->prefix, key));
+}
+
+enum store_trouble route_trouble(const struct redis_store *store, const struct redis_node *node) {
+    if (store->closing) {
+        return STORE_TROUBLE_DISCONNECTED;
+    }
+    enum store_trouble trouble = node == NULL ? cluster_trouble(store) : link_trouble(node->link);
+    if (node == NULL && trouble == STORE_TROUBLE_NONE) {
+        trouble = STORE_TROUBLE_CLUSTER; /* nobody has that slot */
+    }
+    if (trouble != STORE_TROUBLE_NONE) {
+        return trouble;
+    }
+    return redis_data_trouble(store);
+}
+
+bool route_end(struct redis_node *node, const struct link_handler *handler, struct store_way *way) {
+    way->node = node;
+    return link_end(node->link, handler, &way->slot);
+}
+
+/* ---- the same bytes once more ---- */
+
+/* False: there is no room, or it is not up. */
+static bool send_bytes(struct redis_node *node, struct slice bytes, bool is_aside,
+                       const struct link_handler *handler, struct store_way *way) {
+    struct link_handler with_asking = *handler;
+    struct output *out = link_state(node->link) == LINK_UP ? link_begin(node->link) : NULL;
+    if (out == NULL) {
+        return false;
+    }
+    if (is_aside) {
+        output_command(out, 1);
+        output_argument(out, S("ASKING"));
+        with_asking.replies++;
+    }
+    output_bytes(out, bytes);
+    way->is_aside = is_aside;
+    way->held = NULL;
+    return route_end(node, &with_asking, way);
+}
+
+/* ---- what waits ---- */
+
+static void end_one(const struct held *held) {
+    const struct link_result lost = {.reply = NULL, .trouble = STORE_TROUBLE_DISCONNECTED};
+    if (held->way != NULL) {
+        held->way->held = NULL;
+        held->way->node = held->node;
+        held->handler.on_reply(held->handler.context, &lost);
+    }
+}
+
+static void take_out(struct redis_store *store, struct held **place) {
+    struct held *held = *place;
+    *place = held->next;
+    store->held_bytes -= held->size;
+}
+
+/* True: it is not held any more. */
+static bool try_one(struct redis_store *store, struct held **place) {
+    struct held *held = *place;
+    uint64_t now_ms = uv_now(store->loop);
+    bool sent = held->way != NULL && now_ms >= held->due_ms &&
+                send_bytes(held->node, slice_of(held->bytes, held->size), held->is_aside,
+                           &held->handler, held->way);
+    if (held->way != NULL && !sent && now_ms < held->until_ms) {
+        return false;
+    }
+    take_out(store, place);
+    if (!sent) {
+        end_one(held);
+    }
+    free(held);
+    return true;
+}
+
+/* A handler may hold more: at the front. */
+void route_send_held(struct redis_store *store) {
+    struct held *all = store->held;
+    store->held = NULL;
+    struct held **place = &all;
+    while (*place != NULL) {
+        if (!try_one(store, place)) {
+            place = &(*place)->next;
+        }
+    }
+    *place = store->held;
+    store->held = all;
+    if (store->held == NULL && !store->closing) {
+        uv_timer_stop(&store->held_timer);
+    }
+}
+
+void route_end_held(struct redis_store *store, const struct redis_node *node) {
+    struct held *all = store->held;
+    store->held = NULL;
+    struct held **place = &all;
+    while (*place != NULL) {
+        struct held *held = *place;
+        if (node != NULL && held->node != node) {
+            place = &held->next;
+            continue;
+        }
+        take_out(store, place);
+        end_one(held);
+        free(held);
+    }
+    *place = store->held;
+    store->held = all;
+}
+
+static void on_held_timer(uv_timer_t *timer) {
+    route_send_held(timer->data);
+}
+
+static bool hold(struct redis_store *store, struct redis_node *node, struct slice bytes,
+                 bool is_aside, uint64_t wait_ms, const struct link_handler *handler,
+                 struct store_way *way) {
+    bool fits = !store->closing && bytes.size <= HELD_BYTES_MAX - store->held_bytes;
+    struct held *held = fits ? malloc(sizeof *held + bytes.size) : NULL;
+    if (held == NULL) {
+        return false;
+    }
+    uint64_t now_ms = uv_now(store->loop);
+    *held = (struct held){.next = store->held,
+                          .node = node,
+                          .way = way,
+                          .handler = *handler,
+                          .is_aside = is_aside,
+                          .due_ms = now_ms + wait_ms,
+                          .until_ms = now_ms + HELD_MAX_MS,
+                          .size = bytes.size};
+    memcpy(held->bytes, bytes.data, bytes.size);
+    store->held = held;
+    store->held_bytes += bytes.size;
+    way->held = held;
+    way->node = node;
+    if (!uv_is_active((uv_handle_t *)&store->held_timer)) {
+        uv_timer_start(&store->held_timer, on_held_timer, HELD_TICK_MS, HELD_TICK_MS);
+    }
+    return true;
+}
+
+void route_abandon(struct store_way *way,
+                   void (*on_reply)(void *context, const struct link_result *result),
+                   void *context) {
+    if (way->held != NULL) {
+        ((struct held *)way->held)->way = NULL;
+        way->held = NULL;
+    } else {
+        link_hand_over(((struct redis_node *)way->node)->link, way->slot, on_reply, context);
+    }
+}
+
+/* ---- where it goes next ---- */
+
+/* "slot host:port" behind MOVED or ASK. */
+static bool take_place(struct slice rest, unsigned *slot, struct slice *place) {
+    unsigned long long number;
+    struct slice first;
+    if (!slice_split(&rest, ' ', &first) || !slice_to_number(first, CLUSTER_SLOTS - 1, &number) ||
+        !slice_split(&rest, ' ', place)) {
+        return false;
+    }
+    *slot = (unsigned)number;
+    return true;
+}
+
+/* The command without the ASKING that stood in front of it. */
+static struct slice without_asking(const struct store_way *way, struct slice command) {
+    const struct slice asking = S("*1\r\n$6\r\nASKING\r\n");
+    return way->is_aside && slice_starts_with(command, asking) ? slice_skip(command, asking.size)
+                                                               : command;
+}
+
+bool route_goes_on(struct redis_store *store, const struct link_handler *handler,
+                   struct store_way *way, const struct link_result *result) {
+    struct redis_node *from = way->node, *to = NULL;
+    struct slice rest = result->error, code = SLICE_ABSENT, place = SLICE_ABSENT;
+    unsigned slot = 0;
+    if (store->cluster == NULL || slice_is_absent(result->command) ||
+        way->hops >= CLUSTER_HOPS_MAX || !slice_split(&rest, ' ', &code)) {
+        return false;
+    }
+    cluster_ask_all(store);
+    struct slice bytes = without_asking(way, result->command);
+    bool is_aside = slice_equal(code, S("ASK"));
+    if (slice_equal(code, S("TRYAGAIN"))) { /* as often as there is time */
+        return hold(store, from, bytes, way->is_aside, AGAIN_MS, handler, way);
+    }
+    if (is_aside && take_place(rest, &slot, &place)) {
+        to = cluster_take_ask(from, place);
+    } else if (slice_equal(code, S("MOVED")) && take_place(rest, &slot, &place)) {
+        to = cluster_take_moved(from, slot, place);
+    }
+    way->hops++;
+    return to != NULL && (send_bytes(to, bytes, is_aside, handler, way) ||
+                          hold(store, to, bytes, is_aside, 0, handler, way));
+}
