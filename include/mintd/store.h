@@ -122,6 +122,7 @@ struct store_operation {
     void *store, *waits_for;
     struct store_way way;
     unsigned kind;
+    uint8_t origin;    /* of the copy */
     bool is_unordered; /* the read that it was to come after may have come later */
 };
 

@@ -13,7 +13,9 @@ void store_operation_reset(struct store_operation *operation) {
     operation->holds = false;
     operation->next = operation->previous = operation->next_waiting = NULL;
     operation->waits_for = NULL;
-    operation->way = (struct store_way){0};
+    operation->way.held = NULL;
+    operation->way.hops = 0;
+    operation->way.is_aside = false;
     operation->is_unordered = false;
 }
 

@@ -51,7 +51,7 @@ static void put_text_at(struct world *world, struct slice key, struct slice valu
     memcpy(storage + key.size, value.data, value.size);
     struct store_operation answer = {.answer = STORE_FOUND,
                                      .value = slice_of(storage + key.size, value.size)};
-    cache_put(world->cache, CACHE_TEXT, slice_of(storage, key.size), 0, now, &answer);
+    cache_put(world->cache, CACHE_TEXT, slice_of(storage, key.size), now, &answer);
     free(storage);
 }
 
@@ -61,14 +61,13 @@ static void put_text(struct world *world, const char *key, const char *value) {
 
 static void put_absent(struct world *world, enum cache_kind kind, const char *key) {
     struct store_operation answer = {.answer = STORE_ABSENT};
-    cache_put(world->cache, kind, slice_of_string(key), 0, NOW, &answer);
+    cache_put(world->cache, kind, slice_of_string(key), NOW, &answer);
 }
 
 static bool find_at(struct world *world, enum cache_kind kind, const char *key, uint64_t now,
                     struct store_operation *found) {
     *found = (struct store_operation){.answer = STORE_UNKNOWN};
-    unsigned origin;
-    return cache_find(world->cache, kind, slice_of_string(key), now, found, &origin);
+    return cache_find(world->cache, kind, slice_of_string(key), now, found);
 }
 
 static bool has(struct world *world, enum cache_kind kind, const char *key) {
@@ -112,7 +111,7 @@ static void hash_is_found(void **state) {
         fields[count - 1].value = S("");
         struct store_operation answer = {
             .answer = STORE_FOUND, .fields = fields, .field_count = count};
-        cache_put(world->cache, CACHE_HASH, S("client:svc-a"), 0, NOW, &answer);
+        cache_put(world->cache, CACHE_HASH, S("client:svc-a"), NOW, &answer);
         memset(names, 'x', sizeof names);
         assert_true(find_at(world, CACHE_HASH, "client:svc-a", NOW, &found));
         assert_int_equal(found.answer, STORE_FOUND);
@@ -149,7 +148,7 @@ static void last_put_counts(void **state) {
     put_text(world, "k", "one");
     put_text(world, "k", "two");
     assert_text(world, "k", "two");
-    cache_put(world->cache, CACHE_HASH, S("k"), 0, NOW, &hash);
+    cache_put(world->cache, CACHE_HASH, S("k"), NOW, &hash);
     assert_false(has(world, CACHE_TEXT, "k"));
     assert_true(has(world, CACHE_HASH, "k"));
     put_absent(world, CACHE_TEXT, "k");
@@ -442,7 +441,7 @@ static void without_memory_nothing_is_kept(void **state) {
     put_text(world, "k", "old");
     struct store_operation answer = {.answer = STORE_FOUND, .value = S("new")};
     fault_fail_at(1);
-    cache_put(world->cache, CACHE_TEXT, S("k"), 0, NOW, &answer);
+    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
     fault_disarm();
     assert_false(has(world, CACHE_TEXT, "k"));
     assert_int_equal(entries(world), 0);
@@ -490,7 +489,7 @@ static void model_put(struct world *world, struct model *model, const char *key,
     } else if (!model->absent) {
         answer.value = slice_of_string(text);
     }
-    cache_put(world->cache, model->kind, slice_of_string(key), 0, now, &answer);
+    cache_put(world->cache, model->kind, slice_of_string(key), now, &answer);
 }
 
 static bool model_find(struct world *world, const struct model *model, const char *key,
@@ -576,21 +575,21 @@ static void a_copy_holds_until_it_is_gone(void **state) {
 static void a_copy_is_not_the_next_one(void **state) {
     struct world *world = *state;
     struct store_operation answer = {.answer = STORE_FOUND, .value = S("v")};
-    cache_put(world->cache, CACHE_TEXT, S("k"), 0, NOW, &answer);
+    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
     struct store_copy first = answer.copy;
     assert_true(cache_holds(world->cache, &first));
-    cache_put(world->cache, CACHE_TEXT, S("k"), 0, NOW, &answer);
+    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
     assert_true(cache_holds(world->cache, &answer.copy));
     assert_false(cache_holds(world->cache, &first));
     cache_forget(world->cache, 0);
-    cache_put(world->cache, CACHE_TEXT, S("k"), 0, NOW, &answer);
+    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
     assert_true(cache_holds(world->cache, &answer.copy));
 }
 
 static void a_copy_that_was_evicted_does_not_hold(void **state) {
     struct world *world = *state;
     struct store_operation answer = {.answer = STORE_FOUND, .value = S("v")};
-    cache_put(world->cache, CACHE_TEXT, S("k"), 0, NOW, &answer);
+    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
     struct store_copy copy = answer.copy;
     for (unsigned i = 0; cache_holds(world->cache, &copy); i++) {
         assert_in_range(i, 0, 100000);
@@ -600,12 +599,31 @@ static void a_copy_that_was_evicted_does_not_hold(void **state) {
     assert_false(has(world, CACHE_TEXT, "k"));
 }
 
+static void an_origin_is_forgotten_alone(void **state) {
+    struct world *world = *state;
+    struct store_operation a = {.answer = STORE_FOUND, .value = S("a"), .origin = 7};
+    struct store_operation b = {.answer = STORE_FOUND, .value = S("b"), .origin = 254};
+    struct store_operation found;
+    cache_put(world->cache, CACHE_TEXT, S("a"), NOW, &a);
+    cache_put(world->cache, CACHE_TEXT, S("b"), NOW, &b);
+    assert_true(cache_find(world->cache, CACHE_TEXT, S("a"), NOW, &found));
+    assert_int_equal(found.origin, 7);
+    cache_forget(world->cache, 7);
+    assert_false(has(world, CACHE_TEXT, "a"));
+    assert_false(cache_holds(world->cache, &a.copy));
+    assert_true(cache_holds(world->cache, &b.copy));
+    assert_true(cache_find(world->cache, CACHE_TEXT, S("b"), NOW, &found));
+    assert_int_equal(found.origin, 254);
+    cache_put(world->cache, CACHE_TEXT, S("a"), NOW, &a); /* what comes later is good */
+    assert_true(has(world, CACHE_TEXT, "a"));
+}
+
 static void what_is_not_kept_is_no_copy(void **state) {
     struct world *world = *state;
     static char large[CACHE_BYTES_MIN];
     struct store_operation answer = {.answer = STORE_FOUND, .value = slice_of(large, sizeof large)};
     answer.copy.number = 7;
-    cache_put(world->cache, CACHE_TEXT, S("k"), 0, NOW, &answer);
+    cache_put(world->cache, CACHE_TEXT, S("k"), NOW, &answer);
     assert_int_equal(answer.copy.number, 0);
 }
 
@@ -638,6 +656,7 @@ int main(void) {
         TEST(a_copy_holds_until_it_is_gone),
         TEST(a_copy_is_not_the_next_one),
         TEST(a_copy_that_was_evicted_does_not_hold),
+        TEST(an_origin_is_forgotten_alone),
         TEST(what_is_not_kept_is_no_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -235,7 +235,7 @@ void cache_free(struct cache *cache) {
 }
 
 bool cache_find(struct cache *cache, enum cache_kind kind, struct slice key, uint64_t now_ms,
-                struct store_operation *operation, unsigned *origin) {
+                struct store_operation *operation) {
     struct entry **place = find_place(cache, key, hash_bytes(key, &cache->seed));
     struct entry *entry = *place;
     if (entry == NULL || entry->kind != (uint8_t)kind) {
@@ -250,7 +250,7 @@ bool cache_find(struct cache *cache, enum cache_kind kind, struct slice key, uin
         entry->visited = true;
     }
     hand_out(entry, operation);
-    *origin = entry->origin;
+    operation->origin = entry->origin;
     return true;
 }
 
@@ -259,8 +259,8 @@ static uint32_t next_stamp(struct cache *cache) {
     return cache->stamp;
 }
 
-void cache_put(struct cache *cache, enum cache_kind kind, struct slice key, unsigned origin,
-               uint64_t now_ms, struct store_operation *answer) {
+void cache_put(struct cache *cache, enum cache_kind kind, struct slice key, uint64_t now_ms,
+               struct store_operation *answer) {
     uint64_t hash = hash_bytes(key, &cache->seed);
     size_t size = size_of_entry(key, answer);
     struct entry **place = find_place(cache, key, hash);
@@ -274,8 +274,8 @@ void cache_put(struct cache *cache, enum cache_kind kind, struct slice key, unsi
     if (entry != NULL) {
         entry->hash = hash;
         entry->filled_ms = now_ms;
-        entry->origin = (uint8_t)origin;
-        entry->epoch = cache->epochs[origin];
+        entry->origin = answer->origin;
+        entry->epoch = cache->epochs[answer->origin];
         entry->stamp = next_stamp(cache);
         answer->copy = copy_of(entry);
         reclaim(cache, queue, now_ms, RECLAIM_STEPS);
@@ -308,10 +308,6 @@ bool cache_drop(struct cache *cache, struct slice key) {
     remove_at(cache, place);
     tell_sizes(cache);
     return true;
-}
-
-uint32_t cache_epoch(const struct cache *cache, unsigned origin) {
-    return cache->epochs[origin];
 }
 
 void cache_forget(struct cache *cache, unsigned origin) {

@@ -29,25 +29,23 @@ struct cache;
 struct cache *cache_new(size_t bytes, const struct hash_seed *seed, struct cache_metrics *metrics);
 void cache_free(struct cache *cache); /* wipes nothing: no secret is in it; NULL is fine */
 
-/* True: the operation has the answer (FOUND or ABSENT, value or fields) and its copy; *origin is
- * what cache_put() said. What it
+/* True: the operation has the answer (FOUND or ABSENT, value or fields), its copy and its origin.
+ * What it
  * points at lies in the cache, and is valid until the next cache_put, cache_drop or cache_find.
  * `now_ms` never goes back. */
 bool cache_find(struct cache *cache, enum cache_kind kind, struct slice key, uint64_t now_ms,
-                struct store_operation *operation, unsigned *origin);
-/* Keeps a copy of a FOUND or ABSENT answer that came from this origin (below CACHE_ORIGINS_MAX), in
- * place of what was there; answer->copy is that copy. An answer that is too large (an eighth of the
- * room), or for which there is no memory, is not kept, and has none. */
-void cache_put(struct cache *cache, enum cache_kind kind, struct slice key, unsigned origin,
-               uint64_t now_ms, struct store_operation *answer);
+                struct store_operation *operation);
+/* Keeps a copy of a FOUND or ABSENT answer that came from answer->origin (below CACHE_ORIGINS_MAX),
+ * in place of what was there; answer->copy is that copy. An answer that is too large (an eighth of
+ * the room), or for which there is no memory, is not kept, and has none. */
+void cache_put(struct cache *cache, enum cache_kind kind, struct slice key, uint64_t now_ms,
+               struct store_operation *answer);
 /* Whether this very copy has been in memory ever since. One that was evicted has not. */
 bool cache_holds(const struct cache *cache, const struct store_copy *copy);
 /* Forgets a key; whether there was anything to forget. */
 bool cache_drop(struct cache *cache, struct slice key);
 /* Forgets all that came from this origin, at once; the memory comes back bit by bit. */
 void cache_forget(struct cache *cache, unsigned origin);
-/* Another number after each cache_forget() of this origin. */
-uint32_t cache_epoch(const struct cache *cache, unsigned origin);
 /* Gives back the memory of entries that are too old or were forgotten, a thousand or two at a time.
  * To be called now and then: what nobody asks for again would stay until its room is needed. */
 void cache_sweep(struct cache *cache, uint64_t now_ms);

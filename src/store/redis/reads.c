@@ -105,8 +105,9 @@ static void on_landed(void *context, const struct link_result *result) {
     }
     take_reply(store, flight, result, &answer);
     if (may_be_kept(flight, &answer)) {
-        cache_put(copies->cache, kind_of(flight->verb), flight_key(flight),
-                  ((struct redis_node *)flight->way.node)->index, uv_now(store->loop), &answer);
+        answer.origin = (uint8_t)((struct redis_node *)flight->way.node)->index;
+        cache_put(copies->cache, kind_of(flight->verb), flight_key(flight), uv_now(store->loop),
+                  &answer);
     }
     flight->spoiled = true; /* who asks again from inside its callback gets another one */
     struct store_operation *operation;
@@ -257,14 +258,12 @@ static enum progress read_after(struct redis_store *store, enum redis_verb verb,
 
 static bool read_from_memory(struct redis_store *store, enum redis_verb verb, struct slice key,
                              struct store_operation *operation) {
-    unsigned origin;
     if (store->copies.cache == NULL) {
         return false;
     }
     store_operation_reset(operation);
-    if (!cache_find(store->copies.cache, kind_of(verb), key, uv_now(store->loop), operation,
-                    &origin) ||
-        !copies_is_trusted(store->nodes[origin])) {
+    if (!cache_find(store->copies.cache, kind_of(verb), key, uv_now(store->loop), operation) ||
+        !copies_is_trusted(store->nodes[operation->origin])) {
         return false;
     }
     operation->from_memory = true;

@@ -13,8 +13,7 @@ static struct oauth *oauth;
 
 static enum progress read_from_cache(enum cache_kind kind, struct slice key,
                                      struct store_operation *operation) {
-    unsigned origin;
-    MICRO_REQUIRE(cache_find(cache, kind, key, MICRO_NOW_MS, operation, &origin));
+    MICRO_REQUIRE(cache_find(cache, kind, key, MICRO_NOW_MS, operation));
     operation->from_memory = true;
     return PROGRESS_DONE;
 }
@@ -72,9 +71,9 @@ static void prepare(void) {
     struct store_operation client = {
         .answer = STORE_FOUND, .fields = micro_client_fields, .field_count = MICRO_CLIENT_FIELDS};
     struct store_operation no_generation = {.answer = STORE_ABSENT};
-    cache_put(cache, CACHE_TEXT, slice_of_string(key), 0, MICRO_NOW_MS, &record);
-    cache_put(cache, CACHE_HASH, S("client:" MICRO_CLIENT), 0, MICRO_NOW_MS, &client);
-    cache_put(cache, CACHE_TEXT, S("generation"), 0, MICRO_NOW_MS, &no_generation);
+    cache_put(cache, CACHE_TEXT, slice_of_string(key), MICRO_NOW_MS, &record);
+    cache_put(cache, CACHE_HASH, S("client:" MICRO_CLIENT), MICRO_NOW_MS, &client);
+    cache_put(cache, CACHE_TEXT, S("generation"), MICRO_NOW_MS, &no_generation);
 }
 
 /* ---- the operations ---- */

@@ -39,7 +39,7 @@ static void make_keys(unsigned count) {
 
 static void put(unsigned index) {
     struct store_operation answer = {.answer = STORE_FOUND, .value = VALUE};
-    cache_put(cache, CACHE_TEXT, key_at(index), 0, MICRO_NOW_MS, &answer);
+    cache_put(cache, CACHE_TEXT, key_at(index), MICRO_NOW_MS, &answer);
 }
 
 static void fill(unsigned count) {
@@ -75,17 +75,14 @@ static unsigned scattered(unsigned i) {
 
 static void find_what_is_there(unsigned i) {
     struct store_operation found;
-    unsigned origin;
-    MICRO_REQUIRE(
-        cache_find(cache, CACHE_TEXT, key_at(2 * scattered(i)), MICRO_NOW_MS, &found, &origin));
+    MICRO_REQUIRE(cache_find(cache, CACHE_TEXT, key_at(2 * scattered(i)), MICRO_NOW_MS, &found));
     MICRO_REQUIRE(found.value.size == VALUE.size);
 }
 
 static void find_what_is_not(unsigned i) {
     struct store_operation found;
-    unsigned origin;
-    MICRO_REQUIRE(!cache_find(cache, CACHE_TEXT, key_at(2 * scattered(i) + 1), MICRO_NOW_MS, &found,
-                              &origin));
+    MICRO_REQUIRE(
+        !cache_find(cache, CACHE_TEXT, key_at(2 * scattered(i) + 1), MICRO_NOW_MS, &found));
 }
 
 /* A cache that is full, with `live` entries about: each new one pushes one out. */
