@@ -346,12 +346,23 @@ static void let_go_of_the_unnamed(struct redis_store *store) {
     }
 }
 
+/* One that has slots: another may have them by now. */
+static bool any_is_away(const struct redis_store *store) {
+    for (unsigned i = 0; i < store->node_count; i++) {
+        const struct redis_node *node = store->nodes[i];
+        if (node != NULL && store->cluster->slots_of[i] != 0 && !node_is_up(node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_tick(uv_timer_t *timer) {
     struct redis_store *store = timer->data;
     struct redis_cluster *cluster = store->cluster;
     uint64_t now_ms = uv_now(store->loop);
     if (any_is_up(store)) {
-        if (cluster->is_wanted) {
+        if (cluster->is_wanted || any_is_away(store)) {
             cluster_ask_all(store);
         }
         let_go_of_the_unnamed(store);
