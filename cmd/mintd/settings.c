@@ -285,7 +285,8 @@ const struct setting settings[] = {
     {"--redis", "MINTD_REDIS", "URL",
      "redis://[user:password@]host[:port][/db], the same with rediss:// for TLS,\n"
      "unix:///path[?db=N],\n"
-     "redis+sentinel://[user:password@]host[:port],.../name[/db], or memory:\n"
+     "redis+sentinel://[user:password@]host[:port],.../name[/db],\n"
+     "redis+cluster://[user:password@]host[:port],..., or memory:\n"
      "(redis://127.0.0.1:6379)",
      set_redis, false, SETTING_MAY_HOLD_SECRET},
     {"--redis-password-file", "MINTD_REDIS_PASSWORD_FILE", "FILE",

@@ -20,6 +20,7 @@ SCENARIOS = {
     "cached": scenarios.cached,
     "uncached": scenarios.uncached,
     "mint": scenarios.minting,
+    "topologies": scenarios.topologies,
     "two-workers": scenarios.two_workers,
     "connections": scenarios.connections,
     "pipelined": scenarios.pipelined,

@@ -9,7 +9,9 @@ BENCH = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(BENCH))
 sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 
+from support.cluster import Cluster  # noqa: E402
 from support.redis_server import RedisError, RedisServer, RespConnection, TlsRedis, free_port  # noqa: E402,F401
+from support.sentinel import Sentinels  # noqa: E402
 from support.tls import Authority  # noqa: E402
 
 import exchange  # noqa: E402
@@ -211,3 +213,56 @@ class RedisOverTls(MeasuredRedis, TlsRedis):
     def close(self):
         super().close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class RedisOfMany:
+    """What is measured of all that has the data."""
+
+    def settle(self, nodes, cores):
+        self.cores = cores
+        self.pids = [int(dict(line.split(":", 1) for line in node.cli("INFO", "server").splitlines()
+                              if ":" in line)["process_id"]) for node in nodes]
+        for pid in self.pids:
+            move(pid, cores)
+        tokens.install_client(self)
+
+    def cpu_seconds(self):
+        return sum(cpu_seconds(pid) for pid in self.pids)
+
+    def commands(self):
+        """The commands that all of them have processed so far, without this one."""
+        counted = 0
+        for node in self.measured():
+            lines = node.cli("INFO", "stats").splitlines()
+            counted += int(dict(line.split(":", 1) for line in lines if ":" in line)["total_commands_processed"])
+        return counted - (len(self.measured()) - 1) * self._asked()
+
+    def _asked(self):
+        """Each of the others counts the INFO of every time that it was asked."""
+        self._times = getattr(self, "_times", 0) + 1
+        return self._times
+
+
+class RedisCluster(RedisOfMany, Cluster):
+    """So many masters, without replicas."""
+
+    def __init__(self, masters, cores=frozenset(LOAD_CORES)):
+        super().__init__(masters)
+        self.settle(self.nodes, cores)
+
+    def measured(self):
+        return self.nodes
+
+
+class RedisBehindSentinels(RedisOfMany, Sentinels):
+    """A master, its replica and three Sentinels."""
+
+    def __init__(self, cores=frozenset(LOAD_CORES)):
+        super().__init__()
+        self.settle([self.master], cores)
+
+    def cli(self, *arguments):
+        return self.master.cli(*arguments)
+
+    def measured(self):
+        return [self.master]

@@ -43,6 +43,14 @@ class Stage(contextlib.ExitStack):
         server = peers.RedisOverTls()
         return self._keep(server, server.close)
 
+    def redis_cluster(self, masters):
+        server = peers.RedisCluster(masters)
+        return self._keep(server, server.close)
+
+    def redis_behind_sentinels(self):
+        server = peers.RedisBehindSentinels()
+        return self._keep(server, server.close)
+
     def start(self, kind, *arguments, **more):
         server = kind(*arguments, **more)
         return self._keep(server, server.stop)

@@ -16,6 +16,7 @@ END = "<!-- script/bench writes to here -->"
 _LOADS = (("cached", "Validating, and introspecting, from memory"),
           ("uncached", "Validating without a cache"),
           ("mint", "Minting"),
+          ("topologies", "One Redis, TLS, Sentinels, Cluster"),
           ("two-workers", "Two workers; servers, load and Redis share both cores"),
           ("connections", "Many connections, all of them busy"),
           ("pipelined", "Pipelining"),

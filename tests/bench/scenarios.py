@@ -1,5 +1,6 @@
 """Scenarios of load: each starts its servers, lets them take turns, and gives rows by title."""
 import os
+import time
 
 import exchange
 import tokens
@@ -93,9 +94,8 @@ def uncached(plan):
 
 def minting(plan):
     with Stage() as stage:
-        redis, alone, secure = stage.redis(), stage.redis(cores=SERVER_CORES), stage.redis_over_tls()
+        redis, alone = stage.redis(), stage.redis(cores=SERVER_CORES)
         mintd = stage.start(Mintd, redis, *PATIENT)
-        over_tls = stage.start(Mintd, secure, "--redis-ca", secure.authority, *PATIENT)
         webdis, express = stage.start(Webdis, redis), stage.start(Express, redis)
         setex = "/SETEX/%s/%d/" + VALUE
         return plan.take_turns([
@@ -106,8 +106,27 @@ def minting(plan):
                    settings={"BENCH_COUNTER": "bench:"},
                    probe=Request(setex % ("bench:probe", tokens.LIFE), expected="OK")),
             Target("mintd /auth", mintd, mint(), redis),
-            Target("mintd /auth, TLS to Redis", over_tls, mint(), secure),
             Target("Express /auth", express, form("/auth", MINT_BODY, '"accessToken":"'), redis)])
+
+
+def topologies(plan):
+    """The same mint, and the same validation without a cache, on each form of Redis."""
+    with Stage() as stage:
+        secure = stage.redis_over_tls()
+        forms = {"one Redis": (stage.redis(), ()), "TLS to one Redis": (secure, ("--redis-ca", secure.authority)),
+                 "behind Sentinels": (stage.redis_behind_sentinels(), ()),
+                 "cluster of 3": (stage.redis_cluster(3), ()), "cluster of 6": (stage.redis_cluster(6), ())}
+        targets = []
+        for name, (redis, options) in forms.items():
+            targets.append(Target("mintd /auth, " + name, stage.start(Mintd, redis, *options, *PATIENT), mint(), redis))
+        for name in ("one Redis", "cluster of 3", "cluster of 6"):
+            redis, options = forms[name]
+            token = tokens.make(1)[0]
+            redis.cli("SETEX", tokens.key_of(token), tokens.LIFE, tokens.record(int(time.time())))
+            targets.append(Target("mintd /secret, no cache, " + name,
+                                  stage.start(Mintd, redis, *options, *PATIENT, "--cache-size", "0"),
+                                  secret(token), redis))
+        return plan.take_turns(targets)
 
 
 def two_workers(plan):
