@@ -172,7 +172,6 @@ class MeasuredRedis:
 
     def settle(self, cores):
         self.cores = cores
-        self.pid = int(self.info("server")["process_id"])
         move(self.pid, cores)
         tokens.install_client(self)
 
@@ -218,10 +217,9 @@ class RedisOverTls(MeasuredRedis, TlsRedis):
 class RedisOfMany:
     """What is measured of all that has the data."""
 
-    def settle(self, nodes, cores):
+    def take(self, nodes, cores):
         self.cores = cores
-        self.pids = [int(dict(line.split(":", 1) for line in node.cli("INFO", "server").splitlines()
-                              if ":" in line)["process_id"]) for node in nodes]
+        self.pids = [node.pid for node in nodes]
         for pid in self.pids:
             move(pid, cores)
         tokens.install_client(self)
@@ -248,7 +246,7 @@ class RedisCluster(RedisOfMany, Cluster):
 
     def __init__(self, masters, cores=frozenset(LOAD_CORES)):
         super().__init__(masters)
-        self.settle(self.nodes, cores)
+        self.take(self.nodes, cores)
 
     def measured(self):
         return self.nodes
@@ -259,7 +257,7 @@ class RedisBehindSentinels(RedisOfMany, Sentinels):
 
     def __init__(self, cores=frozenset(LOAD_CORES)):
         super().__init__()
-        self.settle([self.master], cores)
+        self.take([self.master], cores)
 
     def cli(self, *arguments):
         return self.master.cli(*arguments)
