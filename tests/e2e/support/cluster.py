@@ -7,6 +7,8 @@
         cluster.move_slot(slot_of(key), to)  # key by key, as redis-cli --cluster reshard does
         move = cluster.begin_move(slot, to); move.take(key); move.end()   # with an ASK in between
         cluster.hand_over(slot, to)          # at once; what is left behind is thrown away later
+    client = cluster.make_client(node)   # whose record is on that node
+    cluster.token_on(node, mintd, client)
     Cluster(3, replicas=1)                   # each with a replica: cluster.fail_over(master)
     Cluster(tls=(issued, ca))                # all of it over TLS, with this certificate
     Cluster(password="canary")               # of the default user, on all of them
@@ -18,6 +20,7 @@ import itertools
 import re
 import time
 
+from .clients import Client, install_client, token_key, token_of
 from .oauth import wait_until
 from .redis_server import RedisError, RedisServer, RespConnection, free_port
 
@@ -132,7 +135,7 @@ class Move:
 
     def __init__(self, cluster, slot, target):
         self.cluster, self.slot, self.target = cluster, slot, target
-        self.source = cluster.owner(slot)
+        self.source = cluster.settled_owner(slot)
         assert self.source is not target, "it has it already"
         target.set_slot(slot, "IMPORTING", self.source.id)
         self.source.set_slot(slot, "MIGRATING", target.id)
@@ -148,6 +151,7 @@ class Move:
 
     def end(self):
         self.take()
+        self.cluster.catch_up(self.target)
         for node in (self.target, self.source, *self.cluster.others(self.target, self.source)):
             if node.is_running and node.role() == "master":
                 node.set_slot(self.slot, "NODE", self.target.id)
@@ -164,7 +168,7 @@ class Cluster:
         self.password = password
         coverage = "--cluster-require-full-coverage", "yes" if full_coverage else "no"
         self._make = lambda: ClusterNode(*coverage, *options, tls=tls, password=password)
-        self.nodes = []
+        self.nodes, self._made = [], itertools.count(1)
         try:
             self.nodes += [self._make() for _ in range(masters * (1 + replicas))]
             self._form(masters)
@@ -230,6 +234,24 @@ class Cluster:
         slot = what if isinstance(what, int) else slot_of(what)
         return self.node(next(port for first, last, port, _ in self.running[0].map() if first <= slot <= last))
 
+    def settled_owner(self, slot, within=10):
+        """Once all that run see the same. Who was told of a move may hear what the old owner said before, and believe
+        it for a moment."""
+        def seen():
+            owners = {port for node in self.running for first, last, port, _ in node.map() if first <= slot <= last}
+            return len(owners) == 1 and self.node(owners.pop())
+
+        return wait_until(seen, within, "all nodes agree on the slot")
+
+    def catch_up(self, node):
+        """Until it has heard of the newest epoch: the one that it takes with a slot has to be higher, or what is
+        said of the slot never settles."""
+        def epoch(one):
+            return int(one.info()["cluster_current_epoch"])
+
+        newest = max(epoch(one) for one in self.running)
+        wait_until(lambda: epoch(node) >= newest, 10, "the node knows the newest epoch")
+
     @property
     def masters(self):
         """Those with slots, by their lowest."""
@@ -277,6 +299,22 @@ class Cluster:
         owners = self._view()
         return names_with(lambda name: owners[slot_of(form % name)] == node.port, prefix)
 
+    def make_client(self, node, *fields):
+        """A client of its own whose record is on this node."""
+        name = next(self.names_on(node, prefix="of-%d" % next(self._made)))
+        client = Client(name, "s3cret-of-" + name, fields or (("scope", "read"),))
+        install_client(self, client)
+        return client
+
+    def token_on(self, node, instance, client, tries=200):
+        """A token of the client whose record is on this node."""
+        owners = self._view()
+        for _ in range(tries):
+            token = token_of(instance, client)
+            if owners[slot_of(token_key(token))] == node.port:
+                return token
+        raise AssertionError("no token on %s" % node.address)
+
     def everywhere(self, *arguments):
         return [node.cli(*arguments) for node in self.running]
 
@@ -292,12 +330,13 @@ class Cluster:
     def hand_over(self, slot, target, within=10):
         """At once, with what is in it. The new owner tells the old one, which throws away what it has then:
         until it hears of it both say that the slot is theirs."""
-        source = self.owner(slot)
+        source = self.settled_owner(slot)
         target.set_slot(slot, "IMPORTING", source.id)
         keys = source.cli("CLUSTER", "GETKEYSINSLOT", slot, 1000)
         if keys:
             password = ["AUTH", self.password] if self.password else []
             source.cli("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "COPY", "REPLACE", *password, "KEYS", *keys)
+        self.catch_up(target)
         target.set_slot(slot, "NODE", target.id)  # with a higher epoch
         wait_until(lambda: all(any(first <= slot <= last and port == target.port for first, last, port, _ in node.map())
                                for node in self.running), within, "all know the new owner of the slot")
@@ -329,6 +368,7 @@ class Cluster:
                 away.update(slot for slot in range(first, last + 1) if home[slot].port != port)
             missing = set(range(SLOTS)) - {slot for first, last, *_ in node.map() for slot in range(first, last + 1)}
             # With IMPORTING ahead of it the new owner takes an epoch of its own.
+            self.catch_up(node)
             commands = []
             for slot in sorted(away | missing):
                 if home[slot] is node and slot in away:

@@ -106,7 +106,7 @@ class Monitor:
 
     def requests(self):
         """Of commands(), those that a request may have caused: not what an instance asks for itself."""
-        own = ("HELLO", "AUTH", "SELECT", "CLIENT", "PING", "ROLE", "TIME")
+        own = ("HELLO", "AUTH", "SELECT", "CLIENT", "CLUSTER", "PING", "ROLE", "TIME")
         return [c for c in self.commands() if c[0].upper() not in own
                 and not c[1].startswith(("mintd:instance", "mintd:identity", "mintd:schema"))]
 
