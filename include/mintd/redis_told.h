@@ -16,6 +16,7 @@ enum redis_standing {
     REDIS_DOES_NOT_TELL, /* of changes */
     REDIS_IS_TOO_OLD,    /* to be relied on to tell of them */
     REDIS_HAS_OTHER_LAYOUT,
+    REDIS_IS_A_CLUSTER,    /* and the URL does not say so */
     REDIS_HAS_NO_SENTINEL, /* none of them answers */
     REDIS_STANDINGS
 };

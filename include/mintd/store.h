@@ -145,6 +145,9 @@ struct store_metrics {
     struct counter troubles[STORE_TROUBLE_COUNT];
     struct histogram round_trip;   /* from the command to its reply */
     struct counter link_up;        /* 1 while it can serve */
+    struct counter nodes;          /* of a cluster: that have slots */
+    struct counter nodes_up;       /* of these, whose link is up */
+    struct counter redirects;      /* commands that were sent on to another node */
     struct counter connects;       /* links that came up */
     struct counter master_changes; /* links that were left for another master, as Sentinels said */
     struct counter sentinels_lost; /* links to Sentinels that had answered */
@@ -180,6 +183,8 @@ struct store_verbs {
     void (*close)(struct store *, void (*on_closed)(void *), void *context);
     void (*free)(struct store *);
     enum store_trouble (*trouble)(const struct store *);
+    void (*write_away)(const struct store *,
+                       struct buffer *); /* NULL: nothing ever is, by itself */
 };
 
 /* Embedded first in each implementation. */
@@ -301,6 +306,13 @@ static inline void store_flush(struct store *store) {
 /* NONE while operations can be expected to work, else why not. No request is sent for this. */
 static inline enum store_trouble store_trouble_now(const struct store *store) {
     return store->verbs->trouble(store);
+}
+/* For people: which part of the store is away while operations on the rest work; nothing where all
+ * is there, or nothing. */
+static inline void store_write_away(const struct store *store, struct buffer *text) {
+    if (store->verbs->write_away != NULL) {
+        store->verbs->write_away(store, text);
+    }
 }
 /* Ends all open operations as UNKNOWN (their on_done is called, on this turn or a later one),
  * closes the link; on_closed is called once, on a later turn. Verbs called meanwhile and after are

@@ -53,6 +53,11 @@ static void write_labelled(struct buffer *text, const char *name, const char *la
       "Slow hashes spared by the memory of verified secrets.")                                     \
     X(store.link_up, "mintd_store_links_up", "gauge",                                              \
       "Links to the store that can serve; one a worker.")                                          \
+    X(store.nodes, "mintd_store_nodes", "gauge",                                                   \
+      "Nodes of the cluster that have slots, of each worker.")                                     \
+    X(store.nodes_up, "mintd_store_nodes_up", "gauge", "Of these, those that are up.")             \
+    X(store.redirects, "mintd_store_redirects_total", "counter",                                   \
+      "Commands that a node of the cluster sent to another one.")                                  \
     X(store.connects, "mintd_store_connects_total", "counter", "Links to the store that came up.") \
     X(store.master_changes, "mintd_store_master_changes_total", "counter",                         \
       "Links that were left because Sentinels named another master.")                              \

@@ -11,15 +11,24 @@
 
 #define YES_FOR_NS 1000000000ull
 #define NO_FOR_NS 200000000ull
-#define BODY_MAX 256u
+#define BODY_MAX 512u
+#define AWAY_MAX 300u
 
 struct readiness_call {
     struct readiness_call *next; /* that waits for the same probe */
 };
 
 /* For people: neither a reason to be ready nor not to be. */
-static void write_warning(const struct api_process *process, struct buffer *body) {
-    if (api_redis_has_changed(process)) {
+static void write_warning(const struct api *api, struct buffer *body) {
+    const struct api_process *process = api->options.process;
+    char storage[AWAY_MAX];
+    struct buffer away = buffer_of(storage, sizeof storage);
+    store_write_away(api->options.store, &away);
+    if (away.size != 0) {
+        buffer_append(&away, S(": what it has is answered 503"));
+        buffer_append(body, S(",\"warning\":"));
+        buffer_append_json(body, buffer_slice(&away));
+    } else if (api_redis_has_changed(process)) {
         buffer_append(body, S(",\"warning\":\"redis was emptied, or is another one than before\""));
     } else if ((atomic_load(&process->notices) & 1u << API_NOTICE_REDIS_UNCHECKED) != 0) {
         buffer_append(body, S(",\"warning\":\"nothing checks that redis is the one that is meant: "
@@ -32,7 +41,7 @@ static void reply_ready(const struct api *api, struct http_exchange *x) {
     char storage[BODY_MAX];
     struct buffer body = buffer_of(storage, sizeof storage);
     buffer_append(&body, S("{\"status\":\"ready\""));
-    write_warning(api->options.process, &body);
+    write_warning(api, &body);
     buffer_append_char(&body, '}');
     http_respond(x, &(struct http_response){200, headers, 2, buffer_slice(&body)});
 }
@@ -45,14 +54,20 @@ static void reply_not_ready(const struct api *api, struct http_exchange *x, stru
     buffer_append(&body, S("{\"status\":\"unavailable\",\"error\":\"temporarily_unavailable\","
                            "\"reason\":"));
     buffer_append_json(&body, reason);
-    write_warning(api->options.process, &body);
+    write_warning(api, &body);
     buffer_append_char(&body, '}');
     http_respond(x, &(struct http_response){503, headers, 3, buffer_slice(&body)});
 }
 
+/* The node that the heartbeat is written to may be the one that is away. */
+static bool is_of_one_node(const struct api *api, const struct store_operation *probe) {
+    return probe->trouble == STORE_TROUBLE_DISCONNECTED &&
+           store_trouble_now(api->options.store) == STORE_TROUBLE_NONE;
+}
+
 static void reply(const struct api *api, struct http_exchange *x) {
     const struct store_operation *probe = &api->readiness.probe;
-    if (probe->answer == STORE_FOUND) {
+    if (probe->answer == STORE_FOUND || is_of_one_node(api, probe)) {
         reply_ready(api, x);
     } else {
         reply_not_ready(api, x, slice_of_string(store_trouble_name(probe->trouble)));

@@ -31,6 +31,7 @@
 #define LINK_BACKOFF_LAST_MS 500u
 #define LINK_PENDING_DEFAULT 4096u
 #define LINK_OUTPUT_MAX (4u * 1024u * 1024u)
+#define LINK_REPLY_TEXT (256u * 1024u)
 #define LINK_REPLY_NODES 1024u /* a set of 512 numbers comes as one reply, also to SSCAN */
 
 enum link_state {
@@ -82,6 +83,7 @@ struct link_options {
     unsigned pending_max;        /* commands that wait; 0: LINK_PENDING_DEFAULT */
     enum link_peer peer;
     uint32_t reply_nodes_max; /* of a reply, one for each thing in it; 0: LINK_REPLY_NODES */
+    size_t reply_text_max;    /* bytes of all texts in it; 0: LINK_REPLY_TEXT */
     bool keeps_commands;      /* a handler gets its command with its reply, to send it elsewhere */
     struct redis_told *told;  /* outlives the link; NULL: there is no other link */
     const struct link_events *events;

@@ -8,7 +8,6 @@
 #include "store/link/stranger.h"
 #include <stdlib.h>
 
-#define REPLY_TEXT_MAX (256u * 1024u)
 #define SLOTS_FIRST 64u
 #define GATHER_NS 1000000u /* how long a command may wait for others */
 #define GATHER_MAX (64u * 1024u)
@@ -63,9 +62,9 @@ bool traffic_init(struct redis_link *link, const struct link_options *options) {
     link->keeps_commands = options->keeps_commands;
     link->slot_mask = SLOTS_FIRST - 1;
     link->slots = calloc(SLOTS_FIRST, sizeof *link->slots);
-    link->reader = reply_reader_new(options->reply_nodes_max != 0 ? options->reply_nodes_max
-                                                                  : LINK_REPLY_NODES,
-                                    REPLY_TEXT_MAX);
+    link->reader = reply_reader_new(
+        options->reply_nodes_max != 0 ? options->reply_nodes_max : LINK_REPLY_NODES,
+        options->reply_text_max != 0 ? options->reply_text_max : LINK_REPLY_TEXT);
     output_init(&link->output, LINK_OUTPUT_MAX);
     output_init(&link->sending, LINK_OUTPUT_MAX);
     if (link->slots == NULL || link->reader == NULL) {

@@ -17,10 +17,15 @@ static bool is_at(const struct redis_node *node, struct slice host, unsigned por
                                         slice_equal(slice_of_string(node->address), host));
 }
 
+/* Asked of each node for each range of each view. */
+static bool has_id(const struct redis_node *node, struct slice id) {
+    return memcmp(node->id, id.data, id.size) == 0 && node->id[id.size] == '\0';
+}
+
 static struct redis_node *find_by_id(const struct redis_store *store, struct slice id) {
     for (unsigned i = 0; i < store->node_count; i++) {
         struct redis_node *node = store->nodes[i];
-        if (node != NULL && !node->is_leaving && slice_equal(slice_of_string(node->id), id)) {
+        if (node != NULL && !node->is_leaving && has_id(node, id)) {
             return node;
         }
     }
@@ -146,12 +151,47 @@ static void put_cluster(struct output *out, struct slice word) {
     output_argument(out, word);
 }
 
+/* A slot that went and came back between two views: its node has another epoch since, and may have
+ * thrown away what it had without a word. */
+static void on_info(void *context, const struct link_result *result) {
+    const struct slice name = S("cluster_my_epoch:");
+    struct redis_node *node = context;
+    unsigned long long epoch = 0;
+    struct slice line, rest = result->reply != NULL && result->reply->type == REPLY_TEXT
+                                  ? result->reply->text
+                                  : SLICE_ABSENT;
+    while (slice_split(&rest, '\n', &line)) {
+        if (slice_starts_with(line, name)) {
+            struct slice number = slice_skip(line, name.size);
+            number.size -= number.size != 0 && number.data[number.size - 1] == '\r' ? 1 : 0;
+            slice_to_number(number, UINT64_MAX, &epoch);
+        }
+    }
+    if (epoch != node->epoch) {
+        node->epoch = epoch;
+        copies_forget_node(node);
+    }
+}
+
+static bool ask_epoch(struct redis_node *node) {
+    const struct link_handler handler = {.on_reply = on_info, .context = node, .replies = 1};
+    struct output *out = link_begin(node->link);
+    unsigned slot;
+    if (out == NULL) {
+        return true;
+    }
+    put_cluster(out, S("INFO"));
+    return link_end(node->link, &handler, &slot);
+}
+
+/* The epoch first: it is then no newer than the view. */
 static void ask_view(struct redis_node *node) {
     const struct link_handler handler = {.on_reply = on_view, .context = node, .replies = 1};
     enum link_state state = link_state(node->link);
     unsigned slot;
     bool may_ask = !node->is_asked && (state == LINK_UP || state == LINK_GREETING);
-    struct output *out = may_ask ? link_begin(node->link) : NULL;
+    bool asked = !may_ask || node->index == NODE_NONE || ask_epoch(node);
+    struct output *out = may_ask && asked ? link_begin(node->link) : NULL;
     if (out == NULL) {
         return;
     }
@@ -348,13 +388,9 @@ static void let_go_of_the_unnamed(struct redis_store *store) {
 
 /* One that has slots: another may have them by now. */
 static bool any_is_away(const struct redis_store *store) {
-    for (unsigned i = 0; i < store->node_count; i++) {
-        const struct redis_node *node = store->nodes[i];
-        if (node != NULL && store->cluster->slots_of[i] != 0 && !node_is_up(node)) {
-            return true;
-        }
-    }
-    return false;
+    unsigned nodes, up;
+    cluster_count(store, &nodes, &up);
+    return up < nodes;
 }
 
 static void on_tick(uv_timer_t *timer) {
@@ -374,27 +410,41 @@ static void on_tick(uv_timer_t *timer) {
 
 /* ---- how it is ---- */
 
+static bool has_slots(const struct redis_store *store, unsigned index) {
+    return store->nodes[index] != NULL && store->cluster->slots_of[index] != 0;
+}
+
+void cluster_count(const struct redis_store *store, unsigned *nodes, unsigned *up) {
+    *nodes = *up = 0;
+    for (unsigned i = 0; i < store->node_count; i++) {
+        *nodes += has_slots(store, i);
+        *up += has_slots(store, i) && node_is_up(store->nodes[i]);
+    }
+}
+
+void cluster_write_away(const struct redis_store *store, struct buffer *text) {
+    unsigned nodes, up;
+    cluster_count(store, &nodes, &up);
+    for (unsigned i = 0; i < store->node_count; i++) {
+        if (has_slots(store, i) && !node_is_up(store->nodes[i])) {
+            buffer_append_format(text, "redis %.200s is away (%u of %u nodes)",
+                                 link_address(store->nodes[i]->link), nodes - up, nodes);
+            return;
+        }
+    }
+}
+
 enum store_trouble cluster_trouble(const struct redis_store *store) {
     const struct redis_cluster *cluster = store->cluster;
-    unsigned up = 0, away = 0;
-    enum store_trouble trouble = STORE_TROUBLE_NONE;
-    for (unsigned i = 0; i < store->node_count; i++) {
-        const struct redis_node *node = store->nodes[i];
-        if (node == NULL || cluster->slots_of[i] == 0) {
-            continue;
-        }
-        if (node_is_up(node)) {
-            up++;
-        } else {
-            away++;
-            trouble = trouble == STORE_TROUBLE_NONE ? link_trouble(node->link) : trouble;
-        }
-    }
-    if (up > away) {
+    unsigned nodes, up;
+    cluster_count(store, &nodes, &up);
+    if (2 * up > nodes) {
         return STORE_TROUBLE_NONE;
     }
-    if (trouble != STORE_TROUBLE_NONE) {
-        return trouble;
+    for (unsigned i = 0; i < store->node_count; i++) {
+        if (has_slots(store, i) && !node_is_up(store->nodes[i])) {
+            return link_trouble(store->nodes[i]->link);
+        }
     }
     return cluster->scout != NULL ? link_trouble(cluster->scout->link) : STORE_TROUBLE_CLUSTER;
 }

@@ -35,6 +35,10 @@ unsigned cluster_slot(struct slice prefix, struct slice key);
 struct redis_node *cluster_node_of(const struct redis_store *store, unsigned slot);
 /* NONE: more than half of the nodes that have slots are up. Else why not. */
 enum store_trouble cluster_trouble(const struct redis_store *store);
+/* Nodes that have slots, and those of them that are up. */
+void cluster_count(const struct redis_store *store, unsigned *nodes, unsigned *up);
+/* "redis 10.0.0.1:6379 is away (2 of 9 nodes)"; nothing where none is. */
+void cluster_write_away(const struct redis_store *store, struct buffer *text);
 /* Why one is away, in words; "" where none is. */
 const char *cluster_reason(const struct redis_store *store);
 

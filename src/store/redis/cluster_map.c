@@ -77,6 +77,10 @@ static bool read_facts(const struct redis_node *teller, const struct reply *entr
     if (facts->host.size == 0) { /* the one that was asked is on the same host */
         facts->host = slice_of_string(link_host(teller->link));
     }
+    if (facts->host.size >= REDIS_NAME_MAX ||
+        memchr(facts->host.data, '\0', facts->host.size) != NULL) {
+        return false;
+    }
     if (entry->elements > 3) {
         const struct reply *more = reply_next(id);
         if (more->type == REPLY_MAP || more->type == REPLY_ARRAY) {
@@ -157,8 +161,9 @@ bool cluster_take_view(struct redis_node *node, const struct reply *reply) {
         free(view);
         return false;
     }
-    node->is_view_new = node->is_view_new || count != node->view_count ||
-                        memcmp(view, node->view, count * sizeof *view) != 0 || !node->has_view;
+    bool is_same = node->has_view && count == node->view_count &&
+                   (count == 0 || memcmp(view, node->view, count * sizeof *view) == 0);
+    node->is_view_new = node->is_view_new || !is_same;
     free(node->view);
     node->view = view;
     node->view_count = count;
@@ -194,6 +199,11 @@ static void assign(struct redis_cluster *cluster, unsigned slot, unsigned index,
 }
 
 static void settle(struct redis_store *store, const struct changes *changes, const char *why) {
+    for (unsigned i = 0; i < NODES_MAX; i++) {
+        if (changes->lost[i] && store->nodes[i] != NULL) {
+            copies_forget_node(store->nodes[i]);
+        }
+    }
     if (changes->count == 0) {
         return;
     }
@@ -201,11 +211,7 @@ static void settle(struct redis_store *store, const struct changes *changes, con
               LOG_NUMBER("slots", (int64_t)changes->count),
               LOG_NUMBER("first", (int64_t)changes->first),
               LOG_NUMBER("last", (int64_t)changes->last), LOG_STRING("reason", why));
-    for (unsigned i = 0; i < NODES_MAX; i++) {
-        if (changes->lost[i] && store->nodes[i] != NULL) {
-            copies_forget_node(store->nodes[i]);
-        }
-    }
+    identity_note_change(&store->identity); /* who has its key may be another one */
     redis_look_at_layout(store);
     redis_tell_whether_it_serves(store);
 }
@@ -251,33 +257,63 @@ static unsigned owner_at(struct walker *walker, unsigned slot, unsigned *until) 
     return range->first <= slot ? range->node : NODE_NONE;
 }
 
-/* How much an owner has for it: votes first; then that it says so itself; then that it was so. */
-static unsigned weight(unsigned votes, bool claims, bool is_current) {
-    return votes == 0 ? 0 : votes * 4 + (claims ? 2u : 0u) + (is_current ? 1u : 0u);
+/* What the views say of one node and a slot. */
+struct standing {
+    unsigned votes;
+    uint64_t named_ms;  /* when the newest view that names it was asked for */
+    uint64_t denied_ms; /* the same of its own, which does not; 0: it does, or there is none */
+    bool claims;
+};
+
+/* Views are of different age: one that says "not I" may not know yet what another has heard. */
+static bool denies(const struct standing *standing) {
+    return standing->denied_ms != 0 && standing->denied_ms >= standing->named_ms;
 }
 
-/* The owner of the slots from `slot` to *until, all of which the views see alike. */
-static unsigned elect(const struct redis_store *store, struct walker *walkers, unsigned count,
-                      unsigned slot, unsigned *until) {
-    unsigned votes[NODES_MAX] = {0};
-    bool denies[NODES_MAX] = {0}, claims[NODES_MAX] = {0};
-    unsigned current = store->cluster->node_of[slot];
+/* How much an owner has for it: votes first; then that it says so itself; then that it was so. */
+static unsigned weight(const struct standing *standing, bool is_current) {
+    return standing->votes == 0 || denies(standing)
+               ? 0
+               : standing->votes * 4 + (standing->claims ? 2u : 0u) + (is_current ? 1u : 0u);
+}
+
+static bool gather_standings(struct walker *walkers, unsigned count, unsigned slot, unsigned *until,
+                             struct standing standings[NODES_MAX]) {
+    bool some = false;
     for (unsigned i = 0; i < count; i++) {
+        const struct redis_node *node = walkers[i].node;
         unsigned owner = owner_at(&walkers[i], slot, until);
-        unsigned self = walkers[i].node->index;
-        denies[self] = owner != self;
-        claims[self] = owner == self;
+        standings[node->index].claims = owner == node->index;
+        if (owner != node->index) {
+            standings[node->index].denied_ms = node->owned_ms;
+        }
         if (owner != NODE_NONE) {
-            votes[owner]++;
+            struct standing *named = &standings[owner];
+            named->votes++;
+            named->named_ms = node->owned_ms > named->named_ms ? node->owned_ms : named->named_ms;
+            some = true;
         }
     }
-    unsigned best = NODE_NONE, best_weight = 0;
+    return some;
+}
+
+/* The owner of the slots from `slot` to *until, all of which the views see alike. Where all who are
+ * named deny it, one view or the other is behind: whoever has it so far knows more. */
+static unsigned elect(const struct redis_store *store, struct walker *walkers, unsigned count,
+                      unsigned slot, unsigned *until, struct changes *changes) {
+    struct standing standings[NODES_MAX] = {0};
+    unsigned current = store->cluster->node_of[slot];
+    bool some = gather_standings(walkers, count, slot, until, standings);
+    unsigned best = some ? current : NODE_NONE, best_weight = 0;
     for (unsigned i = 0; i < store->node_count; i++) {
-        unsigned now = denies[i] ? 0 : weight(votes[i], claims[i], i == current);
+        unsigned now = weight(&standings[i], i == current);
         if (now > best_weight && store->nodes[i] != NULL) {
             best = i;
             best_weight = now;
         }
+    }
+    if (current != NODE_NONE && standings[current].denied_ms != 0) { /* it had lost it, at least */
+        changes->lost[current] = true;
     }
     return best;
 }
@@ -296,6 +332,22 @@ static bool is_vote_due(struct redis_store *store) {
     return due;
 }
 
+/* While there is no link to the new one yet, the one before sends on to it (MOVED) what waits then.
+ */
+static bool is_too_early(const struct redis_store *store, unsigned slot, unsigned owner) {
+    unsigned current = store->cluster->node_of[slot];
+    return owner != NODE_NONE && current != NODE_NONE && !node_is_up(store->nodes[owner]) &&
+           store->nodes[current] != NULL && node_is_up(store->nodes[current]);
+}
+
+static unsigned last_with_the_same(const struct redis_cluster *cluster, unsigned slot) {
+    unsigned last = slot;
+    while (last + 1 < CLUSTER_SLOTS && cluster->node_of[last + 1] == cluster->node_of[slot]) {
+        last++;
+    }
+    return last;
+}
+
 /* Without a view the map stays as it is: whom it names is away. */
 void cluster_vote(struct redis_store *store) {
     struct walker walkers[NODES_MAX];
@@ -306,8 +358,11 @@ void cluster_vote(struct redis_store *store) {
     }
     unsigned slot = 0;
     while (slot < CLUSTER_SLOTS) {
-        unsigned until = CLUSTER_SLOTS - 1;
-        unsigned owner = elect(store, walkers, count, slot, &until);
+        unsigned until = last_with_the_same(store->cluster, slot);
+        unsigned owner = elect(store, walkers, count, slot, &until, &changes);
+        if (is_too_early(store, slot, owner)) {
+            owner = store->cluster->node_of[slot];
+        }
         for (; slot <= until; slot++) {
             assign(store->cluster, slot, owner, &changes);
         }
@@ -357,7 +412,7 @@ void cluster_let_go(struct redis_node *node, struct redis_node *heir) {
     }
     replace_in_views(store, node->index, to);
     copies_forget_node(node);
-    route_end_held(store, node);
+    route_leave(store, node, heir);
     node_close(node);
     settle(store, &changes, "a node has gone");
 }

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A map of many nodes with scattered slots. */
-#define CLUSTER_REPLY_NODES 32768u
+/* A map in which no two slots that follow each other have the same node. Room that is not used
+ * costs nothing. */
+#define CLUSTER_REPLY_NODES (CLUSTER_SLOTS * 24u)
+#define CLUSTER_REPLY_TEXT (CLUSTER_SLOTS * 512u)
 
 static struct redis_link *new_link(struct redis_node *node, const struct redis_endpoint *place,
                                    struct slice tls_name) {
@@ -33,6 +35,7 @@ static struct redis_link *new_link(struct redis_node *node, const struct redis_e
                      .pending_max = settings->pending_max,
                      .peer = settings->takes_replica || is_cluster ? LINK_TO_ANY : LINK_TO_MASTER,
                      .reply_nodes_max = is_cluster ? CLUSTER_REPLY_NODES : 0,
+                     .reply_text_max = is_cluster ? CLUSTER_REPLY_TEXT : 0,
                      .keeps_commands = is_cluster,
                      .told = store->told,
                      .events = is_cluster  ? &redis_cluster_node_events

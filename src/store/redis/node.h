@@ -42,6 +42,7 @@ struct redis_node {
     unsigned open_parts; /* the link and the timer, until they are closed */
     struct late_replies late[REDIS_VERB_COUNT];
 
+    bool cluster_is_told;             /* that it is one, and the URL does not say so */
     bool is_tracked;                  /* it has said that it will tell */
     enum redis_standing refusal_told; /* why it will not, as counted in `told` */
     uv_timer_t retry;                 /* runs while it refuses to tell */
@@ -52,6 +53,7 @@ struct redis_node {
     char address[REDIS_NAME_MAX]; /* of a host that is a name; "": not known */
     char id[NODE_ID_SIZE + 1];    /* "": not known yet */
     uint64_t named_ms;            /* loop time: when somebody named it last */
+    unsigned long long epoch;     /* of its configuration, as it says; 0: it does not */
     bool is_asked;                /* for its view */
     uint64_t view_asked_ms;       /* loop time: when the view under way was asked for */
     bool is_leaving;              /* it closes */

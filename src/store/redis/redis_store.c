@@ -87,9 +87,23 @@ static enum store_trouble redis_trouble(const struct store *base) {
     return redis_data_trouble(store);
 }
 
+static void redis_write_away(const struct store *base, struct buffer *text) {
+    const struct redis_store *store = (const struct redis_store *)base;
+    if (store->cluster != NULL && !store->closing &&
+        base->verbs->trouble(base) == STORE_TROUBLE_NONE) {
+        cluster_write_away(store, text);
+    }
+}
+
 /* ---- the news of the nodes, the schema and the identity ---- */
 
 void redis_tell_whether_it_serves(struct redis_store *store) {
+    if (store->cluster != NULL) {
+        unsigned nodes, up;
+        cluster_count(store, &nodes, &up);
+        counter_set(&store->metrics->nodes, nodes);
+        counter_set(&store->metrics->nodes_up, up);
+    }
     counter_set(&store->metrics->link_up,
                 store->base.verbs->trouble(&store->base) == STORE_TROUBLE_NONE);
 }
@@ -271,6 +285,7 @@ static void on_down(void *context) {
         return;
     }
     store->schema_is_ours = false;
+    route_forget_told(node);
     counter_set(&store->metrics->link_up, 0);
     if (!store->closing) {
         uv_timer_stop(&store->schema_timer);
@@ -430,7 +445,7 @@ static void redis_close(struct store *base, void (*on_closed)(void *), void *con
     store->closing = true;
     store->open_parts += 6; /* the handles here, and that of the copies */
     login_fini(store);
-    route_end_held(store, NULL);
+    route_end_held(store);
     for (unsigned i = 0; i < store->node_count; i++) {
         if (store->nodes[i] != NULL && !store->nodes[i]->is_leaving) {
             node_close(store->nodes[i]);
@@ -483,6 +498,7 @@ static const struct store_verbs verbs = {
     .close = redis_close,
     .free = redis_free,
     .trouble = redis_trouble,
+    .write_away = redis_write_away,
 };
 
 static void set_prefix(struct redis_store *store, struct slice prefix) {

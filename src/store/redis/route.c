@@ -1,6 +1,6 @@
 #include "store/redis/redis_store_internal.h"
 
-#include "mintd/clock.h"
+#include "mintd/log.h"
 #include <stdlib.h>
 
 #define HELD_TICK_MS 10u
@@ -117,7 +117,8 @@ void route_send_held(struct redis_store *store) {
     }
 }
 
-void route_end_held(struct redis_store *store, const struct redis_node *node) {
+/* Those of one node, or of all (NULL). */
+static void end_held(struct redis_store *store, const struct redis_node *node) {
     struct held *all = store->held;
     store->held = NULL;
     struct held **place = &all;
@@ -133,6 +134,18 @@ void route_end_held(struct redis_store *store, const struct redis_node *node) {
     }
     *place = store->held;
     store->held = all;
+}
+
+void route_leave(struct redis_store *store, const struct redis_node *node,
+                 struct redis_node *heir) {
+    for (struct held *held = store->held; held != NULL && heir != NULL; held = held->next) {
+        held->node = held->node == node ? heir : held->node;
+    }
+    end_held(store, node);
+}
+
+void route_end_held(struct redis_store *store) {
+    end_held(store, NULL);
 }
 
 static void on_held_timer(uv_timer_t *timer) {
@@ -199,13 +212,33 @@ static struct slice without_asking(const struct store_way *way, struct slice com
                                                                : command;
 }
 
+/* Once for as long as it is so. */
+static void tell_cluster(struct redis_node *node) {
+    if (!node->cluster_is_told && redis_told_begin(node->store->told, REDIS_IS_A_CLUSTER)) {
+        log_error("redis is a node of a cluster: write redis+cluster:// in --redis",
+                  LOG_STRING("redis", link_address(node->link)));
+    }
+    node->cluster_is_told = true;
+}
+
+void route_forget_told(struct redis_node *node) {
+    if (node->cluster_is_told) {
+        (void)redis_told_end(node->store->told, REDIS_IS_A_CLUSTER);
+    }
+    node->cluster_is_told = false;
+}
+
 bool route_goes_on(struct redis_store *store, const struct link_handler *handler,
                    struct store_way *way, const struct link_result *result) {
     struct redis_node *from = way->node, *to = NULL;
     struct slice rest = result->error, code = SLICE_ABSENT, place = SLICE_ABSENT;
     unsigned slot = 0;
-    if (store->cluster == NULL || slice_is_absent(result->command) ||
-        way->hops >= CLUSTER_HOPS_MAX || !slice_split(&rest, ' ', &code)) {
+    if (store->cluster == NULL) {
+        tell_cluster(from);
+        return false;
+    }
+    if (slice_is_absent(result->command) || way->hops >= CLUSTER_HOPS_MAX ||
+        !slice_split(&rest, ' ', &code)) {
         return false;
     }
     cluster_ask_all(store);
@@ -220,6 +253,7 @@ bool route_goes_on(struct redis_store *store, const struct link_handler *handler
         to = cluster_take_moved(from, slot, place);
     }
     way->hops++;
+    counter_add(&store->metrics->redirects, 1);
     return to != NULL && (send_bytes(to, bytes, is_aside, handler, way) ||
                           hold(store, to, bytes, is_aside, 0, handler, way));
 }

@@ -23,13 +23,17 @@ bool route_end(struct redis_node *node, const struct link_handler *handler, stru
 /* Of the result that on_reply was called with. True: it is not over, on_reply comes once more. */
 bool route_goes_on(struct redis_store *store, const struct link_handler *handler,
                    struct store_way *way, const struct link_result *result);
+/* The connection is lost: what was told of it is over. */
+void route_forget_told(struct redis_node *node);
 /* Nobody waits for it any more: its reply, if one comes, goes to this one instead. */
 void route_abandon(struct store_way *way,
                    void (*on_reply)(void *context, const struct link_result *result),
                    void *context);
 /* A node has come up: what was kept for it leaves. */
 void route_send_held(struct redis_store *store);
-/* What is kept is answered: DISCONNECTED. Of one node; NULL: of all. */
-void route_end_held(struct redis_store *store, const struct redis_node *node);
+/* What is kept for a node goes to its heir; NULL: it is answered, DISCONNECTED. */
+void route_leave(struct redis_store *store, const struct redis_node *node, struct redis_node *heir);
+/* All that is kept is answered: DISCONNECTED. */
+void route_end_held(struct redis_store *store);
 
 #endif

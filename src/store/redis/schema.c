@@ -16,7 +16,10 @@ static void fail(struct redis_schema *schema, const struct link_result *result) 
         return; /* there will be another check */
     }
     const struct reply *reply = result->reply;
-    if (reply != NULL && reply->type == REPLY_ERROR) {
+    if (result->trouble == STORE_TROUBLE_CLUSTER) {
+        snprintf(reason, sizeof reason,
+                 "it is a node of a cluster: write redis+cluster:// in --redis");
+    } else if (reply != NULL && reply->type == REPLY_ERROR) {
         snprintf(reason, sizeof reason, "the schema check was refused: %.*s",
                  (int)(reply->text.size < 80 ? reply->text.size : 80), reply->text.data);
     }
