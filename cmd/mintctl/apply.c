@@ -164,7 +164,7 @@ static enum status execute(struct redis *redis, const struct apply_file *file,
     if (status == STATUS_DONE) {
         status = apply_remove_others(redis, file, names);
     }
-    redis_settle(redis);
+    redis_settle(redis, NULL, 0);
     return status;
 }
 

@@ -55,7 +55,7 @@ static enum status add(struct redis *redis, struct slice id, const struct client
     status = secret_print(secret, id);
     say("%.*s: made%s", (int)id.size, id.data,
         secret->is_made ? "; its secret is shown this once" : "");
-    redis_settle(redis);
+    client_settle(redis, id, true);
     return status;
 }
 

@@ -262,3 +262,10 @@ enum status client_delete(struct redis *redis, struct slice id, bool *removed) {
                ? STATUS_DONE
                : STATUS_REDIS;
 }
+
+void client_settle(struct redis *redis, struct slice id, bool with_list) {
+    char client[REDIS_KEY_MAX], clients[REDIS_KEY_MAX];
+    const struct slice keys[] = {redis_key(redis, "client:", id, client),
+                                 redis_key(redis, OAUTH_KEY_CLIENTS, S(""), clients)};
+    redis_settle(redis, keys, with_list ? 2 : 1);
+}

@@ -54,6 +54,8 @@ enum status client_change_known(struct redis *redis, struct slice id,
 /* Makes the client with the fields of the edit, where there is none of that name; *made tells. */
 enum status client_make(struct redis *redis, struct slice id, const struct client_edit *edit,
                         bool *made);
+/* After a change: redis_settle(), also of the list of clients where it is new there, or gone. */
+void client_settle(struct redis *redis, struct slice id, bool with_list);
 /* Removes it; *removed tells whether it was there, also where it is still listed (REDIS). */
 enum status client_delete(struct redis *redis, struct slice id, bool *removed);
 

@@ -96,7 +96,7 @@ static enum status rotate(struct redis *redis, struct slice id, struct rotation 
     say("%.*s: secret %u is accepted from now on, the others %s%s", (int)id.size, id.data,
         rotation->number, rotation->grace == 0 ? "are refused" : "until ",
         rotation->grace == 0 ? "" : time_text(rotation->now + rotation->grace, text));
-    redis_settle(redis);
+    client_settle(redis, id, false);
     return status;
 }
 

@@ -85,7 +85,7 @@ enum status client_set(const struct arguments *arguments) {
         status = client_change(redis, setting.id, &(struct client_change){decide, &setting});
     }
     if (status == STATUS_DONE) {
-        redis_settle(redis);
+        client_settle(redis, setting.id, false);
     }
     redis_close(redis);
     return status;

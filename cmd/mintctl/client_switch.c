@@ -35,7 +35,7 @@ static enum status change(const struct arguments *arguments, const struct client
     }
     if (status == STATUS_DONE) {
         printf("%.*s: %s\n", (int)id.size, id.data, words);
-        redis_settle(redis);
+        client_settle(redis, id, false);
     }
     redis_close(redis);
     return status;
@@ -64,7 +64,7 @@ static enum status look_for(struct redis *redis, struct slice id, bool *is_there
 }
 
 /* Who was started with this client makes it again, with the secret that it was given. Where that
- * cannot be looked up, nothing is said. */
+ * cannot be looked up, nothing is said, or, in a cluster, what keeps a node from telling. */
 static enum status warn_of_makers(struct redis *redis, struct slice id) {
     struct instances *instances = calloc(1, sizeof *instances);
     bool is_allowed;
@@ -85,7 +85,7 @@ static enum status warn_of_makers(struct redis *redis, struct slice id) {
     }
     instances_fini(instances);
     free(instances);
-    return status;
+    return status == STATUS_REDIS && redis_is_cluster(redis) ? STATUS_DONE : status;
 }
 
 static enum status confirm(const struct arguments *arguments, struct slice id) {
@@ -110,7 +110,7 @@ static enum status remove_now(struct redis *redis, struct slice id) {
     enum status status = client_delete(redis, id, &removed);
     if (removed) {
         printf("%.*s: removed; its tokens are refused from now on\n", (int)id.size, id.data);
-        redis_settle(redis);
+        client_settle(redis, id, true);
     } else if (status == STATUS_DONE) {
         status = client_unknown(id);
     }

@@ -63,31 +63,40 @@ const char *doctor_silence(const struct doctor *doctor) {
 
 /* ---- the connection ---- */
 
+/* Of a cluster the nodes are named elsewhere. */
 static void judge_tls(struct doctor *doctor, const struct settings *settings,
                       const struct tls_client_view *view) {
+    char to[sizeof settings->address + 8] = "";
     long long days = view->seconds_left / DAY_S;
+    if (!redis_is_cluster(doctor->redis)) {
+        snprintf(to, sizeof to, " to %s", settings->address);
+    }
     if (settings->tls.believes_all) {
         doctor_find(doctor, FINDING_WARNING, "tls",
                     "give --redis-ca, or --redis-tls-name, and leave --redis-tls-insecure out",
-                    "%s, %s to %s, which may be anybody: nothing is checked", view->version,
-                    view->cipher, settings->address);
+                    "%s, %s%s, which may be anybody: nothing is checked", view->version,
+                    view->cipher, to);
     } else if (view->seconds_left < SOON_S) {
         doctor_find(doctor, FINDING_WARNING, "tls",
                     "renew it: mintd cannot connect to a Redis whose certificate has expired",
-                    "%s, %s to %s; its certificate expires in %lld day%s", view->version,
-                    view->cipher, settings->address, days, days == 1 ? "" : "s");
+                    "%s, %s%s; its certificate expires in %lld day%s", view->version, view->cipher,
+                    to, days, days == 1 ? "" : "s");
     } else {
         doctor_find(doctor, FINDING_OK, "tls", NULL,
-                    "%s, %s to %s; its certificate expires in %lld days", view->version,
-                    view->cipher, settings->address, days);
+                    "%s, %s%s; its certificate expires in %lld days", view->version, view->cipher,
+                    to, days);
     }
 }
 
 bool doctor_look_at_connection(struct doctor *doctor) {
     const struct settings *settings = redis_settings(doctor->redis);
     struct tls_client_view view;
-    if (redis_look_at_tls(doctor->redis, &view)) {
-        judge_tls(doctor, settings, &view);
+    unsigned number;
+    if (settings->context != NULL) { /* one that has just gone away is told of by the next look */
+        if (redis_find_node(doctor->redis, doctor->at->name, &number) &&
+            redis_look_at_tls(doctor->redis, number, &view)) {
+            judge_tls(doctor, settings, &view);
+        }
     } else if (settings->is_local) {
         doctor_find(doctor, FINDING_OK, "tls", NULL, "not needed: %s is this machine",
                     settings->address);
@@ -129,7 +138,7 @@ static const struct {
     {doctor_look_at_memory, ABOUT_NODES, "memory"},
     {doctor_look_at_persistence, ABOUT_NODES, "persistence"},
     {doctor_look_at_replicas, ABOUT_NODES, "replicas"},
-    {doctor_look_at_connection, ABOUT_ALL, "tls"},
+    {doctor_look_at_connection, ABOUT_NODES, "tls"},
     {doctor_look_at_password, ABOUT_NODES, "password"},
     {doctor_look_at_rights, ABOUT_NODES, "rights"},
     {doctor_look_at_users, ABOUT_CLUSTER, "users"},

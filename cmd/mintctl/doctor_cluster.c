@@ -86,20 +86,42 @@ bool doctor_look_at_coverage(struct doctor *doctor) {
 
 /* ---- one user ---- */
 
-static bool is_same(const struct value *a, const struct value *b) {
-    if (a == NULL || b == NULL || a->kind != b->kind || a->count != b->count ||
-        a->number != b->number || a->text.size != b->text.size) {
-        return a == b;
-    }
-    if (a->text.size != 0 && memcmp(a->text.data, b->text.data, a->text.size) != 0) {
-        return false;
-    }
-    for (size_t i = 0; a->kind == REDIS_VALUE_LIST && i < a->count; i++) {
-        if (!is_same(&a->items[i], &b->items[i])) {
+/* Redis tells commands in an order of its own, another one at each start. */
+static bool are_same_words(struct slice a, struct slice b) {
+    struct slice rest = a, word;
+    size_t here = 0, there = 0;
+    for (; slice_next_word(&rest, &word); here++) {
+        if (!slice_has_word(b, word)) {
             return false;
         }
     }
-    return true;
+    for (rest = b; slice_next_word(&rest, &word); there++) {
+    }
+    return here == there;
+}
+
+static bool is_same(const struct value *a, const struct value *b);
+
+static bool has_item(const struct value *list, const struct value *item) {
+    for (size_t i = 0; i < list->count; i++) {
+        if (is_same(&list->items[i], item)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of lists and texts; the order does not count. */
+static bool is_same(const struct value *a, const struct value *b) {
+    if (a == NULL || b == NULL || a->kind != b->kind || a->count != b->count) {
+        return a == b;
+    }
+    for (size_t i = 0; i < a->count; i++) {
+        if (!has_item(b, &a->items[i])) {
+            return false;
+        }
+    }
+    return are_same_words(a->text, b->text);
 }
 
 /* What differs; NULL: nothing. */

@@ -141,6 +141,12 @@ static bool is_usable(const struct redis *redis, enum store_trouble trouble) {
            (trouble == STORE_TROUBLE_SCHEMA && redis->layout == REDIS_ANY_LAYOUT);
 }
 
+/* Some nodes are there, and that is enough. */
+static bool is_some(struct redis *redis, enum store_trouble trouble) {
+    return redis_is_cluster(redis) && redis->layout >= REDIS_SOME_NODES &&
+           trouble != STORE_TROUBLE_SCHEMA && redis_reaches_any(redis);
+}
+
 static enum status connect_to(struct redis *redis) {
     enum store_trouble trouble = store_trouble_now(redis->store);
     while (!redis->is_late && !is_usable(redis, trouble) && !is_final(redis, trouble)) {
@@ -148,7 +154,7 @@ static enum status connect_to(struct redis *redis) {
         trouble = store_trouble_now(redis->store);
     }
     uv_timer_stop(&redis->timer);
-    if (!is_usable(redis, trouble)) {
+    if (!is_usable(redis, trouble) && !is_some(redis, trouble)) {
         redis_say_trouble(redis, trouble);
         return STATUS_REDIS;
     }
@@ -289,10 +295,6 @@ enum status redis_open(const struct arguments *arguments, enum redis_layout layo
 
 static void on_store_closed(void *context) {
     close_handles(context);
-}
-
-bool redis_look_at_tls(const struct redis *redis, struct tls_client_view *view) {
-    return redis_store_look_at_tls(redis->store, view);
 }
 
 void redis_close(struct redis *redis) {

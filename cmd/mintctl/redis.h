@@ -11,9 +11,10 @@
 
 struct redis;
 
-/* What the Redis has to be: a master with our layout; for who only reads, a replica too; for the
- * doctor, to whom all of this is something to be told, of any layout too. */
-enum redis_layout { REDIS_OUR_LAYOUT, REDIS_REPLICA_TOO, REDIS_ANY_LAYOUT };
+/* What the Redis has to be: a master with our layout; for who only reads, a replica too; for who
+ * tells of nodes that are away, of a cluster any node that is there; for the doctor, to whom all of
+ * this is something to be told, of any layout too. */
+enum redis_layout { REDIS_OUR_LAYOUT, REDIS_REPLICA_TOO, REDIS_SOME_NODES, REDIS_ANY_LAYOUT };
 
 /* Connects; waits 3 s at most. Where that fails it says why. From then on clock_shared_ms() goes by
  * Redis' clock, where that may be asked for; not with ANY_LAYOUT, for who compares the clocks. */
@@ -22,8 +23,6 @@ enum status redis_open(const struct arguments *arguments, enum redis_layout layo
 void redis_close(struct redis *redis); /* NULL is fine */
 
 const struct settings *redis_settings(const struct redis *redis);
-/* What is spoken; false: no TLS. */
-bool redis_look_at_tls(const struct redis *redis, struct tls_client_view *view);
 /* The whole name of a key ("client:", id) in storage of REDIS_KEY_MAX bytes. */
 struct slice redis_key(const struct redis *redis, const char *kind, struct slice name,
                        char *storage);
@@ -36,6 +35,9 @@ const char *redis_node_name(const struct redis *redis, unsigned node);
 
 /* False: there is none of that name now. */
 bool redis_find_node(const struct redis *redis, const char *name, unsigned *node);
+
+/* What is spoken with it; false: no TLS, or it is away. */
+bool redis_look_at_tls(const struct redis *redis, unsigned node, struct tls_client_view *view);
 
 /* One command about the key behind its name; goes to the node that has that key. Waits for the
  * reply; the caller's to free. NULL, said, where none came. It may be an error. */
@@ -113,8 +115,8 @@ enum status redis_batch_check(struct redis_batch *batch);
 enum status redis_create_hash(struct redis *redis, struct slice key_without_prefix,
                               const struct store_field *fields, size_t count, bool *made);
 
-/* After writes that must not be lost: waits for one replica of each node, where there are any; a
- * warning where none has it within a second. */
-void redis_settle(struct redis *redis);
+/* After writes that must not be lost, to these keys (count 0: to any): waits for one replica of
+ * their nodes, where there are any; a warning where none has it within a second. */
+void redis_settle(struct redis *redis, const struct slice *keys, size_t count);
 
 #endif

@@ -15,6 +15,10 @@ const char *redis_node_name(const struct redis *redis, unsigned node) {
 }
 
 bool redis_find_node(const struct redis *redis, const char *name, unsigned *node) {
+    *node = 0;
+    if (!redis_is_cluster(redis)) {
+        return true; /* there is one, which may have moved */
+    }
     for (*node = 0; *node < redis_node_count(redis); *node += 1) {
         if (strcmp(redis_node_name(redis, *node), name) == 0) {
             return true;
@@ -26,6 +30,10 @@ bool redis_find_node(const struct redis *redis, const char *name, unsigned *node
 const char *redis_address_of(const struct redis *redis, unsigned node) {
     return redis_is_cluster(redis) && node < redis_node_count(redis) ? redis_node_name(redis, node)
                                                                      : redis->settings.address;
+}
+
+bool redis_look_at_tls(const struct redis *redis, unsigned node, struct tls_client_view *view) {
+    return redis_store_look_at_tls(redis->store, node, view);
 }
 
 /* ---- calls ---- */

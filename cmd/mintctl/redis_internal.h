@@ -42,6 +42,8 @@ struct value *redis_refuse_errors(const struct redis *redis, struct value *reply
 const char *redis_address_of(const struct redis *redis, unsigned node);
 /* Sets is_late. */
 void redis_on_late(uv_timer_t *timer);
+/* Whether one of the nodes answers. */
+bool redis_reaches_any(struct redis *redis);
 /* In a cluster: waits until each node was reached, or for as long as that may take. */
 void redis_await_nodes(struct redis *redis);
 

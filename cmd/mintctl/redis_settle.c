@@ -1,9 +1,27 @@
 /* redis_settle.c: a write that is on one machine alone is lost with it. */
 #include "output.h"
 #include "redis.h"
-#include <stdlib.h>
 
 #define SETTLE_MS "1000"
+
+/* Who is asked: the nodes of these keys, or all. WAIT is about all that a node has written before
+ * it: one that we wrote nothing to is not asked. */
+struct settlement {
+    struct redis_batch *batch;
+    const struct slice *keys;
+    unsigned count;
+    bool is_by_key;
+    bool has_replicas[REDIS_BATCH_MAX];
+};
+
+static void ask(struct settlement *s, unsigned place, const struct slice *words, size_t count) {
+    const struct redis_command command = {words, count};
+    if (s->is_by_key) {
+        redis_batch_add(s->batch, s->keys[place], &command, 1);
+    } else {
+        redis_batch_add_at(s->batch, place, &command, 1);
+    }
+}
 
 /* ROLE: "master", an offset, a list of replicas. Who may not ask is not troubled, nor told of a
  * node that does not answer: the write is done. */
@@ -13,30 +31,35 @@ static bool has_replicas(const struct value *role) {
            role->items[2].kind == REDIS_VALUE_LIST && role->items[2].count > 0;
 }
 
-/* Asks each node whether it has replicas; all at once. */
-static unsigned ask_roles(struct redis *redis, struct redis_batch *batch) {
+static bool find_replicas(struct settlement *s) {
     const struct slice role[] = {S("ROLE")};
-    unsigned count = redis_node_count(redis);
-    count = count < REDIS_BATCH_MAX ? count : REDIS_BATCH_MAX;
-    redis_batch_start(batch);
-    for (unsigned node = 0; node < count; node++) {
-        redis_batch_add_at(batch, node, &(struct redis_command){role, 1}, 1);
+    bool some = false;
+    redis_batch_start(s->batch);
+    for (unsigned i = 0; i < s->count; i++) {
+        ask(s, i, role, 1);
     }
-    redis_batch_collect(batch);
-    return count;
+    redis_batch_collect(s->batch);
+    for (unsigned i = 0; i < s->count; i++) {
+        struct value *reply = redis_batch_take(s->batch, i);
+        s->has_replicas[i] = has_replicas(reply);
+        some |= s->has_replicas[i];
+        value_free(reply);
+    }
+    return some;
 }
 
-/* WAIT is about what this connection has written: where that is nothing it is answered at once. */
-static void wait_for_replicas(struct redis_batch *batch, const unsigned *nodes, unsigned count) {
+static void wait_for_replicas(struct settlement *s) {
     const struct slice wait[] = {S("WAIT"), S("1"), S(SETTLE_MS)};
     bool is_alone = false;
-    redis_batch_start(batch);
-    for (unsigned i = 0; i < count; i++) {
-        redis_batch_add_at(batch, nodes[i], &(struct redis_command){wait, 3}, 1);
+    redis_batch_start(s->batch);
+    for (unsigned i = 0; i < s->count; i++) {
+        if (s->has_replicas[i]) {
+            ask(s, i, wait, 3);
+        }
     }
-    redis_batch_collect(batch);
-    for (unsigned i = 0; i < count; i++) {
-        struct value *reply = redis_batch_take(batch, i);
+    redis_batch_collect(s->batch);
+    for (size_t i = 0; i < redis_batch_count(s->batch); i++) {
+        struct value *reply = redis_batch_take(s->batch, i);
         is_alone |= value_is(reply, REDIS_VALUE_NUMBER) && reply->number == 0;
         value_free(reply);
     }
@@ -45,22 +68,13 @@ static void wait_for_replicas(struct redis_batch *batch, const unsigned *nodes, 
     }
 }
 
-void redis_settle(struct redis *redis) {
-    unsigned nodes[REDIS_BATCH_MAX], count = 0;
-    struct redis_batch *batch = redis_batch_new(redis);
-    if (batch == NULL) {
-        return;
+void redis_settle(struct redis *redis, const struct slice *keys, size_t count) {
+    struct settlement s = {.batch = redis_batch_new(redis), .keys = keys};
+    unsigned nodes = redis_node_count(redis);
+    s.is_by_key = redis_is_cluster(redis) && count != 0;
+    s.count = s.is_by_key ? (unsigned)count : nodes < REDIS_BATCH_MAX ? nodes : REDIS_BATCH_MAX;
+    if (s.batch != NULL && find_replicas(&s)) {
+        wait_for_replicas(&s);
     }
-    unsigned asked = ask_roles(redis, batch);
-    for (unsigned node = 0; node < asked; node++) {
-        struct value *role = redis_batch_take(batch, node);
-        if (has_replicas(role)) {
-            nodes[count++] = node;
-        }
-        value_free(role);
-    }
-    if (count != 0) {
-        wait_for_replicas(batch, nodes, count);
-    }
-    redis_batch_free(batch);
+    redis_batch_free(s.batch);
 }

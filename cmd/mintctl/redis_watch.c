@@ -42,6 +42,15 @@ static bool is_reached(struct redis *redis, unsigned node) {
     return !is_silent;
 }
 
+bool redis_reaches_any(struct redis *redis) {
+    for (unsigned node = 0; node < redis_node_count(redis); node++) {
+        if (is_reached(redis, node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void redis_await_nodes(struct redis *redis) {
     unsigned node = 0;
     if (!redis_is_cluster(redis)) {

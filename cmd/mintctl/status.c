@@ -289,7 +289,7 @@ enum status show_status(const struct arguments *arguments) {
         say_no_memory();
         return STATUS_REFUSED;
     }
-    enum status status = redis_open(arguments, REDIS_REPLICA_TOO, &o->redis);
+    enum status status = redis_open(arguments, REDIS_SOME_NODES, &o->redis);
     if (status == STATUS_DONE) {
         status = read_overview(o);
     }

@@ -123,7 +123,7 @@ static enum status revoke(struct redis *redis, const char jti[OAUTH_JTI_SIZE]) {
         return token_unknown();
     }
     printf("%.*s: revoked\n", (int)OAUTH_JTI_SIZE, jti);
-    redis_settle(redis);
+    redis_settle(redis, arguments + 1, 1);
     return STATUS_DONE;
 }
 
@@ -155,6 +155,7 @@ static enum status revoke_of_client(struct redis *redis, struct slice id) {
     enum status status = client_change(redis, id, &(struct client_change){next_generation, NULL});
     if (status == STATUS_DONE) {
         printf("%.*s: every token minted so far is refused from now on\n", (int)id.size, id.data);
+        client_settle(redis, id, false);
     }
     return status;
 }
@@ -171,6 +172,7 @@ static enum status revoke_of_everybody(struct redis *redis) {
         return generation_say_flaw(redis);
     }
     puts("everybody: every token minted so far is refused from now on");
+    redis_settle(redis, arguments + 1, 1);
     return STATUS_DONE;
 }
 
@@ -205,9 +207,6 @@ enum status token_revoke_all(const struct arguments *arguments) {
     }
     if (status == STATUS_DONE) {
         status = everybody ? revoke_of_everybody(redis) : revoke_of_client(redis, id);
-    }
-    if (status == STATUS_DONE) {
-        redis_settle(redis);
     }
     redis_close(redis);
     return status;

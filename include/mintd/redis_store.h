@@ -118,8 +118,9 @@ struct store *redis_store_new(struct uv_loop_s *loop, const struct redis_store_o
 /* On the store's thread: handshakes from now on are made with this, whose reference is the store's.
  * The connection that there is goes on. */
 void redis_store_use_tls(struct store *store, struct tls_context *tls);
-/* What is spoken now; false: no TLS, or no connection. */
-bool redis_store_look_at_tls(const struct store *store, struct tls_client_view *view);
+/* What is spoken now with a node; false: no TLS, or no connection. */
+bool redis_store_look_at_tls(const struct store *store, unsigned node,
+                             struct tls_client_view *view);
 
 /* On the store's thread, after it was woken: hears what other workers have deleted, and of a new
  * password. */

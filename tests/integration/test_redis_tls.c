@@ -107,7 +107,7 @@ static void test_RT_1_serves_over_each_version(void **state) {
         struct tls_client_view view;
         front_show(&world->front, &right, versions[i]);
         start_and_serve(world);
-        assert_true(redis_store_look_at_tls(world->fake->store, &view));
+        assert_true(redis_store_look_at_tls(world->fake->store, 0, &view));
         assert_string_equal(view.version, names[i]);
         assert_true(view.seconds_left > 0 && view.seconds_left <= HOUR);
         assert_string_equal(world->front.sni, ""); /* an address is no name */

@@ -30,14 +30,11 @@ void redis_store_use_tls(struct store *base, struct tls_context *tls) {
     store->settings.tls = tls; /* of the nodes to come */
 }
 
-bool redis_store_look_at_tls(const struct store *base, struct tls_client_view *view) {
+bool redis_store_look_at_tls(const struct store *base, unsigned node,
+                             struct tls_client_view *view) {
     const struct redis_store *store = (const struct redis_store *)base;
-    for (unsigned i = 0; i < store->node_count; i++) {
-        if (store->nodes[i] != NULL && link_look_at_tls(store->nodes[i]->link, view)) {
-            return true;
-        }
-    }
-    return false;
+    return node < store->node_count && store->nodes[node] != NULL &&
+           link_look_at_tls(store->nodes[node]->link, view);
 }
 
 /* To be woken costs Redis more than a command does, and more than one may wait for the same answer.
