@@ -24,6 +24,7 @@ const struct right_of_user rights[] = {
     {"asking", RIGHT_FOR_CLUSTER, NULL, {NULL}},
     {"cluster|slots", RIGHT_FOR_CLUSTER, NULL, {NULL}},
     {"cluster|myid", RIGHT_FOR_CLUSTER, NULL, {NULL}},
+    {"cluster|info", RIGHT_FOR_CLUSTER, NULL, {NULL}},
     {"wait", RIGHT_FOR_REPLICAS, NULL, {"1", "0"}},
     {"waitaof", RIGHT_FOR_FILES, NULL, {"1", "0", "0"}},
 };

@@ -21,7 +21,7 @@ from test_mintctl_operations import findings, found
 CANARY = "canary-of-a-cluster"
 USERS = ("mintd", "app")
 SETTINGS = {"maxmemory-policy": "noeviction", "cluster-node-timeout": "2000", "cluster-require-full-coverage": "no"}
-OF_A_CLUSTER = {"exists", "asking", "cluster|slots", "cluster|myid"}
+OF_A_CLUSTER = {"exists", "asking", "cluster|slots", "cluster|myid", "cluster|info"}
 RECORD = "mintd:client:%s"
 
 
@@ -386,7 +386,7 @@ def test_doctor_names_the_node_that_is_not_as_the_others(cluster):
 
 @rows("CL-user", missing=("DELUSER",), password=("SETUSER", ">another"), rights=("SETUSER", "+save"),
       few=("SETUSER", "-setex"), tracking=("SETUSER", "-client|tracking"), exists=("SETUSER", "-exists"),
-      asking=("SETUSER", "-asking"), slots=("SETUSER", "-cluster|slots"))
+      asking=("SETUSER", "-asking"), slots=("SETUSER", "-cluster|slots"), info=("SETUSER", "-cluster|info"))
 def test_doctor_finds_a_user_who_is_not_the_same_on_all_nodes(cluster, case):
     cluster.everywhere("ACL", "SETUSER", "mintd", "on", ">" + CANARY, *Mintctl(cluster)("acl", "--for", "provider").out.split()[1:])
     odd = cluster.masters[2]
@@ -399,7 +399,7 @@ def test_doctor_finds_a_user_who_is_not_the_same_on_all_nodes(cluster, case):
     expected = {"DELUSER": "there is no user mintd", ">another": "has another password", "save": "has other rights",
                 "client|tracking": "may not CLIENT TRACKING"}.get(what, what.upper())
     assert any(expected in one["text"] for one in bad), bad
-    assert done.status == (1 if what in ("DELUSER", "setex", "exists", "asking", "cluster|slots") else 0), bad
+    assert done.status == (1 if what in ("DELUSER", "setex", "exists", "asking", "cluster|slots", "cluster|info") else 0), bad
 
 
 @rows("CL-timeout", default=15000, short=500)
