@@ -183,8 +183,9 @@ struct store_verbs {
     void (*close)(struct store *, void (*on_closed)(void *), void *context);
     void (*free)(struct store *);
     enum store_trouble (*trouble)(const struct store *);
-    void (*write_away)(const struct store *,
-                       struct buffer *); /* NULL: nothing ever is, by itself */
+    /* NULL: nothing is ever away by itself. */
+    void (*write_away)(const struct store *, struct buffer *);
+    bool (*has_place)(const struct store *, struct slice key);
 };
 
 /* Embedded first in each implementation. */
@@ -313,6 +314,11 @@ static inline void store_write_away(const struct store *store, struct buffer *te
     if (store->verbs->write_away != NULL) {
         store->verbs->write_away(store, text);
     }
+}
+/* False: a part of the store is away, and it is the one that this key would lie in. Who is free to
+ * choose a key chooses another one. */
+static inline bool store_has_place(const struct store *store, struct slice key) {
+    return store->verbs->has_place == NULL || store->verbs->has_place(store, key);
 }
 /* Ends all open operations as UNKNOWN (their on_done is called, on this turn or a later one),
  * closes the link; on_closed is called once, on a later turn. Verbs called meanwhile and after are

@@ -13,6 +13,7 @@
 #include "oauth/token.h"
 
 #define ROUNDS_MAX 3u /* tokens made, where their terms change over and over */
+#define NAMES_MAX 16u /* of a token, until one has a place */
 #define RECORD_MAX (OAUTH_CLIENT_ID_MAX + OAUTH_SCOPE_MAX + OAUTH_AUDIENCE_MAX + 512)
 
 static enum progress end(struct oauth_grant *g, enum oauth_refusal refusal) {
@@ -61,6 +62,23 @@ static unsigned granted_ttl(const struct oauth_grant *g, const struct oauth_clie
     return wanted < most ? wanted : most;
 }
 
+/* Where a part of the store is away: one that lies in another part. */
+static bool make_token(struct oauth_grant *g) {
+    const struct oauth_options *options = &g->oauth->options;
+    char storage[OAUTH_KEY_STORAGE];
+    for (unsigned i = 0; i < NAMES_MAX; i++) {
+        if (!token_text_make(options->crypto, S("mtd_"), g->token.text) ||
+            !token_id_of(options->crypto, slice_of(g->token.text, OAUTH_TOKEN_SIZE),
+                         g->token.jti)) {
+            return false;
+        }
+        if (store_has_place(options->store, oauth_token_key(g->token.jti, storage))) {
+            break;
+        }
+    }
+    return true;
+}
+
 /* The token lives until expires_at_ms at least: the record's exp is rounded up to a whole second,
  * and the store counts its TTL from a later moment than this one. */
 static enum progress store_token(struct flow *flow) {
@@ -73,8 +91,7 @@ static enum progress store_token(struct flow *flow) {
     struct store_premise premises[STORE_PREMISES_MAX];
     struct buffer json = buffer_of(json_storage, sizeof json_storage);
 
-    if (!token_text_make(options->crypto, S("mtd_"), g->token.text) ||
-        !token_id_of(options->crypto, slice_of(g->token.text, OAUTH_TOKEN_SIZE), g->token.jti)) {
+    if (!make_token(g)) {
         return end(g, OAUTH_REFUSED_NO_RANDOMNESS);
     }
     g->ttl_s = granted_ttl(g, client);

@@ -76,6 +76,30 @@ static void missing_generations_are_zero(void **state) {
     assert_int_equal(stored_record(f).global_generation, 0);
 }
 
+/* Where a part of the store is away, only the keys that begin so have a place. */
+static char place_begins[] = "token:0";
+
+static bool begins_so(const struct store *store, struct slice key) {
+    (void)store;
+    return slice_starts_with(key, slice_of_string(place_begins));
+}
+
+static void token_lies_where_the_store_is(void **state) {
+    struct oauth_fixture *f = *state;
+    static struct store_verbs verbs;
+    verbs = *f->store.base.verbs;
+    unsigned there = 0;
+    verbs.has_place = begins_so;
+    f->store.base.verbs = &verbs;
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(mint(f, SVC_A), OAUTH_REFUSED_NONE);
+        there += slice_starts_with(slice_of_string(last_request(f)->key), S("token:0"));
+        stub_store_rewind(&f->store);
+    }
+    /* 16 tries of one in 16 each: 64 of 100, and 36 where there is no place after all. */
+    assert_in_range(there, 35, 90);
+}
+
 static void largest_client_is_served(void **state) {
     struct oauth_fixture *f = *state;
     static char id[OAUTH_CLIENT_ID_MAX + 1], scope[OAUTH_SCOPE_MAX + 1], pair[512],
@@ -438,6 +462,7 @@ int main(void) {
         TEST(store_never_sees_a_secret),
         TEST(granted_scope_and_audience_are_stored),
         TEST(missing_generations_are_zero),
+        TEST(token_lies_where_the_store_is),
         TEST(largest_client_is_served),
         TEST(record_over_its_room_is_refused),
         TEST(any_answer_may_come_later),

@@ -92,6 +92,15 @@ static void redis_write_away(const struct store *base, struct buffer *text) {
     }
 }
 
+static bool redis_has_place(const struct store *base, struct slice key) {
+    const struct redis_store *store = (const struct redis_store *)base;
+    if (store->cluster == NULL) {
+        return true;
+    }
+    const struct redis_node *node = route_of(store, key);
+    return node != NULL && node_is_up(node);
+}
+
 /* ---- the news of the nodes, the schema and the identity ---- */
 
 void redis_tell_whether_it_serves(struct redis_store *store) {
@@ -496,6 +505,7 @@ static const struct store_verbs verbs = {
     .free = redis_free,
     .trouble = redis_trouble,
     .write_away = redis_write_away,
+    .has_place = redis_has_place,
 };
 
 static void set_prefix(struct redis_store *store, struct slice prefix) {
