@@ -3,10 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A map in which no two slots that follow each other have the same node. Room that is not used
- * costs nothing. */
-#define CLUSTER_REPLY_NODES (CLUSTER_SLOTS * 24u)
-#define CLUSTER_REPLY_TEXT (CLUSTER_SLOTS * 512u)
+/* A map in some 4,000 pieces, with a replica each. Room that is not used is only addresses. */
+#define CLUSTER_REPLY_NODES 65536u
+#define CLUSTER_REPLY_TEXT (1024u * 1024u)
 
 static struct redis_link *new_link(struct redis_node *node, const struct redis_endpoint *place,
                                    struct slice tls_name) {
