@@ -223,6 +223,17 @@ static bool password_settings_fit(const struct instance_options *instance) {
     return what == NULL || wrong("--redis", what);
 }
 
+static bool wait_settings_fit(const struct instance_options *instance) {
+    const struct redis_wait *wait = &instance->redis_wait;
+    bool waits = wait->replicas != 0 || wait->is_auto || wait->files;
+    if (wait->mints && !waits) {
+        return wrong("--redis-wait-mints", "say for how many replicas, with --redis-wait");
+    }
+    return !waits || !instance->store_in_memory ||
+           wrong(wait->files ? "--redis-wait-aof" : "--redis-wait",
+                 "it is for Redis, and --redis is memory:");
+}
+
 static bool apply_defaults(struct options *options) {
     struct instance_options *instance = &options->instance;
     if (instance->listen_count == 0) {
@@ -240,7 +251,8 @@ static bool apply_defaults(struct options *options) {
                                              "own, or leave it out");
         }
     }
-    if (!sentinel_settings_fit(instance) || !password_settings_fit(instance)) {
+    if (!sentinel_settings_fit(instance) || !password_settings_fit(instance) ||
+        !wait_settings_fit(instance)) {
         return false;
     }
     char storage[ERROR_MAX];

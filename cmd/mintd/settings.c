@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #define CACHE_SIZE_MAX (64ull << 30)
+#define REDIS_WAIT_MAX 16u /* replicas of one node */
 
 /* ---- what each value means ---- */
 
@@ -35,6 +36,11 @@ static bool read_seconds(struct slice value, unsigned least, unsigned most, unsi
     }
     *seconds = (unsigned)parsed;
     return true;
+}
+
+static bool read_switch(struct slice value, bool *yes, struct buffer *error) {
+    *yes = slice_equal(value, S("yes"));
+    return *yes || slice_equal(value, S("no")) || complain(error, "it is yes or no");
 }
 
 static bool is_name(struct slice value) {
@@ -139,9 +145,7 @@ static bool set_redis_tls_name(struct options *o, struct slice value, struct buf
 }
 
 static bool set_redis_tls_insecure(struct options *o, struct slice value, struct buffer *error) {
-    bool yes = slice_equal(value, S("yes"));
-    o->instance.redis_tls.believes_all = yes;
-    return yes || slice_equal(value, S("no")) || complain(error, "it is yes or no");
+    return read_switch(value, &o->instance.redis_tls.believes_all, error);
 }
 
 static bool set_redis_prefix(struct options *o, struct slice value, struct buffer *error) {
@@ -172,6 +176,23 @@ static bool set_redis_timeout(struct options *o, struct slice value, struct buff
     }
     o->instance.redis_timeout_ms = (unsigned)ms;
     return true;
+}
+
+static bool set_redis_wait(struct options *o, struct slice value, struct buffer *error) {
+    struct redis_wait *wait = &o->instance.redis_wait;
+    unsigned long long number = 0;
+    wait->is_auto = slice_equal(value, S("auto"));
+    bool is_right = wait->is_auto || slice_to_number(value, REDIS_WAIT_MAX, &number);
+    wait->replicas = (unsigned)number;
+    return is_right || complain(error, "it is a number of replicas from 0 to 16, or auto");
+}
+
+static bool set_redis_wait_mints(struct options *o, struct slice value, struct buffer *error) {
+    return read_switch(value, &o->instance.redis_wait.mints, error);
+}
+
+static bool set_redis_wait_aof(struct options *o, struct slice value, struct buffer *error) {
+    return read_switch(value, &o->instance.redis_wait.files, error);
 }
 
 static bool set_cache_size(struct options *o, struct slice value, struct buffer *error) {
@@ -327,6 +348,15 @@ const struct setting settings[] = {
     {"--redis-timeout", "MINTD_REDIS_TIMEOUT", "TIME",
      "how long Redis may take to answer; a plain number is milliseconds (250ms)", set_redis_timeout,
      false, SETTING_PUBLIC},
+    {"--redis-wait", "MINTD_REDIS_WAIT", "N|auto",
+     "replicas that have to have a revocation before it is answered, else 503; auto: as many as\n"
+     "there are (0)",
+     set_redis_wait, false, SETTING_PUBLIC},
+    {"--redis-wait-mints", "MINTD_REDIS_WAIT_MINTS", NULL,
+     "and a token, before it is given out (no)", set_redis_wait_mints, false, SETTING_PUBLIC},
+    {"--redis-wait-aof", "MINTD_REDIS_WAIT_AOF", NULL,
+     "and the append-only files of Redis and of these replicas: Redis 7.2 and later (no)",
+     set_redis_wait_aof, false, SETTING_PUBLIC},
     {"--cache-size", "MINTD_CACHE_SIZE", "SIZE",
      "memory for copies of what Redis holds, 64m for instance; 0: each request asks Redis (32m)",
      set_cache_size, false, SETTING_PUBLIC},

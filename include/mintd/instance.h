@@ -37,6 +37,7 @@ struct instance_options {
     struct slice redis_identity;   /* the one Redis that is served; absent: any */
     struct slice issuer;           /* absent: from the first listener's address */
     struct slice scopes_supported; /* for the metadata; absent: nothing is said */
+    struct redis_wait redis_wait;  /* none: no write waits for replicas */
     unsigned redis_timeout_ms;
     size_t cache_size; /* bytes, of the process; 0: each request asks Redis */
     unsigned workers;

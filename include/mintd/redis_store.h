@@ -71,6 +71,15 @@ enum redis_identity_news {
     REDIS_IDENTITY_REFUSED, /* it may not be read or made; `now` is the reply */
 };
 
+/* Which writes are to reach replicas before they are acknowledged (WAIT), over a second connection
+ * to each node. Where that is not up they are UNKNOWN, and nothing else is. */
+struct redis_wait {
+    unsigned replicas; /* so many */
+    bool is_auto;      /* as many as the node has, none where it has none; then that number is 0 */
+    bool files;        /* WAITAOF: also in its own append-only file, and in theirs */
+    bool mints;        /* besides deletions: what rests on premises */
+};
+
 struct redis_store_options {
     struct redis_url url; /* copied */
     /* What Sentinels are greeted with: never Redis' own user. Copied; absent: none. */
@@ -80,10 +89,11 @@ struct redis_store_options {
     struct slice tls_name; /* copied: what the certificate is for; absent: url.host */
     struct slice prefix;   /* copied, 64 bytes at most; "mintd:" */
     struct slice name;     /* copied; for CLIENT SETNAME: [A-Za-z0-9._-], other bytes become '-' */
-    unsigned timeout_ms;   /* of an operation */
-    unsigned pending_max;  /* operations in flight; 0: 4,096 */
-    bool takes_replica;    /* for who only reads, and wants to know what there is: the layout is not
-                              marked then where it is not marked yet */
+    struct redis_wait wait;
+    unsigned timeout_ms;  /* of an operation */
+    unsigned pending_max; /* operations in flight; 0: 4,096 */
+    bool takes_replica;   /* for who only reads, and wants to know what there is: the layout is not
+                             marked then where it is not marked yet */
     struct store_metrics *metrics; /* outlives the store */
     struct redis_told *told;       /* of all stores of the process, outlives them; NULL: one only */
     /* Redis' clock is what the process goes by (clock_share()): one store of a process. */

@@ -37,8 +37,8 @@ enum store_answer { STORE_UNKNOWN, STORE_FOUND, STORE_ABSENT };
     X(OOM, "oom")                                                                                  \
     X(MISCONF, "misconf")                                                                          \
     X(MASTERDOWN, "masterdown")                                                                    \
-    X(NOMASTER, "nomaster") /* no Sentinel says where it is */                                     \
-    X(NOREPLICAS, "noreplicas")                                                                    \
+    X(NOMASTER, "nomaster")     /* no Sentinel says where it is */                                 \
+    X(NOREPLICAS, "noreplicas") /* it is done, but too few replicas have it, or not in time */     \
     X(CLUSTER, "cluster") /* nobody has the slot; or MOVED, ASK, TRYAGAIN of a server that was not \
                              to be one */                                                          \
     X(NOAUTH, "noauth")   /* NOAUTH, WRONGPASS */                                                  \
@@ -83,7 +83,8 @@ struct store_way {
     void *node, *held; /* one of them, while it waits for its reply or to be sent */
     unsigned slot, replies;
     uint8_t hops;
-    bool is_aside; /* sent to another node than has the key */
+    bool is_aside;        /* sent to another node than has the key */
+    bool awaits_replicas; /* its reply has come, that to the WAIT behind it has not */
 };
 
 struct store_operation {
@@ -151,6 +152,9 @@ struct store_metrics {
     struct counter connects;       /* links that came up */
     struct counter master_changes; /* links that were left for another master, as Sentinels said */
     struct counter sentinels_lost; /* links to Sentinels that had answered */
+    struct counter durable_up;     /* second links, for what waits for replicas, that are up */
+    struct counter waits;          /* WAIT, answered: by batches of writes */
+    struct counter waits_short;    /* of these: too few had it in time */
     struct counter pending;        /* operations now */
     struct cache_metrics cache;
 };

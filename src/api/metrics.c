@@ -63,6 +63,12 @@ static void write_labelled(struct buffer *text, const char *name, const char *la
       "Links that were left because Sentinels named another master.")                              \
     X(store.sentinels_lost, "mintd_store_sentinels_lost_total", "counter",                         \
       "Links to Sentinels that were lost.")                                                        \
+    X(store.durable_up, "mintd_store_durable_links_up", "gauge",                                   \
+      "Second links, for writes that wait for replicas, that are up; one a worker and node.")      \
+    X(store.waits, "mintd_store_waits_total", "counter",                                           \
+      "Batches of writes that waited for replicas, and were answered.")                            \
+    X(store.waits_short, "mintd_store_waits_short_total", "counter",                               \
+      "Of these, those that too few replicas had in time.")                                        \
     X(store.pending, "mintd_store_operations_pending", "gauge",                                    \
       "Operations that wait for the store.")                                                       \
     X(store.cache.on, "mintd_cache_on", "gauge",                                                   \

@@ -400,6 +400,7 @@ static struct store *open_redis(struct worker *worker, struct store_metrics *met
         .tls_name = instance->redis_tls.name,
         .prefix = instance->redis_prefix,
         .name = slice_of_string(worker->options.process->name),
+        .wait = instance->redis_wait,
         .timeout_ms = instance->redis_timeout_ms,
         /* Each connection works on one request, which has two operations at a time at most. */
         .pending_max = 2 * connections_of(instance) + WORKER_OWN_OPERATIONS,

@@ -90,7 +90,25 @@ static bool is_get_of(const redisReply *command, struct slice end) {
            memcmp(key->str + key->len - end.size, end.data, end.size) == 0;
 }
 
+static bool is_named(const redisReply *command, const char *name) {
+    return strcmp(command->element[0]->str, name) == 0;
+}
+
+static bool is_wait(const redisReply *command) {
+    return is_named(command, "WAIT") || is_named(command, "WAITAOF");
+}
+
+/* For no replica and for no time worth the name. */
+static bool is_try(const redisReply *command) {
+    size_t count = command->elements;
+    return is_wait(command) && strcmp(command->element[count - 2]->str, "0") == 0 &&
+           strcmp(command->element[count - 1]->str, "1") == 0;
+}
+
 static struct slice name_of(const redisReply *command) {
+    if (is_try(command)) {
+        return S("TRY");
+    }
     if (is_get_of(command, S("schema"))) {
         return S("SCHEMA");
     }
@@ -116,6 +134,7 @@ static struct slice reply_to(const struct fake_redis *fake, struct slice name) {
         {"SCHEMA", SLICE("$1\r\n1\r\n")},
         {"IDENTITY", SLICE("$8\r\nidentity\r\n")},
         {"PING", SLICE("+PONG\r\n")},
+        {"TRY", SLICE(":0\r\n")},
         {"ROLE", SLICE("*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n")},
         {NULL, SLICE("+OK\r\n")},
     };
@@ -136,11 +155,17 @@ static struct slice reply_to(const struct fake_redis *fake, struct slice name) {
 static void note(struct fake_redis *fake, const redisReply *command) {
     size_t size = 0;
     fake->commands++;
-    fake->sets += strcmp(command->element[0]->str, "SET") == 0;
+    fake->sets += is_named(command, "SET");
+    fake->deletes += is_named(command, "DEL");
+    fake->pings += is_named(command, "PING");
     fake->last_command[0] = '\0';
     for (size_t i = 0; i < command->elements && size < sizeof fake->last_command; i++) {
         size += (size_t)snprintf(fake->last_command + size, sizeof fake->last_command - size,
                                  "%s%s", i == 0 ? "" : " ", command->element[i]->str);
+    }
+    if (is_wait(command) && !is_try(command)) {
+        fake->waits++;
+        snprintf(fake->last_wait, sizeof fake->last_wait, "%.63s", fake->last_command);
     }
 }
 
@@ -148,6 +173,9 @@ static void on_command(struct fake_connection *connection, const redisReply *com
     struct fake_redis *fake = connection->fake;
     struct slice name = name_of(command);
     struct slice reply = reply_to(fake, name);
+    if (is_try(command) && is_named(command, "WAITAOF") && find_line(fake, name) == NULL) {
+        reply = S("*2\r\n:1\r\n:0\r\n");
+    }
     if (is_question(command)) {
         fake->questions++;
     } else {
@@ -248,14 +276,37 @@ static unsigned replies_in(struct slice bytes) {
     return count;
 }
 
+static void say_to(struct fake_connection *one, struct slice bytes, unsigned replies) {
+    say(one, bytes);
+    one->owed -= replies < one->owed ? replies : one->owed;
+    while (one->owed == 0 && one->questions_held != 0) {
+        one->questions_held--;
+        say(one, reply_to(one->fake, S("QUESTION")));
+    }
+}
+
 void fake_redis_say(struct fake_redis *fake, struct slice bytes) {
     unsigned replies = replies_in(bytes);
     for (struct fake_connection *one = fake->connections; one != NULL; one = one->next) {
-        say(one, bytes);
-        one->owed -= replies < one->owed ? replies : one->owed;
-        while (one->owed == 0 && one->questions_held != 0) {
-            one->questions_held--;
-            say(one, reply_to(fake, S("QUESTION")));
+        say_to(one, bytes, replies);
+    }
+}
+
+void fake_redis_answer(struct fake_redis *fake, struct slice bytes) {
+    unsigned replies = replies_in(bytes);
+    for (struct fake_connection *one = fake->connections; one != NULL; one = one->next) {
+        if (one->owed != 0) {
+            say_to(one, bytes, replies);
+        }
+    }
+}
+
+void fake_redis_drop_owing(struct fake_redis *fake) {
+    struct fake_connection *next;
+    for (struct fake_connection *one = fake->connections; one != NULL; one = next) {
+        next = one->next;
+        if (one->owed != 0) {
+            drop(one);
         }
     }
 }

@@ -9,7 +9,8 @@
 
 /* The reply to a command, by its name; "SCHEMA" and "IDENTITY" are a GET of a key that ends
  * so, "QUESTION" is a HELLO without arguments (without such a line it gets what HELLO gets). A
- * reply without bytes is silence. The last has no command. */
+ * reply without bytes is silence. "TRY" is a WAIT or WAITAOF for no replica, which is answered by
+ * none where no such line says otherwise. The last has no command. */
 struct fake_line {
     const char *command;
     struct slice reply;
@@ -26,6 +27,10 @@ struct fake_redis {
     unsigned accepted;      /* connections, ever */
     unsigned commands;      /* ever; without questions */
     unsigned sets;          /* SET, ever */
+    unsigned waits;         /* WAIT and WAITAOF for a replica, ever */
+    unsigned deletes;       /* DEL, ever */
+    unsigned pings;         /* PING, ever */
+    char last_wait[64];     /* of `waits`, its arguments with spaces between */
     unsigned questions;     /* for its role (HELLO without arguments), which come each second; those
                                behind a silence are answered once the test has made up for it */
     char last_command[256]; /* its arguments with spaces between */
@@ -46,5 +51,8 @@ void fake_redis_close(struct fake_redis *fake);
 /* To every connection, now. */
 void fake_redis_say(struct fake_redis *fake, struct slice bytes);
 void fake_redis_drop(struct fake_redis *fake);
+/* The same, of those connections alone whose client still has a reply to come. */
+void fake_redis_answer(struct fake_redis *fake, struct slice bytes);
+void fake_redis_drop_owing(struct fake_redis *fake);
 
 #endif

@@ -71,7 +71,14 @@ void link_attempt(struct redis_link *link) {
     link->events.on_attempt(link->context);
 }
 
+static uint64_t until_ms(const struct redis_link *link) {
+    return uv_now(link->loop) + uv_timer_get_due_in(&link->timer);
+}
+
 void link_open(struct redis_link *link) {
-    stream_open(&link->stream, &link->url, link->address_turn,
-                uv_now(link->loop) + uv_timer_get_due_in(&link->timer));
+    stream_open(&link->stream, &link->url, link->address_turn, until_ms(link));
+}
+
+void link_open_at(struct redis_link *link, const union stream_address *address) {
+    stream_open_at(&link->stream, &link->url, address, until_ms(link));
 }

@@ -12,6 +12,7 @@ enum store_trouble redis_error_trouble(struct slice text) {
         enum store_trouble trouble;
     } table[] = {
         {SLICE("READONLY"), STORE_TROUBLE_READONLY},
+        {SLICE("UNBLOCKED"), STORE_TROUBLE_READONLY}, /* WAIT: it has become a replica */
         {SLICE("LOADING"), STORE_TROUBLE_LOADING},
         {SLICE("OOM"), STORE_TROUBLE_OOM},
         {SLICE("MISCONF"), STORE_TROUBLE_MISCONF},

@@ -302,10 +302,10 @@ void greeting_hung_up(struct redis_link *link, enum store_trouble trouble, const
         link_fail(link, trouble, reason);
     } else if (link->hello == HELLO_IS_FINE) {
         link->hello = HELLO_IS_DOUBTED;
-        link_try_anew(link, "it closed the connection at HELLO");
+        link_leave(link, "it closed the connection at HELLO");
     } else {
         link->hello = HELLO_HANGS_UP;
-        link_try_anew(link, "it answered PING, and closed the connection at HELLO");
+        link_leave(link, "it answered PING, and closed the connection at HELLO");
     }
 }
 

@@ -135,6 +135,7 @@ struct redis_link *link_new(uv_loop_t *loop, const struct link_options *options)
     link->context = options->context;
     link->url = *options->url;
     link->peer = options->peer;
+    link->is_second = options->is_second;
     link->told = options->told;
     link->loop = loop;
     link->trouble = STORE_TROUBLE_DISCONNECTED;
@@ -187,6 +188,16 @@ void link_connect_to(struct redis_link *link, const struct redis_endpoint *place
     snprintf(link->url.host, sizeof link->url.host, "%s", place->host);
     redis_url_describe(&link->url, link->address, sizeof link->address);
     link_open(link);
+}
+
+void link_connect_beside(struct redis_link *link, const struct redis_link *other) {
+    link->seeks = false;
+    link->url.topology = other->url.topology;
+    link->url.is_unix = other->url.is_unix;
+    link->url.port = other->url.port;
+    memcpy(link->url.host, other->url.host, sizeof link->url.host);
+    memcpy(link->address, other->address, sizeof link->address);
+    link_open_at(link, stream_address(&other->stream));
 }
 
 void link_free(struct redis_link *link) {
@@ -275,7 +286,15 @@ static const struct words *words_of(const struct redis_link *link) {
         "a sentinel refuses us; check --redis-sentinel-user and its password",
         "a sentinel cannot be asked yet",
     };
-    return link->peer == LINK_TO_SENTINEL ? &sentinel : &redis;
+    static const struct words second = {
+        "redis",
+        "redis is connected, for writes that wait for replicas",
+        "redis is back, for writes that wait for replicas",
+        "redis is lost, for writes that wait for replicas: they are 503",
+        "redis refuses to wait for replicas: writes that wait are 503; check the user's rights",
+        "redis cannot be asked to wait for replicas: writes that wait are 503",
+    };
+    return link->is_second ? &second : link->peer == LINK_TO_SENTINEL ? &sentinel : &redis;
 }
 
 /* Once when it is lost, once whenever the reason changes; not for each attempt. */
@@ -326,8 +345,10 @@ void link_fail(struct redis_link *link, enum store_trouble trouble, const char *
     }
 }
 
-void link_try_anew(struct redis_link *link, const char *reason) {
-    go_down(link, STORE_TROUBLE_DISCONNECTED, reason);
+void link_leave(struct redis_link *link, const char *reason) {
+    if (link->state != LINK_DOWN && link->state != LINK_CLOSED) {
+        go_down(link, STORE_TROUBLE_DISCONNECTED, reason);
+    }
 }
 
 void link_set_up(struct redis_link *link) {
@@ -358,7 +379,11 @@ static void on_timer(uv_timer_t *timer) {
         if (link->seeks) {
             enum store_trouble trouble;
             const char *why = link->events.why_nowhere(link->context, &trouble);
-            link_fail(link, trouble, why);
+            if (why == NULL) {
+                link_leave(link, "nobody says where it leads");
+            } else {
+                link_fail(link, trouble, why);
+            }
             break;
         }
         stream_give_up(&link->stream);

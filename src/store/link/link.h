@@ -58,7 +58,7 @@ struct link_events {
     /* Where the owner says which Redis it is: RESOLVING, an attempt begins. It calls
      * link_connect_to(), now or within LINK_ATTEMPT_MS, or link_fail(). NULL: the url says it. */
     void (*on_attempt)(void *context);
-    /* It has not said in time: why, in words and as a trouble. */
+    /* It has not said in time: why, in words and as a trouble. NULL: no word of it. */
     const char *(*why_nowhere)(void *context, enum store_trouble *trouble);
     /* The password was not accepted, in a greeting or by link_authenticate(); `why` is a text that
      * stays. May be NULL. */
@@ -85,6 +85,7 @@ struct link_options {
     uint32_t reply_nodes_max; /* of a reply, one for each thing in it; 0: LINK_REPLY_NODES */
     size_t reply_text_max;    /* bytes of all texts in it; 0: LINK_REPLY_TEXT */
     bool keeps_commands;      /* a handler gets its command with its reply, to send it elsewhere */
+    bool is_second;           /* beside another one to the same Redis, as the log says */
     struct redis_told *told;  /* outlives the link; NULL: there is no other link */
     const struct link_events *events;
     void *context;
@@ -116,6 +117,8 @@ bool link_seeks(const struct redis_link *link);
 void link_hurry(struct redis_link *link);
 /* Of one that seeks: there; NULL: where the url says. */
 void link_connect_to(struct redis_link *link, const struct redis_endpoint *place);
+/* Of one that seeks: to the same address as the other one, which is UP. */
+void link_connect_beside(struct redis_link *link, const struct redis_link *other);
 /* From the next greeting on, in place of that of the url; copied, and wiped when it is replaced.
  * False: no memory, and the one before stays. */
 bool link_set_password(struct redis_link *link, struct slice password);
@@ -166,5 +169,7 @@ bool link_flush(struct redis_link *link, bool more_may_come);
 void link_set_up(struct redis_link *link);
 /* Ends the connection (not the link), for this reason; nothing where there is none. */
 void link_fail(struct redis_link *link, enum store_trouble trouble, const char *reason);
+/* The same, DISCONNECTED, of what says nothing about Redis that is not told elsewhere. */
+void link_leave(struct redis_link *link, const char *reason);
 
 #endif

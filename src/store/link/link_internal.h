@@ -62,6 +62,7 @@ struct redis_link {
     char *password; /* empty: none */
     size_t password_size;
     enum link_peer peer;
+    bool is_second;
     struct redis_told *told;
     char name[REDIS_NAME_MAX];
     char address[REDIS_NAME_MAX + 8]; /* for the log */
@@ -115,8 +116,6 @@ struct redis_link {
  * are compiled out. */
 void link_set_state(struct redis_link *link, enum link_state state, const char *reason);
 void link_retry_later(struct redis_link *link); /* DOWN, without a socket */
-/* GREETING: ends this connection, which was only to learn something, and says nothing of it. */
-void link_try_anew(struct redis_link *link, const char *reason);
 /* The stream is idle again: its socket is closed, or the resolver has come to its end. */
 void link_take_idle(struct redis_link *link, bool had_socket);
 
@@ -126,6 +125,8 @@ extern const struct stream_events link_stream_events;
 void link_attempt(struct redis_link *link);
 /* The one that link->url names. */
 void link_open(struct redis_link *link);
+/* The same, at this address. */
+void link_open_at(struct redis_link *link, const union stream_address *address);
 
 /* traffic.c */
 bool traffic_init(struct redis_link *link, const struct link_options *options);

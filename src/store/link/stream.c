@@ -328,8 +328,8 @@ static bool needs_no_resolver(struct redis_stream *stream) {
            uv_ip6_addr(url->host, (int)url->port, &address->v6) == 0;
 }
 
-void stream_open(struct redis_stream *stream, const struct redis_url *url, unsigned turn,
-                 uint64_t until_ms) {
+static void begin(struct redis_stream *stream, const struct redis_url *url, unsigned turn,
+                  uint64_t until_ms) {
     stream->url = url;
     stream->turn = turn;
     stream->until_ms = until_ms;
@@ -338,6 +338,23 @@ void stream_open(struct redis_stream *stream, const struct redis_url *url, unsig
     stream->address = 0;
     stream->trouble = STORE_TROUBLE_NONE;
     stream->reason[0] = '\0';
+}
+
+void stream_open_at(struct redis_stream *stream, const struct redis_url *url,
+                    const union stream_address *address, uint64_t until_ms) {
+    begin(stream, url, 0, until_ms);
+    stream->address_count = 1;
+    stream->addresses[0] = *address;
+    connect_to_first(stream);
+}
+
+const union stream_address *stream_address(const struct redis_stream *stream) {
+    return &stream->addresses[stream->address];
+}
+
+void stream_open(struct redis_stream *stream, const struct redis_url *url, unsigned turn,
+                 uint64_t until_ms) {
+    begin(stream, url, turn, until_ms);
     if (needs_no_resolver(stream)) {
         connect_to_first(stream);
     } else if (host_is_localhost(url->host)) {

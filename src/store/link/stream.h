@@ -106,6 +106,11 @@ bool stream_is_idle(const struct redis_stream *stream);
  * modulo their count; until_ms: by when stream_give_up() will be called, in loop time. */
 void stream_open(struct redis_stream *stream, const struct redis_url *url, unsigned turn,
                  uint64_t until_ms);
+/* The same of one address, whatever the url's host has by now. */
+void stream_open_at(struct redis_stream *stream, const struct redis_url *url,
+                    const union stream_address *address, uint64_t until_ms);
+/* Where it is connected; of a unix socket it says nothing. */
+const union stream_address *stream_address(const struct redis_stream *stream);
 /* It is open and not connected, and the time is over: on_end comes from inside. */
 void stream_give_up(struct redis_stream *stream);
 /* Nothing where it is closed. on_idle follows on a later turn unless it is idle. */

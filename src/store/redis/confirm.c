@@ -1,10 +1,11 @@
 /* What a decision rests on, confirmed (the laws of premises in docs/store.md).
  *
  * Happy path: one node has all keys: its reply to any command that was sent after the call has
- * behind it all that it had to tell, so PING will do, or the SETEX of a mint. In a cluster only the
- * node that has a slot can speak for it, and only by its reply to a command that names a key: so
- * each premise is asked for by EXISTS, besides the command itself, all at once. Mints of one turn
- * that rest on the same key share one question.
+ * behind it all that it had to tell, so PING will do, or the SETEX of a mint; but PING besides,
+ * where that goes over the node's second link, which tells of nothing. In a cluster only the node
+ * that has a slot can speak for it, and only by its reply to a command that names a key: so each
+ * premise is asked for by EXISTS, besides the command itself, all at once. Mints of one turn that
+ * rest on the same key share one question.
  *
  * Failure modes: a node that cannot be asked, or does not answer in time: nobody can tell, UNKNOWN.
  * One that answers for a slot that it did not have: its copies were forgotten when that was heard.
@@ -81,6 +82,22 @@ static enum progress ask_identity(struct redis_store *store, struct store_operat
     return redis_verb_end(store, REDIS_CONFIRM_IDENTITY, 1, part);
 }
 
+/* Of one node, which has all keys. */
+static enum progress ask_node(struct redis_store *store, struct store_operation *part) {
+    struct output *out = redis_verb_begin(store, S(""), true, part);
+    if (out == NULL) {
+        return PROGRESS_DONE;
+    }
+    output_command(out, 1);
+    output_argument(out, S("PING"));
+    return redis_verb_end(store, REDIS_CONFIRM, 1, part);
+}
+
+static enum progress ask_about(struct redis_store *store, struct slice key,
+                               struct store_operation *part) {
+    return store->cluster != NULL ? redis_ask_exists(store, key, part) : ask_node(store, part);
+}
+
 static void ask_part(struct confirmation *c, unsigned number, struct slice key,
                      uint64_t deadline_ns) {
     struct confirmed_part *part = &c->parts[number];
@@ -88,9 +105,8 @@ static void ask_part(struct confirmation *c, unsigned number, struct slice key,
     part->operation.on_done = on_part;
     part->operation.deadline_ns = deadline_ns;
     c->missing++;
-    enum progress progress = slice_is_absent(key)
-                                 ? ask_identity(c->store, &part->operation)
-                                 : redis_ask_exists(c->store, key, &part->operation);
+    enum progress progress = slice_is_absent(key) ? ask_identity(c->store, &part->operation)
+                                                  : ask_about(c->store, key, &part->operation);
     if (progress == PROGRESS_DONE) {
         take_part(c, &part->operation);
     }
@@ -117,7 +133,8 @@ static struct confirmation *begin(struct redis_store *store, const struct store_
 
 static void ask(struct confirmation *c, const struct store_premise *premises, unsigned count,
                 uint64_t deadline_ns) {
-    for (unsigned i = 0; i < count; i++) {
+    unsigned questions = c->store->cluster != NULL || count == 0 ? count : 1;
+    for (unsigned i = 0; i < questions; i++) {
         if (needs_question(c->store, premises[i].key)) {
             ask_part(c, i, premises[i].key, deadline_ns);
         }

@@ -48,6 +48,9 @@ struct redis_node {
     uv_timer_t retry;                 /* runs while it refuses to tell */
     struct redis_login login;
 
+    struct redis_node *durable;  /* its second link (durable.h); NULL: it has none */
+    struct durable_batch *batch; /* of a second link; NULL: it is a first one */
+
     /* a cluster's */
     struct redis_endpoint place;  /* where it is, as another one has said */
     char address[REDIS_NAME_MAX]; /* of a host that is a name; "": not known */
@@ -65,7 +68,7 @@ struct redis_node {
     unsigned view_count;
 };
 
-/* With a link that is not started. NULL: no memory. */
+/* With a link that is not started, or two where writes wait. NULL: no memory. */
 struct redis_node *node_new(struct redis_store *store, unsigned index,
                             const struct redis_endpoint *place, struct slice tls_name);
 /* A part of the store from now on, until node_close() is through. */
@@ -74,6 +77,9 @@ void node_start(struct redis_node *node);
 void node_close(struct redis_node *node);
 /* Of one that was never started. NULL is fine. */
 void node_free(struct redis_node *node);
+
+/* Handshakes from now on are made with this; the caller keeps its reference. */
+void node_use_tls(struct redis_node *node, struct tls_context *tls);
 
 static inline bool node_is_up(const struct redis_node *node) {
     return link_state(node->link) == LINK_UP;

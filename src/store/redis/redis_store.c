@@ -23,7 +23,7 @@ void redis_store_use_tls(struct store *base, struct tls_context *tls) {
     }
     for (unsigned i = 0; i < store->node_count; i++) {
         if (store->nodes[i] != NULL) {
-            link_use_tls(store->nodes[i]->link, tls_context_share(tls));
+            node_use_tls(store->nodes[i], tls);
         }
     }
     tls_context_free(store->settings.tls);
@@ -46,6 +46,14 @@ static bool turn_brought_some(struct redis_store *store) {
     return some;
 }
 
+static void flush_durables(struct redis_store *store) {
+    for (unsigned i = 0; i < store->node_count; i++) {
+        if (store->nodes[i] != NULL && store->nodes[i]->durable != NULL) {
+            durable_flush(store->nodes[i]->durable);
+        }
+    }
+}
+
 static void redis_flush(struct store *base) {
     struct redis_store *store = redis_store_of(base);
     bool more_may_come = turn_brought_some(store);
@@ -54,6 +62,9 @@ static void redis_flush(struct store *base) {
         if (store->nodes[i] != NULL) {
             sent = link_flush(store->nodes[i]->link, more_may_come) || sent;
         }
+    }
+    if (store->deletions_wait) {
+        flush_durables(store);
     }
     if (sent) {
         flights_take_off(&store->copies.flights);
@@ -98,7 +109,7 @@ static bool redis_has_place(const struct store *base, struct slice key) {
         return true;
     }
     const struct redis_node *node = route_of(store, key);
-    return node != NULL && node_is_up(node);
+    return node != NULL && node_is_up(node) && (!store->mints_wait || node_is_up(node->durable));
 }
 
 /* ---- the news of the nodes, the schema and the identity ---- */
@@ -133,6 +144,7 @@ void redis_node_set_up(struct redis_node *node) {
                        REDIS_IDENTITY_MS);
     }
     login_renew(node);
+    durable_on_node_up(node);
     route_send_held(store);
     if (store->cluster != NULL && route_of(store, S("schema")) == node) {
         look_at_layout(store, node);
@@ -283,6 +295,7 @@ static void on_greeting(void *context) {
 static void on_down(void *context) {
     struct redis_node *node = context;
     struct redis_store *store = node->store;
+    durable_on_node_down(node);
     copies_stop_tracking(node);
     leave_clock(node);
     if (store->cluster != NULL) {
@@ -384,6 +397,7 @@ static void take_news(struct redis_node *node) {
     } else {
         login_renew(node);
     }
+    durable_take_news(node);
 }
 
 void redis_store_woken(struct store *base) {
@@ -535,12 +549,18 @@ static void set_settings(struct redis_store *store, const struct redis_store_opt
     struct node_settings *settings = &store->settings;
     settings->url = options->url;
     settings->tls = options->tls == NULL ? NULL : tls_context_share(options->tls);
-    settings->pending_max = options->pending_max;
+    settings->pending_max = options->pending_max != 0 ? options->pending_max : LINK_PENDING_DEFAULT;
     settings->takes_replica = options->takes_replica;
     snprintf(settings->tls_name, sizeof settings->tls_name, "%.*s", (int)options->tls_name.size,
              options->tls_name.size == 0 ? "" : options->tls_name.data);
     snprintf(settings->name, sizeof settings->name, "%.*s", (int)options->name.size,
              options->name.size == 0 ? "" : options->name.data);
+}
+
+static void set_wait(struct redis_store *store, const struct redis_wait *wait) {
+    store->wait = *wait;
+    store->deletions_wait = wait->replicas != 0 || wait->is_auto || wait->files;
+    store->mints_wait = store->deletions_wait && wait->mints;
 }
 
 /* False: no memory. */
@@ -591,6 +611,7 @@ struct store *redis_store_new(uv_loop_t *loop, const struct redis_store_options 
     store->metrics = options->metrics;
     store->told = options->told;
     set_settings(store, options);
+    set_wait(store, &options->wait);
     set_prefix(store, options->prefix);
     if (!copies_init(store, options) || !login_init(store, options) ||
         !init_topology(store, options, &only)) {

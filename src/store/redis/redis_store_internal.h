@@ -14,6 +14,7 @@
 #include "store/redis/answer.h"
 #include "store/redis/clock.h"
 #include "store/redis/cluster.h"
+#include "store/redis/durable.h"
 #include "store/redis/identity.h"
 #include "store/redis/node.h"
 #include "store/redis/route.h"
@@ -44,7 +45,7 @@ struct node_settings {
     struct redis_url url; /* the password in it is wiped with the store */
     struct tls_context *tls;
     char tls_name[REDIS_NAME_MAX], name[REDIS_NAME_MAX];
-    unsigned pending_max;
+    unsigned pending_max; /* never 0 */
     bool takes_replica;
 };
 
@@ -57,7 +58,9 @@ struct redis_store {
     struct redis_cluster *cluster;       /* NULL: there is one node, and it has all keys */
     struct held *held;                   /* commands that wait to be sent (route.c) */
     size_t held_bytes;
-    uv_timer_t held_timer;       /* runs while there are some */
+    uv_timer_t held_timer;  /* runs while there are some */
+    struct redis_wait wait; /* for replicas: which writes do, and for how many */
+    bool deletions_wait, mints_wait;
     struct sentinels *sentinels; /* NULL: the URL says where Redis is */
     struct deadlines deadlines;
     struct store_metrics *metrics;
@@ -126,12 +129,17 @@ struct output *redis_verb_begin(struct redis_store *store, struct slice key, boo
                                 struct store_operation *operation);
 enum progress redis_verb_end(struct redis_store *store, enum redis_verb verb, unsigned replies,
                              struct store_operation *operation);
+/* The same of a command behind which a WAIT will stand (durable.c). */
+enum progress redis_verb_end_to_wait(struct redis_store *store, enum redis_verb verb,
+                                     struct store_operation *operation);
+/* Of one that has its answer and is out of `deadlines`: what has to come first, then its end. */
+void redis_end_with_answer(struct redis_store *store, struct store_operation *operation);
 /* Waits until its deadline for something of this kind. */
 void redis_wait(struct redis_store *store, unsigned kind, struct store_operation *operation);
 /* Of an answer that has just come: what another Redis than the one that is named says is no answer;
  * and it is doubtful where Redis would not have told that it is another one. */
 void redis_judge_identity(const struct redis_store *store, struct store_operation *answer);
-/* What an error reply means for the node's link. */
+/* What an error reply means for the node's link; of a second link, for both. */
 void redis_leave_if_no_master(struct redis_node *node, enum store_trouble trouble);
 
 /* ---- writes.c ---- */
@@ -215,8 +223,9 @@ void copies_forget_everywhere(struct redis_store *store, struct store_operation 
 
 /* ---- confirm.c ---- */
 
-/* In a cluster: asks for what the premises of this operation, which waits for its own reply, need
- * besides. Where that is nothing, nothing is done. */
+/* Where its own reply does not say it, in a cluster and over a second link: asks for what the
+ * premises of this operation, which waits for that reply, need besides. Where that is nothing,
+ * nothing is done. */
 void confirm_premises(struct redis_store *store, const struct store_premise *premises,
                       unsigned count, struct store_operation *operation);
 /* The operation's own reply has come; it is out of `deadlines`. */

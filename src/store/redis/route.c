@@ -62,7 +62,11 @@ static bool send_bytes(struct redis_node *node, struct slice bytes, bool is_asid
     output_bytes(out, bytes);
     way->is_aside = is_aside;
     way->held = NULL;
-    return route_end(node, &with_asking, way);
+    bool sent = route_end(node, &with_asking, way);
+    if (sent && node->batch != NULL) {
+        durable_gather(node, container_of(way, struct store_operation, way));
+    }
+    return sent;
 }
 
 /* ---- what waits ---- */
@@ -124,7 +128,7 @@ static void end_held(struct redis_store *store, const struct redis_node *node) {
     struct held **place = &all;
     while (*place != NULL) {
         struct held *held = *place;
-        if (node != NULL && held->node != node) {
+        if (node != NULL && held->node != node && held->node != node->durable) {
             place = &held->next;
             continue;
         }
@@ -251,6 +255,9 @@ bool route_goes_on(struct redis_store *store, const struct link_handler *handler
         to = cluster_take_ask(from, place);
     } else if (slice_equal(code, S("MOVED")) && take_place(rest, &slot, &place)) {
         to = cluster_take_moved(from, slot, place);
+    }
+    if (to != NULL && from->batch != NULL) {
+        to = to->durable;
     }
     way->hops++;
     counter_add(&store->metrics->redirects, 1);

@@ -1,8 +1,9 @@
 /* How an operation waits and ends.
  *
  * It waits in two places: in `deadlines` for its time, and for what it asked: in the link's ring
- * for its reply, with others for a read that is under way (reads.c), or for the other workers
- * (copies.c). Whichever comes first takes it out of the other and ends it. */
+ * for its reply, behind it for replicas (durable.c), with others for a read that is under way
+ * (reads.c), or for the other workers (copies.c). Whichever comes first takes it out of the other
+ * and ends it. */
 #include "store/redis/redis_store_internal.h"
 
 #include "mintd/clock.h"
@@ -48,12 +49,18 @@ static void on_late_reply(void *context, const struct link_result *result) {
 
 static void abandon_command(struct store_operation *operation) {
     struct redis_node *node = operation->way.node;
+    if (operation->way.awaits_replicas) {
+        durable_leave(operation);
+        return;
+    }
     route_abandon(&operation->way, on_late_reply,
                   node != NULL ? &node->late[operation->kind] : NULL);
 }
 
 static void on_expired(void *context, struct store_operation *operation) {
     struct redis_store *store = context;
+    enum store_trouble trouble =
+        operation->way.awaits_replicas ? STORE_TROUBLE_NOREPLICAS : STORE_TROUBLE_TIMEOUT;
     switch (operation->kind) {
     case WAITS_FOR_FLIGHT:
         flight_leave(operation->waits_for, operation);
@@ -71,13 +78,16 @@ static void on_expired(void *context, struct store_operation *operation) {
         abandon_command(operation);
         drop_what_follows(operation);
     }
-    redis_finish(store, operation, STORE_UNKNOWN, STORE_TROUBLE_TIMEOUT);
+    redis_finish(store, operation, STORE_UNKNOWN, trouble);
 }
 
 /* A Redis that may no longer be written to is not the one behind this address any more, or not for
  * long: a new connection finds the right one. */
 void redis_leave_if_no_master(struct redis_node *node, enum store_trouble trouble) {
     const char *reason = redis_error_no_master(trouble);
+    if (reason != NULL && node->batch != NULL) {
+        node = node->batch->of;
+    }
     if (reason != NULL) {
         link_fail(node->link, trouble, reason);
     }
@@ -101,7 +111,7 @@ static void take_identity(struct redis_store *store, struct store_operation *ope
 }
 
 /* Behind a deletion, the other workers have to forget the key before anybody is told. */
-static void end_with_answer(struct redis_store *store, struct store_operation *operation) {
+void redis_end_with_answer(struct redis_store *store, struct store_operation *operation) {
     if (operation->waits_for == NULL) {
         redis_finish(store, operation, operation->answer, operation->trouble);
     } else if (operation->kind == REDIS_SET) {
@@ -114,16 +124,22 @@ static void end_with_answer(struct redis_store *store, struct store_operation *o
     }
 }
 
-static struct link_handler handler_of(struct store_operation *operation);
+static struct link_handler handler_of(struct store_operation *operation,
+                                      void (*on_reply)(void *context,
+                                                       const struct link_result *result)) {
+    return (struct link_handler){
+        .on_reply = on_reply, .context = operation, .replies = operation->way.replies};
+}
 
-static void on_reply(void *context, const struct link_result *result) {
-    struct store_operation *operation = context;
+/* False: it is over, or goes on to another node. */
+static bool take_reply(struct store_operation *operation, const struct link_result *result,
+                       void (*on_reply)(void *context, const struct link_result *result)) {
     struct redis_store *store = operation->store;
     struct redis_node *node = operation->way.node;
     if (result->trouble == STORE_TROUBLE_CLUSTER) {
-        const struct link_handler handler = handler_of(operation);
+        const struct link_handler handler = handler_of(operation, on_reply);
         if (route_goes_on(store, &handler, &operation->way, result)) {
-            return;
+            return false;
         }
     }
     deadlines_remove(&store->deadlines, operation);
@@ -132,7 +148,7 @@ static void on_reply(void *context, const struct link_result *result) {
     }
     if (operation->kind == REDIS_CALL) {
         redis_finish(store, operation, redis_call_take(operation, result), result->trouble);
-        return;
+        return false;
     }
     if (result->trouble != STORE_TROUBLE_NONE) {
         redis_leave_if_no_master(node, result->trouble);
@@ -148,12 +164,23 @@ static void on_reply(void *context, const struct link_result *result) {
         operation->kind == REDIS_CONFIRM_IDENTITY) {
         copies_judge_premises(store, operation);
     }
-    end_with_answer(store, operation);
+    return true;
 }
 
-static struct link_handler handler_of(struct store_operation *operation) {
-    return (struct link_handler){
-        .on_reply = on_reply, .context = operation, .replies = operation->way.replies};
+static void on_reply(void *context, const struct link_result *result) {
+    struct store_operation *operation = context;
+    if (take_reply(operation, result, on_reply)) {
+        redis_end_with_answer(operation->store, operation);
+    }
+}
+
+/* A WAIT stands behind its command. */
+static void on_reply_to_wait(void *context, const struct link_result *result) {
+    struct store_operation *operation = context;
+    if (take_reply(operation, result, on_reply_to_wait) &&
+        (operation->answer == STORE_UNKNOWN || !durable_wait(operation))) {
+        redis_end_with_answer(operation->store, operation);
+    }
 }
 
 /* ---- verbs ---- */
@@ -197,15 +224,27 @@ void redis_wait(struct redis_store *store, unsigned kind, struct store_operation
     counter_set(&store->metrics->pending, store->deadlines.count);
 }
 
-enum progress redis_verb_end(struct redis_store *store, enum redis_verb verb, unsigned replies,
-                             struct store_operation *operation) {
+static enum progress end_command(struct redis_store *store, enum redis_verb verb, unsigned replies,
+                                 void (*when_replied)(void *context,
+                                                      const struct link_result *result),
+                                 struct store_operation *operation) {
     operation->way.replies = replies;
-    const struct link_handler handler = handler_of(operation);
+    const struct link_handler handler = handler_of(operation, when_replied);
     if (!route_end(operation->way.node, &handler, &operation->way)) {
         return redis_done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
     }
     redis_wait(store, verb, operation);
     return PROGRESS_PENDING;
+}
+
+enum progress redis_verb_end(struct redis_store *store, enum redis_verb verb, unsigned replies,
+                             struct store_operation *operation) {
+    return end_command(store, verb, replies, on_reply, operation);
+}
+
+enum progress redis_verb_end_to_wait(struct redis_store *store, enum redis_verb verb,
+                                     struct store_operation *operation) {
+    return end_command(store, verb, 1, on_reply_to_wait, operation);
 }
 
 void redis_waiting_init(struct redis_store *store, unsigned timeout_ms) {

@@ -4,12 +4,28 @@
 #include "store/redis/call.h"
 #include "store/store_answer.h"
 
+/* Which writes wait for replicas: deletions, which a fail-over must not undo, and mints, where it
+ * is asked for. A counter, a note of when a secret was used, an instance's sign of life: if these
+ * are lost, nothing is accepted that should not be. */
+
+static struct output *begin_write(struct redis_store *store, bool waits, struct slice key,
+                                  bool fits, struct store_operation *operation) {
+    return waits ? durable_begin(store, key, fits, operation)
+                 : redis_verb_begin(store, key, fits, operation);
+}
+
+static enum progress end_write(struct redis_store *store, bool waits, enum redis_verb verb,
+                               struct store_operation *operation) {
+    return waits ? durable_end(store, verb, operation) : redis_verb_end(store, verb, 1, operation);
+}
+
 enum progress redis_verb_set(struct store *base, struct slice key, struct slice value,
                              unsigned ttl_s, const struct store_premise *premises, unsigned count,
                              struct store_operation *operation) {
     struct redis_store *store = redis_store_of(base);
     bool fits = ttl_s != 0 && value.size <= STORE_VALUE_MAX && count <= STORE_PREMISES_MAX;
-    struct output *out = redis_verb_begin(store, key, fits, operation);
+    bool waits = store->mints_wait && count != 0; /* what rests on nothing can be written again */
+    struct output *out = begin_write(store, waits, key, fits, operation);
     if (out == NULL) {
         return PROGRESS_DONE;
     }
@@ -19,8 +35,8 @@ enum progress redis_verb_set(struct store *base, struct slice key, struct slice 
     output_joined(out, store->prefix, key);
     output_number(out, ttl_s);
     output_argument(out, value);
-    enum progress progress = redis_verb_end(store, REDIS_SET, 1, operation);
-    if (progress == PROGRESS_PENDING && store->cluster != NULL) {
+    enum progress progress = end_write(store, waits, REDIS_SET, operation);
+    if (progress == PROGRESS_PENDING && (store->cluster != NULL || waits)) {
         confirm_premises(store, premises, count, operation);
     }
     return progress;
@@ -29,7 +45,8 @@ enum progress redis_verb_set(struct store *base, struct slice key, struct slice 
 enum progress redis_verb_delete(struct store *base, struct slice key,
                                 struct store_operation *operation) {
     struct redis_store *store = redis_store_of(base);
-    struct output *out = redis_verb_begin(store, key, true, operation);
+    bool waits = store->deletions_wait;
+    struct output *out = begin_write(store, waits, key, true, operation);
     if (out == NULL) {
         return PROGRESS_DONE;
     }
@@ -39,7 +56,7 @@ enum progress redis_verb_delete(struct store *base, struct slice key,
     output_command(out, 2);
     output_argument(out, S("DEL"));
     output_joined(out, store->prefix, key);
-    enum progress progress = redis_verb_end(store, REDIS_DELETE, 1, operation);
+    enum progress progress = end_write(store, waits, REDIS_DELETE, operation);
     if (progress == PROGRESS_DONE && operation->waits_for != NULL) {
         cache_notice_drop(operation->waits_for); /* it was not sent */
     }
