@@ -86,6 +86,7 @@ class History:
     changes: list = dataclasses.field(default_factory=list)
     faults: list = dataclasses.field(default_factory=list)
     failovers: list = dataclasses.field(default_factory=list)
+    waits: bool = False  # revocations were acknowledged once a replica had them
 
     def about(self, ask, last=4):
         """The lines that tell what led to an answer: changes, faults, the mint, and the last requests for

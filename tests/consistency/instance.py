@@ -23,12 +23,14 @@ class Instance:
             env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._log)
         self.pid = self._process.pid
 
-    def has_links(self, count):
-        """Whether so many workers are connected with Redis."""
+    def has_links(self, count, waits=False):
+        """Whether so many workers are connected with Redis. waits: twice, for what waits for replicas."""
         if self._process.poll() is not None:
             raise RuntimeError("mintd ended:\n" + self.log())
         try:
-            return self.metric("mintd_store_links_up") == count
+            links = [self.metric("mintd_store_links_up")]
+            links += [self.metric("mintd_store_durable_links_up")] if waits else []
+            return all(number == count for number in links)
         except (OSError, urllib.error.URLError):
             return False
 

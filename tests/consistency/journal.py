@@ -95,7 +95,8 @@ def _tell_losses(history, failover, before):
             # The old master may have acknowledged the end of a token that only the new one knew.
             undone = key in old.deleted or (key not in old.written and failover.overlaps(change))
             if undone and key in new.written and key not in new.deleted:
-                change.until = failover.start
+                if not history.waits:  # else it holds, whatever Redis has lost
+                    change.until = failover.start
                 failover.lost_revocations += 1
 
 

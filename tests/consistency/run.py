@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""run.py [--topology T] [--seconds N] [--seed N] [--history FILE]: does every instance obey what happened at
+"""run.py [--topology T] [--wait] [--seconds N] [--seed N] [--history FILE]: does every instance obey what happened at
 another one?
 
 Five instances of two workers each on one Redis, or (T is sentinel) on a master with a replica and three
@@ -37,16 +37,17 @@ TOLD_OF_RESP2 = "going on in RESP2"
 IMMEDIATE = (MEMORYLESS, RESP2)  # they ask Redis each time
 
 
-def start_instance(number, redis_url):
+def start_instance(number, redis_url, waits):
     more = ["--cache-size", CACHE_SIZES[number]] if number in CACHE_SIZES else []
+    more += ["--redis-wait", "1"] if waits else []
     return Instance("--redis-timeout", "%d" % (REDIS_TIMEOUT * 1000), "--workers", str(WORKERS),
                     "--redis", redis_url, "--name", "mintd-%d" % number, *more)
 
 
-async def wait_for_links(instances):
+async def wait_for_links(instances, waits):
     deadline = time.monotonic() + 20
     for instance in instances:
-        while not await asyncio.to_thread(instance.has_links, WORKERS):
+        while not await asyncio.to_thread(instance.has_links, WORKERS, waits):
             if time.monotonic() > deadline:
                 raise RuntimeError("an instance has no link to Redis:\n" + instance.log())
             await asyncio.sleep(0.05)
@@ -59,12 +60,12 @@ async def every_fault(faults, until):
 class Session:
     """One run: history, verdict, and what was counted."""
 
-    def __init__(self, seed, topology="standalone", faults=every_fault, front=None):
+    def __init__(self, seed, topology="standalone", faults=every_fault, front=None, waits=False):
         """faults: what runs them, or None. front: an HTTP proxy before the first instance (front.start(port)
-        gives its port). Both are for tests."""
+        gives its port). Both are for tests. waits: revocations wait for a replica."""
         self.random = random.Random(seed)
         self.seed, self.faults, self.front = seed, faults, front
-        self.history = History()
+        self.history = History(waits=waits)
         self.instances, self.machine, self.evicted, self.pretenders = [], None, None, []
         self.topology = TOPOLOGIES[topology]()
 
@@ -88,8 +89,9 @@ class Session:
             await self.topology.redis("HSET", "mintd:client:" + client,
                                       *client_fields(client, self.random.randrange(1 << 31)))
         await self.topology.start()
-        self.instances = [start_instance(number, self.topology.url(number)) for number in range(INSTANCES)]
-        await wait_for_links(self.instances)
+        waits = self.history.waits
+        self.instances = [start_instance(number, self.topology.url(number), waits) for number in range(INSTANCES)]
+        await wait_for_links(self.instances, waits)
         ports = [instance.port for instance in self.instances]
         if self.front:
             ports[0] = await self.front.start(ports[0])
@@ -154,12 +156,16 @@ class Session:
 def main():
     parser = argparse.ArgumentParser(prog="consistency")
     parser.add_argument("--topology", choices=list(TOPOLOGIES), default="standalone")
+    parser.add_argument("--wait", action="store_true", help="with a replica: revocations wait for it (--redis-wait 1)")
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--history", help="a file to write the history to")
     options = parser.parse_args()
-    print("%s, seed %d, %g s" % (options.topology, options.seed, options.seconds), flush=True)
-    session = Session(options.seed, options.topology)
+    if options.wait and options.topology == "standalone":
+        parser.error("--wait: there is no replica to wait for")
+    print("%s%s, seed %d, %g s" % (options.topology, ", revocations wait" if options.wait else "", options.seed,
+                                   options.seconds), flush=True)
+    session = Session(options.seed, options.topology, waits=options.wait)
     verdict = asyncio.run(session.run(options.seconds))
     if options.history:
         session.history.write(options.history)

@@ -33,8 +33,8 @@ def log(what):
     return Log([token_key("t")] * ("w" in what), [token_key("t")] * ("d" in what))
 
 
-def judge(old, new, *events, immediate=()):
-    history = History(failovers=[FailOver("kill", 10.0, named=12.0, until=14.0, old=log(old), new=log(new))],
+def judge(old, new, *events, immediate=(), waits=False):
+    history = History(waits=waits, failovers=[FailOver("kill", 10.0, named=12.0, until=14.0, old=log(old), new=log(new))],
                       faults=[Fault("kill", EVERYBODY, False, 10.0, 10.0, 12.0)])
     for event in events:
         {Ask: history.asks, Change: history.changes, Fault: history.faults}[type(event)].append(event)
@@ -107,6 +107,16 @@ def test_what_redis_lost_is_counted():
     report = judge("wd", "w", EARLY, revoked(9.9)).report()
     assert "lost by replication: 0 mints, 1 revocations, in 1 fail-overs" in report, report
     assert "(kill): a Sentinel named the new master after 2.00 s" in report, report
+
+
+def test_what_has_waited_may_not_be_undone():
+    """Whether or not anybody uses the token afterwards."""
+    undone = judge("wd", "w", EARLY, revoked(9.9), waits=True)
+    assert not undone.is_good and "UNDONE: 1 revocations" in undone.report(), undone.report()
+    used = judge("wd", "w", EARLY, revoked(9.9), ask(20), waits=True)
+    assert {rule for rule, _, _ in used.offences} == {"stale"}, used.report()
+    kept = judge("wd", "wd", EARLY, revoked(9.9), ask(20, "no"), waits=True)
+    assert kept.is_good, kept.report()
 
 
 def test_a_log_is_read_as_far_as_it_was_written():

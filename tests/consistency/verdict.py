@@ -252,8 +252,13 @@ class Verdict:
         return self.excuses > EXCUSED_SHARE * self._excusable
 
     @property
+    def undone(self):
+        """Revocations that a replica had, as was said, and that a fail-over undid."""
+        return sum(f.lost_revocations for f in self.history.failovers) if self.history.waits else 0
+
+    @property
     def is_good(self):
-        return not (self.offences or self.missing or self.was_too_busy)
+        return not (self.offences or self.missing or self.undone or self.was_too_busy)
 
     def _told_fail_overs(self):
         for f in self.history.failovers:
@@ -285,6 +290,8 @@ class Verdict:
         for rule, ask, why in self.offences[:10]:
             lines.append("OFFENCE against %r: %s" % (rule, why))
             lines += ["  " + text for text in self.history.about(ask)]
+        if self.undone:
+            lines.append("UNDONE: %d revocations that had waited for a replica" % self.undone)
         if self.was_too_busy:
             lines.append("MACHINE TOO BUSY TO JUDGE: %g %% of these answers may need the excuse"
                          % (EXCUSED_SHARE * 100))

@@ -14,6 +14,7 @@ static struct redis_link *new_link(struct redis_node *node, const struct redis_e
     const struct redis_store *store = node->store;
     const struct node_settings *settings = &store->settings;
     bool is_cluster = store->cluster != NULL, is_second = node->batch != NULL;
+    bool has_map = is_cluster && !is_second; /* CLUSTER SLOTS is asked on it */
     bool is_sought = settings->url.topology != REDIS_STANDALONE || store->password != NULL;
     struct redis_url *url = malloc(sizeof *url);
     if (url == NULL) {
@@ -35,8 +36,8 @@ static struct redis_link *new_link(struct redis_node *node, const struct redis_e
                      .name = slice_of_string(settings->name),
                      .pending_max = settings->pending_max + (is_second ? BESIDE_OPERATIONS : 0),
                      .peer = settings->takes_replica || is_cluster ? LINK_TO_ANY : LINK_TO_MASTER,
-                     .reply_nodes_max = is_cluster ? CLUSTER_REPLY_NODES : 0,
-                     .reply_text_max = is_cluster ? CLUSTER_REPLY_TEXT : 0,
+                     .reply_nodes_max = has_map ? CLUSTER_REPLY_NODES : 0,
+                     .reply_text_max = has_map ? CLUSTER_REPLY_TEXT : 0,
                      .keeps_commands = is_cluster,
                      .is_second = is_second,
                      .told = store->told,
