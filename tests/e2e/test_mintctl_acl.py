@@ -146,16 +146,23 @@ def test_an_instance_does_with_that_user(start_mintd):
         assert server.cli("ACL", "LOG") == []
 
 
+RIGHT = r"(?<=[ '])\+([a-z|]+)"
+
+
 @row("N-04")
 def test_the_same_rule_stands_wherever_one_is_written():
-    """The Redis of docker-compose.yml, and the page about Redis."""
-    printed = set(re.findall(r"(?<= )'?\+([a-z|]+)", Mintctl("redis://127.0.0.1:1")("acl").out))
-    assert len(printed) >= 15
-    for path, start in (("deploy/redis.sh", "user mintd on "), ("docs/redis.md", "redis-cli ACL SETUSER mintd reset ")):
+    """The Redis of each compose file, and the page about Redis."""
+    printed = set(re.findall(RIGHT, Mintctl("redis://127.0.0.1:1")("acl").out))
+    clustered = set(re.findall(RIGHT, Mintctl("redis+cluster://127.0.0.1:1")("acl").out))
+    assert len(printed) >= 15 and len(clustered - printed) >= 3
+    for path, start, rights in (("deploy/redis.sh", "user mintd on ", printed),
+                                ("deploy/redis-node.sh", "mintd_may=", printed),
+                                ("deploy/redis-node.sh", "and_in_a_cluster=", clustered - printed),
+                                ("docs/redis.md", "redis-cli ACL SETUSER mintd reset ", printed)):
         with open(os.path.join(REPOSITORY, path), encoding="utf-8") as file:
             text = file.read()
         line = text[text.index(start):].replace("\\\n", " ").split("\n")[0]
-        assert set(re.findall(r"(?<= )'?\+([a-z|]+)", line)) == printed, path
+        assert set(re.findall(RIGHT, line)) == rights, (path, start)
 
 
 @row("N-22")
