@@ -28,7 +28,7 @@ target_link_options(test_redis_tls PRIVATE -Wl,--wrap=uv_getaddrinfo -Wl,--wrap=
 mintd_test(integration redis_tls_memory mintd_test_store mintd_store mintd_test_fault OpenSSL::SSL)
 target_sources(test_redis_tls_memory PRIVATE support/authority.c support/tls_front.c)
 mintd_test(integration redis_call mintd_test_store mintd_store)
-mintd_test(integration redis_durable mintd_test_store mintd_store)
+mintd_test(integration redis_durable mintd_test_store mintd_store mintd_test_fault)
 mintd_test(integration redis_memory mintd_test_store mintd_store)
 mintd_test(integration redis_memory_replies mintd_test_store mintd_store mintd_test_fault)
 mintd_test(integration redis_store mintd_test_store mintd_store mintd_test_fault)

@@ -14,9 +14,10 @@ from support.inquiry import check_revoked, revoke
 from support.mintd import run
 from support.oauth import check_unavailable, minted, row, use, wait_until
 from support.prometheus import parse
-from support.redis_server import RedisServer
+from support.redis_server import RedisServer, TlsRedis
 from support.sentinel import NAME, FakeSentinel
 from support.slow_link import SlowLink
+from support.tls import Authority
 from support.wire import Wire
 
 ROUNDS = int(os.environ.get("MINTD_DURABLE_ROUNDS", "12"))
@@ -314,6 +315,45 @@ def test_settings_that_do_not_fit():
         assert done.returncode == 2 and done.stderr.startswith("mintd: " + what + ":"), arguments
 
 
+# ---- TLS, and a password that ends ----
+
+
+@row("DW-8")
+def test_the_second_link_is_for_the_same_name(start_mintd, tmp_path):
+    """It goes to the address of the first, and the certificate has the name alone."""
+    ours = Authority(str(tmp_path), "ours")
+    with TlsRedis(ours.issue("named", "DNS:localhost"), ours.file, "--repl-diskless-sync-delay", "0") as redis:
+        install_clients(redis)
+        url = redis.url.replace("127.0.0.1", "localhost")
+        instance = start(start_mintd, url, "--redis-ca", ours.file, "--redis-wait", "auto")
+        check_revoked(revoke(instance, minted(instance)[0]))
+        redis.drop_clients()
+        wait_until(lambda: mint(instance).status == 200, 5, "it is back")
+        wait_until(lambda: revoke(instance, minted(instance)[0]).status == 200, 5, "and so is the second link")
+
+
+@row("DW-8")
+def test_both_links_say_a_new_password(start_mintd, own_redis, tmp_path):
+    file = tmp_path / "password"
+
+    def change(number):
+        own_redis.cli("ACL", "SETUSER", "issuer", "on", "~*", "&*", "+@all", ">canary-%d" % number)
+        file.write_text("canary-%d\n" % number)
+
+    change(1)
+    instance = start(start_mintd, "redis://issuer@127.0.0.1:%d" % own_redis.port, "--redis-password-file", str(file),
+                     "--redis-wait", "auto")
+    check_revoked(revoke(instance, minted(instance)[0]))
+    with own_redis.monitor() as seen:  # AUTH itself is not shown
+        change(2)
+        instance.signal(signal.SIGHUP)
+        wait_until(lambda: sum(c == ["PING", "mintd"] for c in seen.commands()) == 2, 5, "both have said it")
+    own_redis.cli("ACL", "SETUSER", "issuer", "<canary-1")
+    own_redis.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    wait_until(lambda: mint(instance).status == 200, 5, "it is back")
+    wait_until(lambda: revoke(instance, minted(instance)[0]).status == 200, 5, "and so is the second link")
+
+
 # ---- a cluster ----
 
 
@@ -366,3 +406,21 @@ def test_a_slot_moves(start_mintd, cluster):
         assert len(waits(seen)) == 1
     assert not cluster.tokens() & {token_key(token), token_key(asked)}
     cluster.mend()
+
+
+@pytest.mark.lengthy
+@row("DW-7")
+def test_no_node_that_dies_undoes_a_revocation(start_mintd):
+    with Cluster(3, replicas=1) as cluster:
+        install_clients(cluster)
+        instance = start(start_mintd, cluster, "--redis-wait", "1", nodes=3)
+        for node in cluster.masters[:2]:
+            replica, = cluster.replicas_of(node)
+            token = token_on(instance, cluster, node)
+            with Wire(instance.address) as wire:
+                assert wire.ask(form_request("/revoke", [("token", token)], [BA]))[0] == 200
+                os.kill(node.pid, signal.SIGKILL)
+            node.kill()
+            cluster.wait_until_promoted(replica)
+            wait_until(lambda one=token: use(instance, one).status == 401, 10, "it is refused")
+            check_unavailable(revoke(instance, token_on(instance, cluster, replica)))  # it has no replica itself

@@ -1,6 +1,7 @@
 /* Writes that wait for replicas, before a scripted Redis: WAIT that is short, late, refused,
  * unblocked or lost; and what goes on meanwhile over the other link. */
 #include "support/fake_world.h"
+#include "support/fault.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -502,6 +503,48 @@ static void test_what_is_deleted_is_forgotten(void **state) {
     assert_int_equal(store_call_wait(world->call), STORE_ABSENT);
 }
 
+/* ---- no memory ---- */
+
+/* A good answer, OVERLOADED, or a link that is lost; and never a mint that holds by mistake. */
+static void test_any_allocation_may_fail(void **state) {
+    unsigned failures = 0;
+    for (unsigned n = 1; n < 12; n++) {
+        struct fake_world *world = fake_world_fresh(state);
+        start_to_mint(world, true, enough);
+        const struct store_premise premise = read_premise(world);
+        struct store_call *deletion = store_call_new(&world->loop, world->store);
+        fault_fail_at(n);
+        store_call_delete(deletion, TOKEN);
+        store_call_set_on_premises(world->call, TOKEN, S("v"), 60, &premise, 1);
+        store_flush(world->store);
+        fault_disarm();
+        bool deleted = store_call_wait(deletion) == STORE_FOUND;
+        bool minted = store_call_wait(world->call) == STORE_FOUND && world->call->operation.holds;
+        failures += !deleted || !minted;
+        store_call_free(deletion);
+        run_until(world, second_is_up);
+        deletes(world);
+    }
+    assert_in_range(failures, 1, 11);
+}
+
+static void test_store_without_memory(void **state) {
+    struct fake_world *world = *state;
+    struct redis_store_options options = fake_world_options(world);
+    options.wait = (struct redis_wait){.replicas = 1};
+    bool done = false;
+    for (unsigned n = 1; !done; n++) {
+        fault_fail_at(n);
+        struct store *store = redis_store_new(&world->loop.loop, &options);
+        done = fault_count() < n;
+        fault_disarm();
+        assert_true(store != NULL || !done);
+        if (store != NULL) {
+            store_crew_drop(&world->crew, store_crew_add(&world->crew, store));
+        }
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fake_world_open, fake_world_close)
 
 int main(void) {
@@ -531,6 +574,8 @@ int main(void) {
         TEST(test_the_first_link_does_not_confirm),
         TEST(test_too_few_have_a_mint),
         TEST(test_what_is_deleted_is_forgotten),
+        TEST(test_any_allocation_may_fail),
+        TEST(test_store_without_memory),
     };
     return cmocka_run_group_tests(tests, fake_world_start_log, fake_world_stop_log);
 }
