@@ -74,7 +74,7 @@ struct rights {
     unsigned missing, unknown;
     bool has_no_clock;   /* it may not ask for the time */
     bool is_unlisted;    /* it may not list its instances */
-    bool waits_not;      /* it may not wait for replicas */
+    bool waits_not;      /* it may not wait for replicas, or not ask how many there are */
     enum right tracking; /* to CLIENT TRACKING */
     struct buffer names; /* of the missing ones */
     char storage[MISSING_MAX];
@@ -133,7 +133,7 @@ static bool check_rights(struct doctor *doctor, struct rights *r) {
         if (rights[i].kind == RIGHT_FOR_MEMORY) {
             r->tracking = right;
         } else if (rights[i].kind == RIGHT_FOR_REPLICAS) {
-            r->waits_not = right == RIGHT_MISSING;
+            r->waits_not |= right == RIGHT_MISSING;
         } else if (right == RIGHT_MISSING && rights[i].kind == RIGHT_FOR_LIST) {
             r->is_unlisted = true;
         } else if (right == RIGHT_MISSING && rights[i].kind == RIGHT_FOR_CLOCK) {
@@ -169,7 +169,8 @@ static void judge_needs(struct doctor *doctor, const struct rights *r) {
                     "user %s may not ask TIME: each instance goes by its own clock", user);
     } else {
         doctor_find(doctor, FINDING_OK, "rights", NULL, "user %s has all that mintd needs%s", user,
-                    r->waits_not ? " (but WAIT, for an instance that waits for replicas)" : "");
+                    r->waits_not ? " (but WAIT or ROLE, for an instance that waits for replicas)"
+                                 : "");
     }
 }
 

@@ -26,6 +26,7 @@ const struct right_of_user rights[] = {
     {"cluster|myid", RIGHT_FOR_CLUSTER, NULL, {NULL}},
     {"cluster|info", RIGHT_FOR_CLUSTER, NULL, {NULL}},
     {"wait", RIGHT_FOR_REPLICAS, NULL, {"1", "0"}},
+    {"role", RIGHT_FOR_REPLICAS, NULL, {NULL}}, /* how many there are */
     {"waitaof", RIGHT_FOR_FILES, NULL, {"1", "0", "0"}},
 };
 

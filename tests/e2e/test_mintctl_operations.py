@@ -141,9 +141,10 @@ def test_doctor_finds_that_nothing_can_be_answered_from_memory(healthy):
 def test_doctor_tells_that_replicas_cannot_be_waited_for(healthy):
     """No warning: an instance waits only where it is told to."""
     ctl, whole = Mintctl(healthy), "user mintd has all that mintd needs"
-    healthy.cli("ACL", "SETUSER", "mintd", "-wait")
-    found(ctl, "rights", "ok", whole + " (but WAIT, ", arguments=("--user", "mintd"))
-    healthy.cli("ACL", "SETUSER", "mintd", "+wait")
+    for right in ("wait", "role"):
+        healthy.cli("ACL", "SETUSER", "mintd", "-" + right)
+        found(ctl, "rights", "ok", whole + " (but WAIT or ROLE, ", arguments=("--user", "mintd"))
+        healthy.cli("ACL", "SETUSER", "mintd", "+" + right)
     assert findings(ctl, "--user", "mintd")["rights"]["text"] == whole
 
 
