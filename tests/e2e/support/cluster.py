@@ -22,6 +22,7 @@ import time
 
 from .clients import Client, install_client, token_key, token_of
 from .oauth import wait_until
+from .prometheus import parse
 from .redis_server import RedisError, RedisServer, RespConnection, free_port
 
 NODE_TIMEOUT_MS = 2000
@@ -58,6 +59,15 @@ def slot_of(key):
 def names_with(condition, prefix="c"):
     """c-0, c-1, …: those of which the condition is true."""
     return (name for number in itertools.count() if condition(name := "%s-%d" % (prefix, number)))
+
+
+def wait_for_nodes(instance, workers, masters=3):
+    """Each worker is connected with each master. (An instance is ready as soon as it is with most of them.)"""
+    def up():
+        found = parse(instance.request("GET", "/metrics").body)
+        return found["mintd_store_nodes"].value() == found["mintd_store_nodes_up"].value() == workers * masters
+
+    wait_until(up, 10, "each worker is connected with each node")
 
 
 class ClusterNode(RedisServer):
