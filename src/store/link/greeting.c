@@ -1,99 +1,128 @@
-/* The first words on a connection: HELLO 3 (with AUTH and a name), SELECT; for a server that
- * refuses HELLO, in whatever words: AUTH, CLIENT SETNAME, the question for its role, SELECT, in
- * RESP2.
- *
- * A proxy may refuse HELLO by closing the connection; but so does one whose Redis is away for the
- * moment. So the next connection begins with PING: where that is answered and HELLO is not, the
- * connection behind it does without HELLO; and the one behind that, whenever it comes, asks anew.
- *
- * An error reply to HELLO or AUTH may repeat what it was sent, the password too: only words of our
- * own about it get into the log. */
-#include "store/link/link_internal.h"
+#include "store/link/greeting.h"
 
 #include "mintd/log.h"
 #include "store/link/error.h"
+#include "store/link/refusal.h"
 #include <stdio.h>
 
-static void ask_select(struct redis_link *link);
+static void set_name(struct greeting *greeting, struct slice name) {
+    size_t size = name.size < sizeof greeting->name ? name.size : sizeof greeting->name - 1;
+    for (size_t i = 0; i < size; i++) {
+        char c = name.data[i];
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        greeting->name[i] = plain || c == '.' || c == '_' || c == '-' ? c : '-';
+    }
+}
+
+bool greeting_init(struct greeting *greeting, struct traffic *traffic, struct role *role,
+                   const struct greeting_options *options) {
+    *greeting = (struct greeting){
+        .traffic = traffic,
+        .role = role,
+        .events = options->events,
+        .context = options->context,
+        .url = options->url,
+        .address = options->address,
+        .told = options->told,
+        .credentials = {.user = options->url->user},
+        .is_quiet = options->is_quiet,
+    };
+    set_name(greeting, options->name);
+    return greeting_set_password(greeting, slice_of_string(options->url->password));
+}
+
+void greeting_fini(struct greeting *greeting) {
+    credentials_fini(&greeting->credentials);
+}
+
+bool greeting_set_password(struct greeting *greeting, struct slice password) {
+    return credentials_set_password(&greeting->credentials, password);
+}
+
+static void fail(const struct greeting *greeting, enum store_trouble trouble, const char *reason) {
+    greeting->events->on_failed(greeting->context, trouble, reason);
+}
 
 /* Whether there is no reply to look at. */
-static bool is_lost(struct redis_link *link, const struct link_result *result) {
+static bool is_lost(struct greeting *greeting, const struct link_result *result) {
     if (result->reply == NULL) {
-        link_fail(link, result->trouble, "a reply to the greeting is too big"); /* if it still is */
+        fail(greeting, result->trouble, "a reply to the greeting is too big"); /* if it was that */
     }
     return result->reply == NULL;
 }
 
-/* The errors that say of a greeting why there is none. */
-struct refusal {
-    struct slice begin;
-    enum store_trouble trouble;
-    const char *words;
-};
-
-static const struct refusal *find_refusal(struct slice text) {
-    static const struct refusal table[] = {
-        {SLICE("NOAUTH"), STORE_TROUBLE_NOAUTH, "it wants a password"},
-        {SLICE("WRONGPASS"), STORE_TROUBLE_NOAUTH, "wrong user or password"},
-        {SLICE("ERR invalid password"), STORE_TROUBLE_NOAUTH, "wrong password"},
-        {SLICE("ERR AUTH"), STORE_TROUBLE_NOAUTH, "it has no password, but we were given one"},
-        {SLICE("ERR Client sent AUTH"), STORE_TROUBLE_NOAUTH,
-         "it has no password, but we were given one"},
-        {SLICE("ERR max number of clients"), STORE_TROUBLE_DISCONNECTED,
-         "it has reached its maximum of clients"},
-        {SLICE("DENIED"), STORE_TROUBLE_NOAUTH, "its protected mode lets no other host in"},
-    };
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        if (slice_starts_with(text, table[i].begin)) {
-            return &table[i];
-        }
-    }
-    return NULL;
-}
-
 /* HELLO or AUTH was answered with an error. */
-static void refuse(struct redis_link *link, struct slice text) {
-    const struct refusal *refusal = find_refusal(text);
+static void refuse(struct greeting *greeting, struct slice text) {
+    const struct refusal *refusal = refusal_find(text);
     if (refusal != NULL) {
-        if (refusal->trouble == STORE_TROUBLE_NOAUTH && link->events.on_refused != NULL) {
-            link->events.on_refused(link->context, refusal->words);
+        if (refusal->trouble == STORE_TROUBLE_NOAUTH) {
+            greeting->events->on_refused(greeting->context, refusal->words);
         }
-        link_fail(link, refusal->trouble, refusal->words);
+        fail(greeting, refusal->trouble, refusal->words);
         return;
     }
-    char reason[LINK_REASON_MAX];
+    char reason[STREAM_REASON_MAX];
     struct slice code = redis_error_code(text);
     snprintf(reason, sizeof reason, "it refused the greeting: %.*s",
              (int)(code.size < 32 ? code.size : 32), code.data);
-    link_fail(link, redis_error_trouble(text), reason);
+    fail(greeting, redis_error_trouble(text), reason);
 }
+
+/* ---- both: the role, the database ---- */
+
+static void on_selected(void *context, const struct link_result *result) {
+    struct greeting *greeting = context;
+    if (is_lost(greeting, result)) {
+        return;
+    }
+    if (result->reply->type == REPLY_ERROR) {
+        char reason[STREAM_REASON_MAX];
+        snprintf(reason, sizeof reason, "SELECT %u was refused: %.*s", greeting->url->database,
+                 (int)(result->reply->text.size < 100 ? result->reply->text.size : 100),
+                 result->reply->text.data);
+        fail(greeting, result->trouble, reason);
+        return;
+    }
+    greeting->events->on_greeted(greeting->context);
+}
+
+static void ask_select(struct greeting *greeting) {
+    if (greeting->url->database == 0) {
+        greeting->events->on_greeted(greeting->context);
+        return;
+    }
+    struct output *out = traffic_ask_begin(greeting->traffic);
+    output_command(out, 2);
+    output_argument(out, S("SELECT"));
+    output_number(out, greeting->url->database);
+    traffic_ask_end(greeting->traffic, on_selected, greeting);
+}
+
+static void on_master(void *context) {
+    ask_select(context);
+}
+
+static void on_other(void *context, enum store_trouble trouble, const char *reason) {
+    fail(context, trouble, reason);
+}
+
+static const struct role_events role_events = {.on_master = on_master, .on_other = on_other};
 
 /* ---- RESP2 ---- */
 
 static void on_named(void *context, const struct link_result *result) {
     if (!is_lost(context, result)) { /* the name is a courtesy: refused or not */
-        role_ask(context, ask_select);
+        role_ask(((struct greeting *)context)->role, &role_events, context);
     }
 }
 
-static void ask_name(struct redis_link *link) {
-    struct output *out = link_ask_begin(link);
+static void ask_name(struct greeting *greeting) {
+    struct output *out = traffic_ask_begin(greeting->traffic);
     output_command(out, 3);
     output_argument(out, S("CLIENT"));
     output_argument(out, S("SETNAME"));
-    output_argument(out, slice_of_string(link->name));
-    link_ask_end(link, on_named);
-}
-
-static void put_password(const struct redis_link *link, struct output *out) {
-    const struct redis_url *url = &link->url;
-    out->secret = true;
-    output_command(out, url->user[0] != '\0' ? 3 : 2);
-    output_argument(out, S("AUTH"));
-    if (url->user[0] != '\0') {
-        output_argument(out, slice_of_string(url->user));
-    }
-    output_argument(out, slice_of(link->password, link->password_size));
+    output_argument(out, slice_of_string(greeting->name));
+    traffic_ask_end(greeting->traffic, on_named, greeting);
 }
 
 static void on_authenticated(void *context, const struct link_result *result) {
@@ -109,81 +138,67 @@ static void on_authenticated(void *context, const struct link_result *result) {
 
 /* Once, however many links meet it; again once HELLO was answered to all of them. Of a Sentinel
  * nobody has to know it. */
-static void say_resp2(struct redis_link *link, struct slice reply_to_hello) {
-    if (!link->said_resp2 && link->peer != LINK_TO_SENTINEL &&
-        redis_told_begin(link->told, REDIS_REFUSES_HELLO)) {
+static void say_resp2(struct greeting *greeting, struct slice reply_to_hello) {
+    if (!greeting->said_resp2 && !greeting->is_quiet &&
+        redis_told_begin(greeting->told, REDIS_REFUSES_HELLO)) {
         log_warning("redis refuses HELLO 3; going on in RESP2, without answers from memory",
-                    LOG_STRING("redis", link->address), LOG_TEXT("reply", reply_to_hello));
+                    LOG_STRING("redis", greeting->address), LOG_TEXT("reply", reply_to_hello));
     }
-    link->said_resp2 = true;
+    greeting->said_resp2 = true;
 }
 
-static void take_back_resp2(struct redis_link *link) {
-    if (link->said_resp2) {
-        (void)redis_told_end(link->told, REDIS_REFUSES_HELLO);
+static void take_back_resp2(struct greeting *greeting) {
+    if (greeting->said_resp2) {
+        (void)redis_told_end(greeting->told, REDIS_REFUSES_HELLO);
     }
-    link->said_resp2 = false;
+    greeting->said_resp2 = false;
 }
 
-static void greet_resp2(struct redis_link *link, struct slice reply_to_hello) {
-    say_resp2(link, reply_to_hello);
-    if (link->password_size == 0) {
-        ask_name(link);
+static void greet_resp2(struct greeting *greeting, struct slice reply_to_hello) {
+    say_resp2(greeting, reply_to_hello);
+    if (!credentials_are_given(&greeting->credentials)) {
+        ask_name(greeting);
         return;
     }
-    put_password(link, link_ask_begin(link));
-    link_ask_end(link, on_authenticated);
+    credentials_put_auth(&greeting->credentials, traffic_ask_begin(greeting->traffic));
+    traffic_ask_end(greeting->traffic, on_authenticated, greeting);
 }
 
 /* ---- a password that was renewed ---- */
 
-/* The connection stays what it was: the user that it was greeted as. */
 static void on_authenticated_again(void *context, const struct link_result *result) {
-    struct redis_link *link = context;
-    if (result->reply != NULL && result->trouble == STORE_TROUBLE_NOAUTH &&
-        link->events.on_refused != NULL) {
-        link->events.on_refused(link->context, "wrong user or password");
+    struct greeting *greeting = context;
+    if (result->reply != NULL && result->trouble == STORE_TROUBLE_NOAUTH) {
+        greeting->events->on_refused(greeting->context, "wrong user or password");
     }
 }
 
 /* Redis 7.2 and later give no reply at all to an AUTH that they refuse while replies to what came
  * before it are still to be sent. So a PING with a text stands behind it: its reply is the end, and
  * where it comes first the password was refused. */
-void link_authenticate(struct redis_link *link) {
+void greeting_authenticate(struct greeting *greeting) {
     const struct link_handler handler = {
-        .on_reply = on_authenticated_again, .context = link, .replies = 2};
-    struct output *out = link_ask_begin(link);
+        .on_reply = on_authenticated_again, .context = greeting, .replies = 2};
+    struct output *out = traffic_ask_begin(greeting->traffic);
     unsigned slot;
-    put_password(link, out);
+    credentials_put_auth(&greeting->credentials, out);
     output_command(out, 2);
     output_argument(out, S("PING"));
     output_argument(out, S("mintd"));
-    if (link_end(link, &handler, &slot)) {
-        link->slots[slot & link->slot_mask].ends_at_text = true;
+    if (traffic_end(greeting->traffic, &handler, &slot)) {
+        traffic_end_at_text(greeting->traffic, slot);
     } else {
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, "out of memory");
+        fail(greeting, STORE_TROUBLE_DISCONNECTED, "out of memory");
     }
 }
 
 /* ---- RESP3 ---- */
 
-struct slice greeting_find_text(const struct reply *hello, struct slice name) {
-    const struct reply *item = reply_first(hello);
-    for (uint32_t i = 0; i + 1 < hello->elements; i += 2) {
-        const struct reply *value = reply_next(item);
-        if (slice_equal(item->text, name)) {
-            return value->text;
-        }
-        item = reply_next(value);
-    }
-    return SLICE_ABSENT;
-}
-
-static void take_version(struct redis_link *link, const struct reply *hello) {
-    struct slice version = greeting_find_text(hello, S("version"));
+static void take_version(struct greeting *greeting, const struct reply *hello) {
+    struct slice version = reply_find_text(hello, S("version"));
     if (version.size != 0) {
-        snprintf(link->server_version, sizeof link->server_version, "%.*s", (int)version.size,
-                 version.data);
+        snprintf(greeting->server_version, sizeof greeting->server_version, "%.*s",
+                 (int)version.size, version.data);
     }
 }
 
@@ -191,150 +206,120 @@ static void take_version(struct redis_link *link, const struct reply *hello) {
  * AUTH too, where it is about more than HELLO. */
 static bool is_of_hello_alone(struct slice error) {
     enum store_trouble trouble = redis_error_trouble(error);
-    return find_refusal(error) == NULL &&
+    return refusal_find(error) == NULL &&
            (trouble == STORE_TROUBLE_PROTOCOL || trouble == STORE_TROUBLE_NOPERM);
 }
 
 static void on_hello(void *context, const struct link_result *result) {
-    struct redis_link *link = context;
+    struct greeting *greeting = context;
     const struct reply *reply = result->reply;
-    link->greeting_waits = GREETING_WAITS;
-    if (is_lost(link, result)) {
+    greeting->waits = GREETING_WAITS;
+    if (is_lost(greeting, result)) {
         return;
     }
     if (reply->type == REPLY_ERROR) {
         if (is_of_hello_alone(reply->text)) {
-            greet_resp2(link, redis_error_code(reply->text));
+            greet_resp2(greeting, redis_error_code(reply->text));
         } else {
-            refuse(link, reply->text);
+            refuse(greeting, reply->text);
         }
     } else if (reply->type == REPLY_ARRAY) { /* what RESP2 has for a map */
-        greet_resp2(link, S("an array"));
+        greet_resp2(greeting, S("an array"));
     } else if (reply->type != REPLY_MAP) {
-        link_fail(link, STORE_TROUBLE_PROTOCOL, "its reply to HELLO is not a map");
+        fail(greeting, STORE_TROUBLE_PROTOCOL, "its reply to HELLO is not a map");
     } else {
-        take_back_resp2(link);
-        link->hello = HELLO_IS_FINE;
-        link->speaks_resp3 = true;
-        take_version(link, reply);
-        role_take(link, reply, ask_select);
+        take_back_resp2(greeting);
+        greeting->hello = HELLO_IS_FINE;
+        greeting->speaks_resp3 = true;
+        take_version(greeting, reply);
+        role_take(greeting->role, reply, &role_events, greeting);
     }
 }
 
-static void ask_hello(struct redis_link *link) {
-    const struct redis_url *url = &link->url;
-    bool has_password = link->password_size != 0;
-    bool has_name = link->name[0] != '\0';
-    struct output *out = link_ask_begin(link);
-    link->greeting_waits = GREETING_WAITS_FOR_HELLO;
-    out->secret = has_password;
-    output_command(out, 2u + (has_password ? 3u : 0u) + (has_name ? 2u : 0u));
+static void ask_hello(struct greeting *greeting) {
+    bool has_password = credentials_are_given(&greeting->credentials);
+    bool has_name = greeting->name[0] != '\0';
+    struct output *out = traffic_ask_begin(greeting->traffic);
+    greeting->waits = GREETING_WAITS_FOR_HELLO;
+    output_command(out, 2u + (has_password ? CREDENTIALS_OF_HELLO : 0u) + (has_name ? 2u : 0u));
     output_argument(out, S("HELLO"));
     output_argument(out, S("3"));
     if (has_password) {
-        output_argument(out, S("AUTH"));
-        output_argument(out, url->user[0] != '\0' ? slice_of_string(url->user) : S("default"));
-        output_argument(out, slice_of(link->password, link->password_size));
+        credentials_put_to_hello(&greeting->credentials, out);
     }
     if (has_name) {
         output_argument(out, S("SETNAME"));
-        output_argument(out, slice_of_string(link->name));
+        output_argument(out, slice_of_string(greeting->name));
     }
-    link_ask_end(link, on_hello);
+    traffic_ask_end(greeting->traffic, on_hello, greeting);
 }
 
 /* ---- HELLO is answered by closing the connection ---- */
 
 static void on_life(void *context, const struct link_result *result) {
-    struct redis_link *link = context;
-    link->greeting_waits = GREETING_WAITS;
-    if (is_lost(link, result)) {
+    struct greeting *greeting = context;
+    greeting->waits = GREETING_WAITS;
+    if (is_lost(greeting, result)) {
         return;
     }
     const struct reply *reply = result->reply;
-    const struct refusal *refusal = reply->type == REPLY_ERROR ? find_refusal(reply->text) : NULL;
+    const struct refusal *refusal = reply->type == REPLY_ERROR ? refusal_find(reply->text) : NULL;
     if (refusal != NULL && !slice_equal(refusal->begin, S("NOAUTH"))) {
-        link_fail(link, refusal->trouble, refusal->words);
+        fail(greeting, refusal->trouble, refusal->words);
     } else {
-        ask_hello(link); /* any reply is a sign of life */
+        ask_hello(greeting); /* any reply is a sign of life */
     }
 }
 
-static void ask_for_life(struct redis_link *link) {
-    struct output *out = link_ask_begin(link);
+static void ask_for_life(struct greeting *greeting) {
+    struct output *out = traffic_ask_begin(greeting->traffic);
     output_command(out, 1);
     output_argument(out, S("PING"));
-    link->greeting_waits = GREETING_WAITS_FOR_LIFE;
-    link_ask_end(link, on_life);
+    greeting->waits = GREETING_WAITS_FOR_LIFE;
+    traffic_ask_end(greeting->traffic, on_life, greeting);
 }
 
-void greeting_start(struct redis_link *link) {
-    link->speaks_resp3 = false;
-    link->greeting_waits = GREETING_WAITS;
-    link->server_version[0] = '\0';
-    link->on_master = NULL;
-    memset(link->role_ways_shut, 0, sizeof link->role_ways_shut);
-    switch (link->hello) {
+void greeting_start(struct greeting *greeting) {
+    greeting->speaks_resp3 = false;
+    greeting->waits = GREETING_WAITS;
+    greeting->server_version[0] = '\0';
+    role_start(greeting->role, greeting->hello == HELLO_HANGS_UP);
+    switch (greeting->hello) {
     case HELLO_IS_FINE:
-        ask_hello(link);
+        ask_hello(greeting);
         break;
     case HELLO_IS_DOUBTED:
-        ask_for_life(link);
+        ask_for_life(greeting);
         break;
     case HELLO_HANGS_UP:
-        link->hello = HELLO_IS_DOUBTED;
-        link->role_ways_shut[ROLE_BY_HELLO] = true;
-        greet_resp2(link, S("none, it closes the connection: maybe a proxy without HELLO"));
+        greeting->hello = HELLO_IS_DOUBTED;
+        greet_resp2(greeting, S("none, it closes the connection: maybe a proxy without HELLO"));
         break;
     }
 }
 
-void greeting_hung_up(struct redis_link *link, enum store_trouble trouble, const char *reason) {
-    if (link->greeting_waits == GREETING_WAITS_FOR_LIFE) {
-        link_fail(
-            link, trouble,
-            link->url.is_tls
-                ? "it closes the connection before it says anything; maybe it is no Redis, or "
-                  "a proxy whose Redis is away"
-                : "it closes the connection before it says anything; maybe its port is for "
-                  "TLS (rediss://), it is no Redis, or a proxy whose Redis is away");
-    } else if (link->greeting_waits != GREETING_WAITS_FOR_HELLO) {
-        link_fail(link, trouble, reason);
-    } else if (link->hello == HELLO_IS_FINE) {
-        link->hello = HELLO_IS_DOUBTED;
-        link_leave(link, "it closed the connection at HELLO");
+void greeting_heard(struct greeting *greeting) {
+    if (greeting->waits == GREETING_WAITS_FOR_HELLO) {
+        greeting->waits = GREETING_WAITS;
+    }
+}
+
+void greeting_hung_up(struct greeting *greeting, enum store_trouble trouble, const char *reason) {
+    if (greeting->waits == GREETING_WAITS_FOR_LIFE) {
+        fail(greeting, trouble,
+             greeting->url->is_tls
+                 ? "it closes the connection before it says anything; maybe it is no Redis, or "
+                   "a proxy whose Redis is away"
+                 : "it closes the connection before it says anything; maybe its port is for "
+                   "TLS (rediss://), it is no Redis, or a proxy whose Redis is away");
+    } else if (greeting->waits != GREETING_WAITS_FOR_HELLO) {
+        fail(greeting, trouble, reason);
+    } else if (greeting->hello == HELLO_IS_FINE) {
+        greeting->hello = HELLO_IS_DOUBTED;
+        greeting->events->on_again(greeting->context, "it closed the connection at HELLO");
     } else {
-        link->hello = HELLO_HANGS_UP;
-        link_leave(link, "it answered PING, and closed the connection at HELLO");
+        greeting->hello = HELLO_HANGS_UP;
+        greeting->events->on_again(greeting->context,
+                                   "it answered PING, and closed the connection at HELLO");
     }
-}
-
-/* ---- both ---- */
-
-static void on_selected(void *context, const struct link_result *result) {
-    struct redis_link *link = context;
-    if (is_lost(link, result)) {
-        return;
-    }
-    if (result->reply->type == REPLY_ERROR) {
-        char reason[LINK_REASON_MAX];
-        snprintf(reason, sizeof reason, "SELECT %u was refused: %.*s", link->url.database,
-                 (int)(result->reply->text.size < 100 ? result->reply->text.size : 100),
-                 result->reply->text.data);
-        link_fail(link, result->trouble, reason);
-        return;
-    }
-    link->events.on_greeting(link->context);
-}
-
-static void ask_select(struct redis_link *link) {
-    if (link->url.database == 0) {
-        link->events.on_greeting(link->context);
-        return;
-    }
-    struct output *out = link_ask_begin(link);
-    output_command(out, 2);
-    output_argument(out, S("SELECT"));
-    output_number(out, link->url.database);
-    link_ask_end(link, on_selected);
 }

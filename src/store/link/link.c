@@ -1,9 +1,7 @@
 /* The life of a link: states, loss and return. */
 #include "store/link/link_internal.h"
 
-#include "mintd/buffer.h"
 #include "mintd/log.h"
-#include <stdio.h>
 #include <stdlib.h>
 
 #define STEADY_MS 1000u /* up for so long: the back-off begins anew */
@@ -55,15 +53,11 @@ enum store_trouble link_trouble(const struct redis_link *link) {
 }
 
 bool link_takes_pushes(const struct redis_link *link) {
-    return link->speaks_resp3;
+    return link->greeting.speaks_resp3;
 }
 
 struct slice link_server_version(const struct redis_link *link) {
-    return slice_of_string(link->server_version);
-}
-
-uint64_t link_heard_ms(const struct redis_link *link) {
-    return link->heard_ms;
+    return slice_of_string(link->greeting.server_version);
 }
 
 const char *link_address(const struct redis_link *link) {
@@ -90,232 +84,12 @@ void *link_context(const struct redis_link *link) {
     return link->context;
 }
 
-/* ---- new, close, free ---- */
-
-static void set_name(struct redis_link *link, struct slice name) {
-    size_t size = name.size < sizeof link->name ? name.size : sizeof link->name - 1;
-    for (size_t i = 0; i < size; i++) {
-        char c = name.data[i];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        link->name[i] = plain || c == '.' || c == '_' || c == '-' ? c : '-';
-    }
-}
-
-static void forget_password(struct redis_link *link) {
-    if (link->password != NULL) {
-        explicit_bzero(link->password, link->password_size);
-        free(link->password);
-    }
-}
-
-bool link_set_password(struct redis_link *link, struct slice password) {
-    char *copy = malloc(password.size + 1);
-    if (copy == NULL) {
-        return false;
-    }
-    memcpy(copy, password.data, password.size);
-    copy[password.size] = '\0';
-    forget_password(link);
-    link->password = copy;
-    link->password_size = password.size;
-    return true;
-}
-
-struct redis_link *link_new(uv_loop_t *loop, const struct link_options *options) {
-    struct redis_link *link = calloc(1, sizeof *link);
-    if (link == NULL || !link_set_password(link, slice_of_string(options->url->password)) ||
-        !traffic_init(link, options)) {
-        if (link != NULL) {
-            forget_password(link);
-        }
-        free(link);
-        return NULL;
-    }
-    link->events = *options->events;
-    link->context = options->context;
-    link->url = *options->url;
-    link->peer = options->peer;
-    link->is_second = options->is_second;
-    link->told = options->told;
-    link->loop = loop;
-    link->trouble = STORE_TROUBLE_DISCONNECTED;
-    link->backoff_ms = LINK_BACKOFF_FIRST_MS;
-    set_name(link, options->name);
-    redis_url_describe(&link->url, link->address, sizeof link->address);
-    stream_init(&link->stream, loop, &link_stream_events, link);
-    if (options->tls != NULL) {
-        stream_use_tls(&link->stream, tls_context_share(options->tls));
-    }
-    stream_set_tls_name(&link->stream, options->tls_name);
-    return link;
-}
-
-static void on_timer(uv_timer_t *timer);
-
-static void begin_attempt(struct redis_link *link) {
-    uv_timer_start(&link->timer, on_timer, LINK_ATTEMPT_MS, 0);
-    link_attempt(link);
-}
-
-void link_start(struct redis_link *link) {
-    uv_timer_init(link->loop, &link->timer); /* none can fail */
-    uv_timer_init(link->loop, &link->heart);
-    uv_idle_init(link->loop, &link->sleepless);
-    link->timer.data = link->heart.data = link->sleepless.data = link;
-    link->handles = 3;
-    stream_start(&link->stream);
-    begin_attempt(link);
-}
-
-void link_hurry(struct redis_link *link) {
-    if (link->state == LINK_DOWN && stream_is_idle(&link->stream)) {
-        uv_timer_start(&link->timer, on_timer, 0, 0);
-    }
-}
-
-bool link_seeks(const struct redis_link *link) {
-    return link->seeks;
-}
-
-void link_connect_to(struct redis_link *link, const struct redis_endpoint *place) {
-    link->seeks = false;
-    if (place == NULL) {
-        link_open(link);
-        return;
-    }
-    link->url.topology = REDIS_STANDALONE; /* it is known now */
-    link->url.port = place->port;
-    snprintf(link->url.host, sizeof link->url.host, "%s", place->host);
-    redis_url_describe(&link->url, link->address, sizeof link->address);
-    link_open(link);
-}
-
-void link_connect_beside(struct redis_link *link, const struct redis_link *other) {
-    link->seeks = false;
-    link->url.topology = other->url.topology;
-    link->url.is_unix = other->url.is_unix;
-    link->url.port = other->url.port;
-    memcpy(link->url.host, other->url.host, sizeof link->url.host);
-    memcpy(link->address, other->address, sizeof link->address);
-    link_open_at(link, stream_address(&other->stream));
-}
-
-void link_free(struct redis_link *link) {
-    forget_password(link);
-    traffic_fini(link);
-    stream_fini(&link->stream);
-    explicit_bzero(&link->url, sizeof link->url);
-    free(link);
-}
-
-/* The reasons to live: the stream and the other handles. */
-static void maybe_closed(struct redis_link *link) {
-    if (link->state == LINK_CLOSED && stream_is_idle(&link->stream) && link->handles == 0) {
-        link->on_closed(link->on_closed_context);
-    }
-}
-
-static void on_handle_closed(uv_handle_t *handle) {
-    struct redis_link *link = handle->data;
-    link->handles--;
-    maybe_closed(link);
-}
-
-void link_close(struct redis_link *link, void (*on_closed)(void *), void *context) {
-    link->seeks = false;
-    bool spoke = link->state == LINK_GREETING || link->state == LINK_UP;
-    link->on_closed = on_closed;
-    link->on_closed_context = context;
-    link->trouble = STORE_TROUBLE_DISCONNECTED;
-    link_set_state(link, LINK_CLOSED, "closed by its owner");
-    if (spoke) {
-        link->events.on_down(link->context);
-    }
-    stream_shut(&link->stream);
-    uv_close((uv_handle_t *)&link->timer, on_handle_closed);
-    uv_close((uv_handle_t *)&link->heart, on_handle_closed);
-    uv_close((uv_handle_t *)&link->sleepless, on_handle_closed);
-}
-
 /* ---- loss and return ---- */
-
-/* Spreads the instances that lost the same Redis; nothing secret hangs on it. */
-static unsigned jitter(unsigned range) {
-    uint64_t x = uv_hrtime() * 0x9e3779b97f4a7c15u;
-    return (unsigned)((x >> 33) % (range + 1));
-}
-
-void link_retry_later(struct redis_link *link) {
-    unsigned half = link->backoff_ms / 2;
-    uv_timer_start(&link->timer, on_timer, half + jitter(half), 0);
-    link->backoff_ms *= 2;
-    if (link->backoff_ms > LINK_BACKOFF_LAST_MS) {
-        link->backoff_ms = LINK_BACKOFF_LAST_MS;
-    }
-}
-
-void link_take_idle(struct redis_link *link, bool had_socket) {
-    if (had_socket) {
-        traffic_end(link);
-        if (link->state == LINK_DOWN) {
-            link_retry_later(link);
-        }
-    }
-    maybe_closed(link);
-}
-
-/* What the log says. */
-struct words {
-    const char *field, *connected, *back, *lost, *refuses, *useless;
-};
-
-static const struct words *words_of(const struct redis_link *link) {
-    static const struct words redis = {
-        "redis",
-        "redis is connected",
-        "redis is back",
-        "redis is lost",
-        "redis refuses us; check the user, its password and its rights",
-        "redis cannot be used yet",
-    };
-    static const struct words sentinel = {
-        "sentinel",
-        "a sentinel is connected",
-        "a sentinel is back",
-        "a sentinel is lost",
-        "a sentinel refuses us; check --redis-sentinel-user and its password",
-        "a sentinel cannot be asked yet",
-    };
-    static const struct words second = {
-        "redis",
-        "redis is connected, for writes that wait for replicas",
-        "redis is back, for writes that wait for replicas",
-        "redis is lost, for writes that wait for replicas: they are 503",
-        "redis refuses to wait for replicas: writes that wait are 503; check the user's rights",
-        "redis cannot be asked to wait for replicas: writes that wait are 503",
-    };
-    return link->is_second ? &second : link->peer == LINK_TO_SENTINEL ? &sentinel : &redis;
-}
-
-/* Once when it is lost, once whenever the reason changes; not for each attempt. */
-static void say_failure(struct redis_link *link, enum store_trouble trouble, const char *reason) {
-    if (link->state != LINK_UP && strcmp(reason, link->reason) == 0) {
-        return;
-    }
-    bool is_ours = trouble == STORE_TROUBLE_NOAUTH || trouble == STORE_TROUBLE_NOPERM;
-    const struct words *words = words_of(link);
-    const char *message = link->state == LINK_UP ? words->lost
-                          : is_ours              ? words->refuses
-                                                 : words->useless;
-    log_line(is_ours ? LOG_ERROR : LOG_WARNING, message, LOG_STRING(words->field, link->address),
-             LOG_STRING("trouble", store_trouble_name(trouble)), LOG_STRING("reason", reason),
-             LOG_END);
-    snprintf(link->reason, sizeof link->reason, "%s", reason);
-}
 
 static void go_down(struct redis_link *link, enum store_trouble trouble, const char *reason) {
     enum link_state before = link->state;
     link_set_state(link, LINK_DOWN, reason);
+    traffic_stop(&link->traffic);
     link->seeks = false;
     link->trouble = trouble;
     uv_timer_stop(&link->timer);
@@ -340,7 +114,7 @@ static void go_down(struct redis_link *link, enum store_trouble trouble, const c
 
 void link_fail(struct redis_link *link, enum store_trouble trouble, const char *reason) {
     if (link->state != LINK_DOWN && link->state != LINK_CLOSED) {
-        say_failure(link, trouble, reason);
+        link_say_failure(link, trouble, reason);
         go_down(link, trouble, link->reason);
     }
 }
@@ -352,46 +126,212 @@ void link_leave(struct redis_link *link, const char *reason) {
 }
 
 void link_set_up(struct redis_link *link) {
-    const struct words *words = words_of(link);
     link_set_state(link, LINK_UP, "greeted");
     link->up_ms = uv_now(link->loop);
     link->reason[0] = '\0';
     uv_timer_stop(&link->timer);
+    traffic_set_up(&link->traffic);
     heart_start(link);
-    if (link->has_been_up) {
-        log_info(words->back, LOG_STRING(words->field, link->address),
-                 LOG_NUMBER("away_ms", link->up_ms - link->lost_ms));
-    } else {
-        log_info(words->connected, LOG_STRING(words->field, link->address));
-    }
+    link_say_up(link);
     link->has_been_up = true;
 }
 
-/* ---- the one timer ---- */
+/* ---- what the parts report ---- */
 
-static void on_timer(uv_timer_t *timer) {
-    struct redis_link *link = timer->data;
-    switch (link->state) {
-    case LINK_DOWN:
-        begin_attempt(link);
-        break;
-    case LINK_RESOLVING:
-        if (link->seeks) {
-            enum store_trouble trouble;
-            const char *why = link->events.why_nowhere(link->context, &trouble);
-            if (why == NULL) {
-                link_leave(link, "nobody says where it leads");
-            } else {
-                link_fail(link, trouble, why);
-            }
-            break;
-        }
-        stream_give_up(&link->stream);
-        break;
-    case LINK_CONNECTING:
-        stream_give_up(&link->stream);
-        break;
-    default:
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, "it did not answer within 2 s");
+/* The reasons to live: the stream and the other parts. */
+static void maybe_closed(struct redis_link *link) {
+    if (link->state == LINK_CLOSED && stream_is_idle(&link->stream) && link->open_parts == 0) {
+        link->on_closed(link->on_closed_context);
     }
+}
+
+static void on_lost(void *context, enum store_trouble trouble, const char *reason) {
+    link_fail(context, trouble, reason);
+}
+
+static void on_push(void *context, const struct reply *push) {
+    struct redis_link *link = context;
+    if (link->events.on_push != NULL) {
+        link->events.on_push(link->context, push);
+    }
+}
+
+static void on_part_closed(void *context) {
+    struct redis_link *link = context;
+    link->open_parts--;
+    maybe_closed(link);
+}
+
+static const struct traffic_events traffic_events = {
+    .on_lost = on_lost,
+    .on_push = on_push,
+    .on_closed = on_part_closed,
+};
+
+static void on_greeted(void *context) {
+    struct redis_link *link = context;
+    link->events.on_greeting(link->context);
+}
+
+static void on_again(void *context, const char *reason) {
+    link_leave(context, reason);
+}
+
+static void on_refused(void *context, const char *why) {
+    struct redis_link *link = context;
+    if (link->events.on_refused != NULL) {
+        link->events.on_refused(link->context, why);
+    }
+}
+
+static const struct greeting_events greeting_events = {
+    .on_greeted = on_greeted,
+    .on_failed = on_lost,
+    .on_again = on_again,
+    .on_refused = on_refused,
+};
+
+void link_take_idle(struct redis_link *link, bool had_socket) {
+    if (had_socket) {
+        traffic_drop(&link->traffic);
+        if (link->state == LINK_DOWN) {
+            link_retry_later(link);
+        }
+    }
+    maybe_closed(link);
+}
+
+/* ---- new, close, free ---- */
+
+/* False: no memory. */
+static bool make_parts(struct redis_link *link, const struct link_options *options) {
+    const struct traffic_options traffic = {
+        .pending_max = options->pending_max != 0 ? options->pending_max : LINK_PENDING_DEFAULT,
+        .reply_nodes_max =
+            options->reply_nodes_max != 0 ? options->reply_nodes_max : LINK_REPLY_NODES,
+        .reply_text_max = options->reply_text_max != 0 ? options->reply_text_max : LINK_REPLY_TEXT,
+        .keeps_commands = options->keeps_commands,
+        .events = &traffic_events,
+        .context = link,
+    };
+    const struct greeting_options greeting = {
+        .url = &link->url,
+        .address = link->address,
+        .name = options->name,
+        .told = options->told,
+        .is_quiet = options->peer == LINK_TO_SENTINEL,
+        .events = &greeting_events,
+        .context = link,
+    };
+    stream_init(&link->stream, link->loop, &link_stream_events, link);
+    role_init(&link->role, &link->traffic, options->peer != LINK_TO_MASTER);
+    if (!traffic_init(&link->traffic, link->loop, &link->stream, &traffic)) {
+        return false;
+    }
+    if (!greeting_init(&link->greeting, &link->traffic, &link->role, &greeting)) {
+        traffic_fini(&link->traffic);
+        return false;
+    }
+    return true;
+}
+
+struct redis_link *link_new(uv_loop_t *loop, const struct link_options *options) {
+    struct redis_link *link = calloc(1, sizeof *link);
+    if (link == NULL) {
+        return NULL;
+    }
+    link->url = *options->url;
+    link->loop = loop;
+    if (!make_parts(link, options)) {
+        explicit_bzero(&link->url, sizeof link->url);
+        free(link);
+        return NULL;
+    }
+    link->events = *options->events;
+    link->context = options->context;
+    link->peer = options->peer;
+    link->is_second = options->is_second;
+    link->trouble = STORE_TROUBLE_DISCONNECTED;
+    link->backoff_ms = LINK_BACKOFF_FIRST_MS;
+    redis_url_describe(&link->url, link->address, sizeof link->address);
+    if (options->tls != NULL) {
+        stream_use_tls(&link->stream, tls_context_share(options->tls));
+    }
+    stream_set_tls_name(&link->stream, options->tls_name);
+    return link;
+}
+
+void link_start(struct redis_link *link) {
+    uv_timer_init(link->loop, &link->timer); /* neither can fail */
+    uv_timer_init(link->loop, &link->heart);
+    link->timer.data = link->heart.data = link;
+    traffic_open(&link->traffic);
+    link->open_parts = 3;
+    stream_start(&link->stream);
+    link_begin_attempt(link);
+}
+
+void link_free(struct redis_link *link) {
+    greeting_fini(&link->greeting);
+    traffic_fini(&link->traffic);
+    stream_fini(&link->stream);
+    explicit_bzero(&link->url, sizeof link->url);
+    free(link);
+}
+
+static void on_timer_closed(uv_handle_t *timer) {
+    on_part_closed(timer->data);
+}
+
+void link_close(struct redis_link *link, void (*on_closed)(void *), void *context) {
+    link->seeks = false;
+    bool spoke = link->state == LINK_GREETING || link->state == LINK_UP;
+    link->on_closed = on_closed;
+    link->on_closed_context = context;
+    link->trouble = STORE_TROUBLE_DISCONNECTED;
+    link_set_state(link, LINK_CLOSED, "closed by its owner");
+    traffic_stop(&link->traffic);
+    if (spoke) {
+        link->events.on_down(link->context);
+    }
+    traffic_close(&link->traffic);
+    stream_shut(&link->stream);
+    uv_close((uv_handle_t *)&link->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&link->heart, on_timer_closed);
+}
+
+/* ---- commands ---- */
+
+unsigned link_pending(const struct redis_link *link) {
+    return traffic_pending(&link->traffic);
+}
+
+uint64_t link_heard_ms(const struct redis_link *link) {
+    return link->traffic.heard_ms;
+}
+
+struct output *link_begin(struct redis_link *link) {
+    return traffic_begin(&link->traffic);
+}
+
+bool link_end(struct redis_link *link, const struct link_handler *handler, unsigned *slot) {
+    return traffic_end(&link->traffic, handler, slot);
+}
+
+void link_hand_over(struct redis_link *link, unsigned slot,
+                    void (*on_reply)(void *context, const struct link_result *result),
+                    void *context) {
+    traffic_hand_over(&link->traffic, slot, on_reply, context);
+}
+
+bool link_flush(struct redis_link *link, bool more_may_come) {
+    return traffic_flush(&link->traffic, more_may_come);
+}
+
+bool link_set_password(struct redis_link *link, struct slice password) {
+    return greeting_set_password(&link->greeting, password);
+}
+
+void link_authenticate(struct redis_link *link) {
+    greeting_authenticate(&link->greeting);
 }

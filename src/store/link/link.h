@@ -21,8 +21,8 @@
 #define MINTD_REDIS_LINK_H
 
 #include "mintd/redis_store.h"
+#include "store/link/handler.h"
 #include "store/link/output.h"
-#include "store/link/reply.h"
 
 #define LINK_ATTEMPT_MS 2000u /* resolve, connect to one address or another, TLS, greet */
 #define LINK_SILENCE_MS 2000u
@@ -30,7 +30,6 @@
 #define LINK_BACKOFF_FIRST_MS 50u
 #define LINK_BACKOFF_LAST_MS 500u
 #define LINK_PENDING_DEFAULT 4096u
-#define LINK_OUTPUT_MAX (4u * 1024u * 1024u)
 #define LINK_REPLY_TEXT (256u * 1024u)
 #define LINK_REPLY_NODES 1024u /* a set of 512 numbers comes as one reply, also to SSCAN */
 
@@ -89,22 +88,6 @@ struct link_options {
     struct redis_told *told;  /* outlives the link; NULL: there is no other link */
     const struct link_events *events;
     void *context;
-};
-
-/* How a command ended. With a reply: trouble is NONE, or what the first error reply among its
- * replies means. Without (NULL): DISCONNECTED, or PROTOCOL for one that was too big. */
-struct link_result {
-    const struct reply *reply; /* valid until the handler returns */
-    enum store_trouble trouble;
-    /* Where commands are kept, until the handler returns: the bytes that were sent (absent without
-     * a reply), and the first error reply (absent: there was none). */
-    struct slice command, error;
-};
-
-struct link_handler {
-    void (*on_reply)(void *context, const struct link_result *result);
-    void *context;
-    unsigned replies; /* how many come; the handler gets the last (MULTI ... EXEC) */
 };
 
 /* NULL: no memory. */

@@ -209,3 +209,15 @@ enum reply_progress reply_reader_next(struct reply_reader *reader, const struct 
 const char *reply_reader_error(const struct reply_reader *reader) {
     return reader->error;
 }
+
+struct slice reply_find_text(const struct reply *map, struct slice name) {
+    const struct reply *item = reply_first(map);
+    for (uint32_t i = 0; i + 1 < map->elements; i += 2) {
+        const struct reply *value = reply_next(item);
+        if (slice_equal(item->text, name)) {
+            return value->text;
+        }
+        item = reply_next(value);
+    }
+    return SLICE_ABSENT;
+}

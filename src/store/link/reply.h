@@ -42,6 +42,9 @@ static inline const struct reply *reply_first(const struct reply *reply) {
 static inline const struct reply *reply_next(const struct reply *reply) {
     return reply + 1 + reply->below;
 }
+/* What a map says of this name, or the array of names and values that RESP2 has in its place;
+ * absent: nothing, or no text. */
+struct slice reply_find_text(const struct reply *map, struct slice name);
 
 struct reply_reader;
 

@@ -1,21 +1,24 @@
-/* Whether a server is the master.
- *
- * Happy path: HELLO without arguments, which every user may ask, names the role. RESP2 is spoken
- * where HELLO was refused, so there ROLE comes first.
- *
- * Failure modes: a way that is refused is not tried again on this connection, the next one is. Who
- * may ask nothing but PING hears of MASTERDOWN and LOADING; then only a write tells that it has
- * become a replica. */
-#include "store/link/link_internal.h"
+#include "store/link/role.h"
 
 #include "store/link/error.h"
 
-static enum role_way first_way(const struct redis_link *link) {
+void role_init(struct role *role, struct traffic *traffic, bool takes_replica) {
+    *role = (struct role){.traffic = traffic, .takes_replica = takes_replica};
+}
+
+void role_start(struct role *role, bool is_without_hello) {
+    role->asker = NULL;
+    memset(role->ways_shut, 0, sizeof role->ways_shut);
+    role->ways_shut[ROLE_BY_HELLO] = is_without_hello;
+    role->speaks_hello = role->was_master = false;
+}
+
+static enum role_way first_way(const struct role *role) {
     static const enum role_way ways[2][2] = {{ROLE_BY_ROLE, ROLE_BY_HELLO},
                                              {ROLE_BY_HELLO, ROLE_BY_ROLE}};
     for (unsigned i = 0; i < 2; i++) {
-        enum role_way way = ways[link->speaks_resp3][i];
-        if (!link->role_ways_shut[way]) {
+        enum role_way way = ways[role->speaks_hello][i];
+        if (!role->ways_shut[way]) {
             return way;
         }
     }
@@ -39,9 +42,9 @@ static enum verdict judge_role(struct slice role) {
 static enum verdict judge_hello(const struct reply *reply) {
     bool is_hello = (reply->type == REPLY_MAP || reply->type == REPLY_ARRAY) &&
                     reply->elements >= 2 &&
-                    (greeting_find_text(reply, S("role")).size != 0 ||
-                     greeting_find_text(reply, S("server")).size != 0);
-    return is_hello ? judge_role(greeting_find_text(reply, S("role"))) : VERDICT_ALIEN;
+                    (reply_find_text(reply, S("role")).size != 0 ||
+                     reply_find_text(reply, S("server")).size != 0);
+    return is_hello ? judge_role(reply_find_text(reply, S("role"))) : VERDICT_ALIEN;
 }
 
 static enum verdict judge(enum role_way way, const struct reply *reply) {
@@ -60,85 +63,93 @@ static enum verdict judge(enum role_way way, const struct reply *reply) {
 
 /* ---- the question ---- */
 
-static void ask(struct redis_link *link);
+static void ask(struct role *role);
 
-static void end_well(struct redis_link *link) {
-    void (*on_master)(struct redis_link *) = link->on_master;
-    link->on_master = NULL;
-    on_master(link);
+static void begin(struct role *role, const struct role_events *asker, void *context) {
+    role->asker = asker;
+    role->context = context;
 }
 
-static void ask_otherwise(struct redis_link *link) {
-    if (link->role_way == ROLE_BY_PING) { /* refused too: it lives, and will not say more */
-        end_well(link);
+static void end_well(struct role *role) {
+    const struct role_events *asker = role->asker;
+    role->asker = NULL;
+    role->was_master = true;
+    asker->on_master(role->context);
+}
+
+static void end_badly(struct role *role, enum store_trouble trouble, const char *reason) {
+    const struct role_events *asker = role->asker;
+    role->asker = NULL;
+    asker->on_other(role->context, trouble, reason);
+}
+
+static void ask_otherwise(struct role *role) {
+    if (role->way == ROLE_BY_PING) { /* refused too: it lives, and will not say more */
+        end_well(role);
         return;
     }
-    link->role_ways_shut[link->role_way] = true;
-    ask(link);
+    role->ways_shut[role->way] = true;
+    ask(role);
 }
 
-static void on_verdict(struct redis_link *link, enum verdict verdict) {
+static void on_verdict(struct role *role, enum verdict verdict) {
     switch (verdict) {
     case VERDICT_MASTER:
-        end_well(link);
+        end_well(role);
         break;
     case VERDICT_REPLICA:
-        if (link->peer != LINK_TO_MASTER) {
-            end_well(link);
+        if (role->takes_replica) {
+            end_well(role);
             break;
         }
-        link->on_master = NULL;
-        link_fail(link, STORE_TROUBLE_READONLY,
-                  link->state == LINK_UP ? "it has become a replica" : "it is a replica");
+        end_badly(role, STORE_TROUBLE_READONLY,
+                  role->was_master ? "it has become a replica" : "it is a replica");
         break;
     case VERDICT_UNTOLD:
-        ask_otherwise(link);
+        ask_otherwise(role);
         break;
     case VERDICT_ALIEN:
-        link->on_master = NULL;
-        link_fail(link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
+        end_badly(role, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
         break;
     }
 }
 
 static void on_answer(void *context, const struct link_result *result) {
-    struct redis_link *link = context;
+    struct role *role = context;
     const struct reply *reply = result->reply;
     if (reply == NULL) { /* the connection is lost; or it was too big */
-        link->on_master = NULL;
-        link_fail(link, result->trouble, "a reply about its role is too big");
+        end_badly(role, result->trouble, "a reply about its role is too big");
     } else if (reply->type != REPLY_ERROR) {
-        on_verdict(link, judge(link->role_way, reply));
+        on_verdict(role, judge(role->way, reply));
     } else if (redis_error_no_master(result->trouble) != NULL) {
-        link->on_master = NULL;
-        link_fail(link, result->trouble, redis_error_no_master(result->trouble));
+        end_badly(role, result->trouble, redis_error_no_master(result->trouble));
     } else {
-        ask_otherwise(link);
+        ask_otherwise(role);
     }
 }
 
-static void ask(struct redis_link *link) {
+static void ask(struct role *role) {
     static const struct slice commands[ROLE_WAYS] = {
         [ROLE_BY_HELLO] = SLICE("HELLO"),
         [ROLE_BY_ROLE] = SLICE("ROLE"),
         [ROLE_BY_PING] = SLICE("PING"),
     };
-    struct output *out = link_ask_begin(link);
-    link->role_way = first_way(link);
+    struct output *out = traffic_ask_begin(role->traffic);
+    role->way = first_way(role);
     output_command(out, 1);
-    output_argument(out, commands[link->role_way]);
-    link_ask_end(link, on_answer);
+    output_argument(out, commands[role->way]);
+    traffic_ask_end(role->traffic, on_answer, role);
 }
 
-void role_ask(struct redis_link *link, void (*on_master)(struct redis_link *link)) {
-    link->on_master = on_master;
-    link->role_asked_ms = uv_now(link->loop);
-    ask(link);
+void role_ask(struct role *role, const struct role_events *asker, void *context) {
+    begin(role, asker, context);
+    ask(role);
 }
 
-void role_take(struct redis_link *link, const struct reply *hello,
-               void (*on_master)(struct redis_link *link)) {
-    link->on_master = on_master;
-    link->role_way = ROLE_BY_HELLO;
-    on_verdict(link, judge_role(greeting_find_text(hello, S("role"))));
+void role_take(struct role *role, const struct reply *hello, const struct role_events *asker,
+               void *context) {
+    begin(role, asker, context);
+    role->speaks_hello = true;
+    role->way = ROLE_BY_HELLO;
+    on_verdict(role, judge_role(reply_find_text(hello, S("role"))));
 }

@@ -258,9 +258,8 @@ static void connect_to_next(struct redis_stream *stream) {
 }
 
 static void connect_to_first(struct redis_stream *stream) {
-    if (stream->events->on_connecting(stream->context)) {
-        connect_to_next(stream);
-    }
+    stream->events->on_connecting(stream->context);
+    connect_to_next(stream);
 }
 
 /* From number `turn` on. */

@@ -28,8 +28,8 @@
  * called. */
 struct stream_events {
     void (*on_resolving)(void *context);
-    bool (*on_connecting)(void *context); /* false: the owner has closed it */
-    void (*on_connected)(void *context);  /* and over TLS, it is the server that was meant */
+    void (*on_connecting)(void *context);
+    void (*on_connected)(void *context); /* and over TLS, it is the server that was meant */
     void (*on_bytes)(void *context, struct slice bytes);
     void (*on_end)(void *context, enum store_trouble trouble, const char *reason);
     /* Of stream_write(), or of what TLS had still to send: `written` is false where the other side

@@ -1,7 +1,4 @@
-/* The bytes of a link, and their order: a ring of commands that wait, one buffer out, one reader
- * in.
- */
-#include "store/link/link_internal.h"
+#include "store/link/traffic.h"
 
 #include "mintd/clock.h"
 #include "store/link/error.h"
@@ -12,185 +9,207 @@
 #define GATHER_NS 1000000u /* how long a command may wait for others */
 #define GATHER_MAX (64u * 1024u)
 
-/* ---- what was sent, where it is kept ---- */
-
-/* Its room is that of the next ones, where they have none yet. */
-static void drop_first_sent(struct redis_link *link) {
-    struct sent_commands *sent = link->sent;
-    link->sent = sent->next;
-    output_clear(&sent->bytes);
-    if (link->output.capacity == 0) {
-        link->output = sent->bytes;
-    } else {
-        output_fini(&sent->bytes);
+static void lose(struct traffic *traffic, enum store_trouble trouble, const char *reason) {
+    if (traffic->speaks) { /* else its owner is done with it already */
+        traffic->events->on_lost(traffic->context, trouble, reason);
     }
-    free(sent);
 }
 
-/* All of `bytes` has been taken; its buffer goes over. */
-static void take_sent(struct redis_link *link, struct output *bytes, unsigned end) {
-    struct sent_commands *sent = link->keeps_commands ? malloc(sizeof *sent) : NULL;
-    if (sent == NULL) {
-        output_clear(bytes);
-        if (link->keeps_commands) {
-            link_fail(link, STORE_TROUBLE_DISCONNECTED, "out of memory");
+/* ---- life ---- */
+
+bool traffic_init(struct traffic *traffic, uv_loop_t *loop, struct redis_stream *stream,
+                  const struct traffic_options *options) {
+    *traffic = (struct traffic){
+        .loop = loop,
+        .stream = stream,
+        .events = options->events,
+        .context = options->context,
+        .keeps_commands = options->keeps_commands,
+        .pending_max = options->pending_max,
+        .slot_mask = SLOTS_FIRST - 1,
+        .slots = calloc(SLOTS_FIRST, sizeof *traffic->slots),
+        .reader = reply_reader_new(options->reply_nodes_max, options->reply_text_max),
+    };
+    output_init(&traffic->output, TRAFFIC_OUTPUT_MAX);
+    output_init(&traffic->sending, TRAFFIC_OUTPUT_MAX);
+    if (traffic->slots == NULL || traffic->reader == NULL) {
+        traffic_fini(traffic);
+        return false;
+    }
+    return true;
+}
+
+static void drop_kept(struct traffic *traffic) {
+    while (traffic->kept.first != NULL) {
+        kept_drop_first(&traffic->kept, &traffic->output);
+    }
+}
+
+void traffic_fini(struct traffic *traffic) {
+    drop_kept(traffic);
+    output_fini(&traffic->output);
+    output_fini(&traffic->sending);
+    reply_reader_free(traffic->reader);
+    free(traffic->slots);
+}
+
+void traffic_open(struct traffic *traffic) {
+    uv_idle_init(traffic->loop, &traffic->sleepless); /* cannot fail */
+    traffic->sleepless.data = traffic;
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+    struct traffic *traffic = handle->data;
+    traffic->events->on_closed(traffic->context);
+}
+
+void traffic_close(struct traffic *traffic) {
+    uv_close((uv_handle_t *)&traffic->sleepless, on_handle_closed);
+}
+
+bool traffic_start(struct traffic *traffic) {
+    traffic->deaf = false;
+    traffic->silent_ticks = 0;
+    traffic->speaks = reply_reader_reset(traffic->reader);
+    return traffic->speaks;
+}
+
+void traffic_drop(struct traffic *traffic) {
+    const struct link_result lost = {.reply = NULL, .trouble = STORE_TROUBLE_DISCONNECTED};
+    drop_kept(traffic);
+    output_clear(&traffic->output);
+    output_clear(&traffic->sending);
+    while (traffic_pending(traffic) != 0) {
+        const struct traffic_slot slot = traffic->slots[traffic->oldest++ & traffic->slot_mask];
+        if (slot.on_reply != NULL) {
+            slot.on_reply(slot.context, &lost);
         }
+    }
+}
+
+/* ---- what was sent ---- */
+
+/* All of `bytes` has been taken. */
+static void take_sent(struct traffic *traffic, struct output *bytes, unsigned end) {
+    if (traffic->keeps_commands && kept_add(&traffic->kept, bytes, end)) {
         return;
     }
-    *sent = (struct sent_commands){.bytes = *bytes, .end = end};
-    *(link->sent == NULL ? &link->sent : &link->sent_last->next) = sent;
-    link->sent_last = sent;
-    output_init(bytes, LINK_OUTPUT_MAX);
+    output_clear(bytes);
+    if (traffic->keeps_commands) {
+        lose(traffic, STORE_TROUBLE_DISCONNECTED, "out of memory");
+    }
 }
 
-static void drop_answered(struct redis_link *link) {
-    while (link->sent != NULL && (int)(link->oldest - link->sent->end) >= 0) {
-        drop_first_sent(link);
+static void drop_answered(struct traffic *traffic) {
+    while (traffic->kept.first != NULL && (int)(traffic->oldest - traffic->kept.first->end) >= 0) {
+        kept_drop_first(&traffic->kept, &traffic->output);
     }
 }
 
 /* Of the oldest that waits. */
-static struct slice command_of(const struct redis_link *link, const struct link_slot *slot) {
-    const struct output *bytes = link->sent != NULL ? &link->sent->bytes : &link->sending;
-    bool is_there = link->sent != NULL || (link->sending.size != 0 && link->keeps_commands &&
-                                           (int)(link->oldest - link->sending_end) < 0);
+static struct slice command_of(const struct traffic *traffic, const struct traffic_slot *slot) {
+    const struct kept_commands *kept = traffic->kept.first;
+    const struct output *bytes = kept != NULL ? &kept->bytes : &traffic->sending;
+    bool is_there = kept != NULL || (traffic->sending.size != 0 && traffic->keeps_commands &&
+                                     (int)(traffic->oldest - traffic->sending_end) < 0);
     return is_there ? slice_of(bytes->data + slot->start, slot->size) : SLICE_ABSENT;
-}
-
-bool traffic_init(struct redis_link *link, const struct link_options *options) {
-    link->pending_max = options->pending_max != 0 ? options->pending_max : LINK_PENDING_DEFAULT;
-    link->keeps_commands = options->keeps_commands;
-    link->slot_mask = SLOTS_FIRST - 1;
-    link->slots = calloc(SLOTS_FIRST, sizeof *link->slots);
-    link->reader = reply_reader_new(
-        options->reply_nodes_max != 0 ? options->reply_nodes_max : LINK_REPLY_NODES,
-        options->reply_text_max != 0 ? options->reply_text_max : LINK_REPLY_TEXT);
-    output_init(&link->output, LINK_OUTPUT_MAX);
-    output_init(&link->sending, LINK_OUTPUT_MAX);
-    if (link->slots == NULL || link->reader == NULL) {
-        traffic_fini(link);
-        return false;
-    }
-    return true;
-}
-
-void traffic_fini(struct redis_link *link) {
-    while (link->sent != NULL) {
-        drop_first_sent(link);
-    }
-    output_fini(&link->output);
-    output_fini(&link->sending);
-    reply_reader_free(link->reader);
-    free(link->slots);
-}
-
-bool traffic_reset(struct redis_link *link) {
-    link->deaf = false;
-    return reply_reader_reset(link->reader);
-}
-
-static bool speaks(const struct redis_link *link) {
-    return link->state == LINK_GREETING || link->state == LINK_UP;
 }
 
 /* ---- commands ---- */
 
-unsigned link_pending(const struct redis_link *link) {
-    return link->newest - link->oldest;
-}
-
-struct output *link_begin(struct redis_link *link) {
-    if (!speaks(link) || link_pending(link) >= link->pending_max) {
+struct output *traffic_begin(struct traffic *traffic) {
+    if (!traffic->speaks || traffic_pending(traffic) >= traffic->pending_max) {
         return NULL;
     }
-    return link_ask_begin(link);
+    return traffic_ask_begin(traffic);
 }
 
 /* One is always free after it. False: no memory. */
-static bool make_room(struct redis_link *link) {
-    unsigned size = link->slot_mask + 1;
-    if (link_pending(link) < size) {
+static bool make_room(struct traffic *traffic) {
+    unsigned size = traffic->slot_mask + 1;
+    if (traffic_pending(traffic) < size) {
         return true;
     }
-    struct link_slot *slots = calloc(2 * (size_t)size, sizeof *slots);
+    struct traffic_slot *slots = calloc(2 * (size_t)size, sizeof *slots);
     if (slots == NULL) {
         return false;
     }
-    for (unsigned i = link->oldest; i != link->newest; i++) {
-        slots[i & (2 * size - 1)] = link->slots[i & link->slot_mask];
+    for (unsigned i = traffic->oldest; i != traffic->newest; i++) {
+        slots[i & (2 * size - 1)] = traffic->slots[i & traffic->slot_mask];
     }
-    free(link->slots);
-    link->slots = slots;
-    link->slot_mask = 2 * size - 1;
+    free(traffic->slots);
+    traffic->slots = slots;
+    traffic->slot_mask = 2 * size - 1;
     return true;
 }
 
-bool link_end(struct redis_link *link, const struct link_handler *handler, unsigned *slot) {
-    if (link->output.failed || !make_room(link)) {
-        output_cut(&link->output, link->command_start);
+bool traffic_end(struct traffic *traffic, const struct link_handler *handler, unsigned *slot) {
+    if (traffic->output.failed || !make_room(traffic)) {
+        output_cut(&traffic->output, traffic->command_start);
         return false;
     }
-    *slot = link->newest++;
-    link->slots[*slot & link->slot_mask] = (struct link_slot){
+    *slot = traffic->newest++;
+    traffic->slots[*slot & traffic->slot_mask] = (struct traffic_slot){
         .on_reply = handler->on_reply,
         .context = handler->context,
-        .given_ms = uv_now(link->loop),
-        .start = (uint32_t)link->command_start,
-        .size = (uint32_t)(link->output.size - link->command_start),
+        .given_ms = uv_now(traffic->loop),
+        .start = (uint32_t)traffic->command_start,
+        .size = (uint32_t)(traffic->output.size - traffic->command_start),
         .replies = handler->replies,
         .trouble = STORE_TROUBLE_NONE,
     };
     return true;
 }
 
-struct output *link_ask_begin(struct redis_link *link) {
-    link->command_start = link->output.size;
-    return &link->output;
+struct output *traffic_ask_begin(struct traffic *traffic) {
+    traffic->command_start = traffic->output.size;
+    return &traffic->output;
 }
 
-void link_ask_end(struct redis_link *link,
-                  void (*on_reply)(void *context, const struct link_result *result)) {
-    const struct link_handler handler = {.on_reply = on_reply, .context = link, .replies = 1};
+void traffic_ask_end(struct traffic *traffic,
+                     void (*on_reply)(void *context, const struct link_result *result),
+                     void *context) {
+    const struct link_handler handler = {.on_reply = on_reply, .context = context, .replies = 1};
     unsigned slot;
-    if (!link_end(link, &handler, &slot)) {
-        link_fail(link, STORE_TROUBLE_DISCONNECTED, "out of memory");
+    if (!traffic_end(traffic, &handler, &slot)) {
+        lose(traffic, STORE_TROUBLE_DISCONNECTED, "out of memory");
     }
 }
 
-void link_hand_over(struct redis_link *link, unsigned slot,
-                    void (*on_reply)(void *context, const struct link_result *result),
-                    void *context) {
-    link->slots[slot & link->slot_mask].on_reply = on_reply;
-    link->slots[slot & link->slot_mask].context = context;
+void traffic_hand_over(struct traffic *traffic, unsigned slot,
+                       void (*on_reply)(void *context, const struct link_result *result),
+                       void *context) {
+    traffic->slots[slot & traffic->slot_mask].on_reply = on_reply;
+    traffic->slots[slot & traffic->slot_mask].context = context;
 }
 
 /* ---- out ---- */
 
-/* The other side is gone; but it may have said why, and that is still to be read. The end comes
- * from the reading side: at once, or as silence. */
-static void on_deaf(struct redis_link *link) {
-    link->deaf = true;
-    output_clear(&link->output);
+/* The other side is gone. */
+static void on_deaf(struct traffic *traffic) {
+    traffic->deaf = true;
+    output_clear(&traffic->output);
 }
 
-void traffic_written(struct redis_link *link, bool written) {
+void traffic_written(struct traffic *traffic, bool written) {
     if (written) {
-        take_sent(link, &link->sending, link->sending_end);
+        take_sent(traffic, &traffic->sending, traffic->sending_end);
     } else {
-        output_clear(&link->sending);
-        on_deaf(link);
+        output_clear(&traffic->sending);
+        on_deaf(traffic);
     }
 }
 
 /* The socket has taken `sent` bytes and is full: it keeps this buffer, commands go to the other. */
-static void hand_over(struct redis_link *link, size_t sent) {
-    struct output empty = link->sending;
-    link->sending = link->output;
-    link->output = empty;
-    link->sending_end = link->newest;
-    if (!stream_write(&link->stream, link->sending.data + sent, link->sending.size - sent)) {
-        output_clear(&link->sending);
-        on_deaf(link);
+static void hand_over(struct traffic *traffic, size_t sent) {
+    struct output empty = traffic->sending;
+    traffic->sending = traffic->output;
+    traffic->output = empty;
+    traffic->sending_end = traffic->newest;
+    if (!stream_write(traffic->stream, traffic->sending.data + sent,
+                      traffic->sending.size - sent)) {
+        output_clear(&traffic->sending);
+        on_deaf(traffic);
     }
 }
 
@@ -199,78 +218,78 @@ static void on_idle(uv_idle_t *idle) {
     (void)idle;
 }
 
-static void gather(struct redis_link *link) {
-    if (link->gathering_since_ns == 0) {
-        link->gathering_since_ns = clock_monotonic_ns();
-        uv_idle_start(&link->sleepless, on_idle);
+static void gather(struct traffic *traffic) {
+    if (traffic->gathering_since_ns == 0) {
+        traffic->gathering_since_ns = clock_monotonic_ns();
+        uv_idle_start(&traffic->sleepless, on_idle);
     }
 }
 
-static void stop_gathering(struct redis_link *link) {
-    if (link->gathering_since_ns != 0) {
-        link->gathering_since_ns = 0;
-        uv_idle_stop(&link->sleepless);
+static void stop_gathering(struct traffic *traffic) {
+    if (traffic->gathering_since_ns != 0) {
+        traffic->gathering_since_ns = 0;
+        uv_idle_stop(&traffic->sleepless);
     }
 }
 
-static bool may_gather(const struct redis_link *link) {
-    return link->state == LINK_UP && link->output.size < GATHER_MAX &&
-           (link->gathering_since_ns == 0 ||
-            clock_monotonic_ns() - link->gathering_since_ns < GATHER_NS);
+static bool may_gather(const struct traffic *traffic) {
+    return traffic->is_up && traffic->output.size < GATHER_MAX &&
+           (traffic->gathering_since_ns == 0 ||
+            clock_monotonic_ns() - traffic->gathering_since_ns < GATHER_NS);
 }
 
-bool link_flush(struct redis_link *link, bool more_may_come) {
-    if (link->deaf) {
-        output_clear(&link->output);
+bool traffic_flush(struct traffic *traffic, bool more_may_come) {
+    if (traffic->deaf) {
+        output_clear(&traffic->output);
     }
-    if (link->output.size == 0 || link->stream.is_writing || !speaks(link)) {
-        stop_gathering(link);
-        return !link->stream.is_writing;
+    if (traffic->output.size == 0 || traffic->stream->is_writing || !traffic->speaks) {
+        stop_gathering(traffic);
+        return !traffic->stream->is_writing;
     }
-    if (more_may_come && may_gather(link)) {
-        gather(link);
+    if (more_may_come && may_gather(traffic)) {
+        gather(traffic);
         return false;
     }
-    stop_gathering(link);
-    ssize_t sent = stream_send(&link->stream, link->output.data, link->output.size);
+    stop_gathering(traffic);
+    ssize_t sent = stream_send(traffic->stream, traffic->output.data, traffic->output.size);
     if (sent < 0) {
-        on_deaf(link);
-    } else if (sent == (ssize_t)link->output.size) {
-        take_sent(link, &link->output, link->newest);
+        on_deaf(traffic);
+    } else if (sent == (ssize_t)traffic->output.size) {
+        take_sent(traffic, &traffic->output, traffic->newest);
     } else {
-        hand_over(link, (size_t)sent);
+        hand_over(traffic, (size_t)sent);
     }
     return true;
 }
 
 /* ---- in ---- */
 
-static void on_uncalled(struct redis_link *link, const struct reply *reply) {
-    char text[LINK_REASON_MAX];
+static void on_uncalled(struct traffic *traffic, const struct reply *reply) {
+    char text[STREAM_REASON_MAX];
     if (reply->type != REPLY_ERROR) {
-        link_fail(link, STORE_TROUBLE_PROTOCOL, "a reply came without a command");
+        lose(traffic, STORE_TROUBLE_PROTOCOL, "a reply came without a command");
         return;
     }
     size_t size = reply->text.size < sizeof text ? reply->text.size : sizeof text - 1;
     memcpy(text, reply->text.data, size);
     text[size] = '\0';
-    link_fail(link, redis_error_trouble(reply->text), text);
+    lose(traffic, redis_error_trouble(reply->text), text);
 }
 
-static void keep_error(struct redis_link *link, const struct reply *reply) {
-    link->error_size = 0;
-    if (link->keeps_commands && reply->type == REPLY_ERROR) {
-        link->error_size =
-            reply->text.size < sizeof link->error ? reply->text.size : sizeof link->error;
-        memcpy(link->error, reply->text.data, link->error_size);
+static void keep_error(struct traffic *traffic, const struct reply *reply) {
+    traffic->error_size = 0;
+    if (traffic->keeps_commands && reply->type == REPLY_ERROR) {
+        traffic->error_size =
+            reply->text.size < sizeof traffic->error ? reply->text.size : sizeof traffic->error;
+        memcpy(traffic->error, reply->text.data, traffic->error_size);
     }
 }
 
 /* For the oldest command that waits. */
-static void on_reply(struct redis_link *link, const struct reply *reply, bool too_big) {
-    struct link_slot *slot = &link->slots[link->oldest & link->slot_mask];
+static void on_reply(struct traffic *traffic, const struct reply *reply, bool too_big) {
+    struct traffic_slot *slot = &traffic->slots[traffic->oldest & traffic->slot_mask];
     if (slot->trouble == STORE_TROUBLE_NONE) {
-        keep_error(link, reply);
+        keep_error(traffic, reply);
         slot->trouble = too_big                      ? STORE_TROUBLE_PROTOCOL
                         : reply->type == REPLY_ERROR ? redis_error_trouble(reply->text)
                                                      : STORE_TROUBLE_NONE;
@@ -282,69 +301,49 @@ static void on_reply(struct redis_link *link, const struct reply *reply, bool to
     if (slot->replies != 0) {
         slot->trouble = STORE_TROUBLE_NOAUTH;
     }
-    const struct link_slot done = *slot; /* its place may be taken by what the handler sends */
+    const struct traffic_slot done = *slot; /* its place may be taken by what the handler sends */
     struct link_result result = {.reply = too_big ? NULL : reply, .trouble = done.trouble};
-    if (link->keeps_commands && result.trouble != STORE_TROUBLE_NONE) {
-        result.command = command_of(link, &done);
-        result.error = slice_of(link->error, link->error_size);
+    if (traffic->keeps_commands && result.trouble != STORE_TROUBLE_NONE) {
+        result.command = command_of(traffic, &done);
+        result.error = slice_of(traffic->error, traffic->error_size);
     }
-    link->oldest++;
-    link->heard_ms = done.given_ms;
+    traffic->oldest++;
+    traffic->heard_ms = done.given_ms;
     if (done.on_reply != NULL) {
         done.on_reply(done.context, &result);
     }
-    drop_answered(link);
+    drop_answered(traffic);
 }
 
 /* A whole reply is the sign of life; bytes alone may go on for ever inside a length that was a lie,
  * and pushes while what was asked is not answered. */
-static void dispatch(struct redis_link *link, const struct reply *reply, bool too_big) {
+static void dispatch(struct traffic *traffic, const struct reply *reply, bool too_big) {
     if (reply->type != REPLY_PUSH) {
-        link->silent_ticks = 0;
+        traffic->silent_ticks = 0;
     }
     if (reply->type == REPLY_PUSH) {
-        if (link->events.on_push != NULL) {
-            link->events.on_push(link->context, too_big ? NULL : reply);
-        }
-    } else if (link_pending(link) == 0) {
-        on_uncalled(link, reply);
+        traffic->events->on_push(traffic->context, too_big ? NULL : reply);
+    } else if (traffic_pending(traffic) == 0) {
+        on_uncalled(traffic, reply);
     } else {
-        on_reply(link, reply, too_big);
+        on_reply(traffic, reply, too_big);
     }
 }
 
-void traffic_take(struct redis_link *link, struct slice input) {
-    if (link->greeting_waits == GREETING_WAITS_FOR_HELLO) { /* half an answer is one */
-        link->greeting_waits = GREETING_WAITS;
-    }
-    reply_reader_feed(link->reader, input);
-    while (speaks(link)) { /* a handler may have ended the connection */
+void traffic_take(struct traffic *traffic, struct slice input) {
+    reply_reader_feed(traffic->reader, input);
+    while (traffic->speaks) { /* a handler may have ended the connection */
         const struct reply *reply;
-        enum reply_progress progress = reply_reader_next(link->reader, &reply);
+        enum reply_progress progress = reply_reader_next(traffic->reader, &reply);
         if (progress == REPLY_NEED_MORE) {
             return;
         }
         if (progress == REPLY_BROKEN) {
-            const char *stranger = link->state == LINK_GREETING ? redis_stranger(input) : NULL;
-            link_fail(link, STORE_TROUBLE_PROTOCOL,
-                      stranger != NULL ? stranger : reply_reader_error(link->reader));
+            const char *stranger = traffic->is_up ? NULL : redis_stranger(input);
+            lose(traffic, STORE_TROUBLE_PROTOCOL,
+                 stranger != NULL ? stranger : reply_reader_error(traffic->reader));
             return;
         }
-        dispatch(link, reply, progress == REPLY_TOO_BIG);
-    }
-}
-
-void traffic_end(struct redis_link *link) {
-    const struct link_result lost = {.reply = NULL, .trouble = STORE_TROUBLE_DISCONNECTED};
-    while (link->sent != NULL) {
-        drop_first_sent(link);
-    }
-    output_clear(&link->output);
-    output_clear(&link->sending);
-    while (link_pending(link) != 0) {
-        const struct link_slot slot = link->slots[link->oldest++ & link->slot_mask];
-        if (slot.on_reply != NULL) {
-            slot.on_reply(slot.context, &lost);
-        }
+        dispatch(traffic, reply, progress == REPLY_TOO_BIG);
     }
 }

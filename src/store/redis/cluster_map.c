@@ -2,7 +2,7 @@
 #include "store/redis/cluster_internal.h"
 
 #include "mintd/log.h"
-#include "store/link/link_internal.h"
+#include "store/link/reply.h"
 #include <stdlib.h>
 
 /* ---- the slot of a key ---- */
@@ -84,8 +84,8 @@ static bool read_facts(const struct redis_node *teller, const struct reply *entr
     if (entry->elements > 3) {
         const struct reply *more = reply_next(id);
         if (more->type == REPLY_MAP || more->type == REPLY_ARRAY) {
-            facts->address = greeting_find_text(more, S("ip"));
-            facts->hostname = greeting_find_text(more, S("hostname"));
+            facts->address = reply_find_text(more, S("ip"));
+            facts->hostname = reply_find_text(more, S("hostname"));
         }
     }
     return true;

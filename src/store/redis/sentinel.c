@@ -1,7 +1,7 @@
 #include "store/redis/sentinel.h"
 
 #include "mintd/log.h"
-#include "store/link/link_internal.h"
+#include "store/link/reply.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -218,7 +218,7 @@ static void on_epoch(void *context, const struct link_result *result) {
     unsigned long long epoch = 0;
     const struct reply *reply = result->reply;
     if (reply != NULL && (reply->type == REPLY_MAP || reply->type == REPLY_ARRAY)) {
-        slice_to_number(greeting_find_text(reply, S("config-epoch")), UINT64_MAX, &epoch);
+        slice_to_number(reply_find_text(reply, S("config-epoch")), UINT64_MAX, &epoch);
     }
     sentinel->epoch = epoch;
 }
