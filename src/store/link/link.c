@@ -223,7 +223,8 @@ static bool make_parts(struct redis_link *link, const struct link_options *optio
         .events = &greeting_events,
         .context = link,
     };
-    stream_init(&link->stream, link->loop, &link_stream_events, link);
+    stream_init(&link->stream, link->loop, options->input, LINK_INPUT_SIZE, &link_stream_events,
+                link);
     role_init(&link->role, &link->traffic, options->peer != LINK_TO_MASTER);
     if (!traffic_init(&link->traffic, link->loop, &link->stream, &traffic)) {
         return false;

@@ -30,6 +30,7 @@
 #define LINK_BACKOFF_FIRST_MS 50u
 #define LINK_BACKOFF_LAST_MS 500u
 #define LINK_PENDING_DEFAULT 4096u
+#define LINK_INPUT_SIZE (32u * 1024u)
 #define LINK_REPLY_TEXT (256u * 1024u)
 #define LINK_REPLY_NODES 1024u /* a set of 512 numbers comes as one reply, also to SSCAN */
 
@@ -75,6 +76,7 @@ struct link_events {
 };
 
 struct link_options {
+    char *input;                 /* LINK_INPUT_SIZE, of all links of a loop; outlives the link */
     const struct redis_url *url; /* copied */
     struct tls_context *tls;     /* it takes a reference of its own; NULL: plain */
     struct slice tls_name;       /* copied; absent: the URL's host */

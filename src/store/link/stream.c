@@ -10,9 +10,11 @@
 
 #define KEEPALIVE_S 1u
 
-void stream_init(struct redis_stream *stream, uv_loop_t *loop, const struct stream_events *events,
-                 void *context) {
+void stream_init(struct redis_stream *stream, uv_loop_t *loop, char *input, size_t input_size,
+                 const struct stream_events *events, void *context) {
     stream->loop = loop;
+    stream->input = input;
+    stream->input_size = input_size;
     stream->events = events;
     stream->context = context;
 }
@@ -124,7 +126,7 @@ void stream_give_up(struct redis_stream *stream) {
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *room) {
     struct redis_stream *stream = handle->data;
     (void)suggested;
-    *room = uv_buf_init(stream->input, sizeof stream->input);
+    *room = uv_buf_init(stream->input, (unsigned)stream->input_size);
 }
 
 static void on_input(struct redis_stream *stream, struct slice bytes) {

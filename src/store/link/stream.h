@@ -18,7 +18,6 @@
 #include <netinet/in.h>
 #include <uv.h>
 
-#define STREAM_INPUT_SIZE (32u * 1024u)
 #define STREAM_TIMEOUT_MS 2000u   /* until what was sent is acknowledged by the other machine */
 #define STREAM_ADDRESSES_MAX 8u   /* of a name, in one attempt */
 #define STREAM_REASON_MAX 160u    /* what is longer is cut */
@@ -50,6 +49,8 @@ struct redis_stream {
     uv_loop_t *loop;
     const struct stream_events *events;
     void *context;
+    char *input; /* the owner's */
+    size_t input_size;
     const struct redis_url *url;
     union {
         uv_handle_t handle;
@@ -77,7 +78,6 @@ struct redis_stream {
     uv_getaddrinfo_t resolver;
     uv_connect_t connect;
     uv_write_t write;
-    char input[STREAM_INPUT_SIZE];
 
     /* TLS (stream_tls.c); all NULL where it is plain */
     struct tls_context *tls; /* for the next handshake */
@@ -90,8 +90,10 @@ struct redis_stream {
     char first_words[STREAM_FIRST_WORDS_MAX]; /* of the other side, in the handshake */
 };
 
-void stream_init(struct redis_stream *stream, uv_loop_t *loop, const struct stream_events *events,
-                 void *context);
+/* What comes is read into `input`, which stays; it is looked at before anything else is read: other
+ * streams of the loop may have the same. */
+void stream_init(struct redis_stream *stream, uv_loop_t *loop, char *input, size_t input_size,
+                 const struct stream_events *events, void *context);
 /* Ahead of the first stream_open(); from then on stream_shut() is due. */
 void stream_start(struct redis_stream *stream);
 /* Handshakes from now on are made with this; takes over the reference. */

@@ -11,7 +11,7 @@
 
 static struct redis_link *new_link(struct redis_node *node, const struct redis_endpoint *place,
                                    struct slice tls_name) {
-    const struct redis_store *store = node->store;
+    struct redis_store *store = node->store;
     const struct node_settings *settings = &store->settings;
     bool is_cluster = store->cluster != NULL, is_second = node->batch != NULL;
     bool has_map = is_cluster && !is_second; /* CLUSTER SLOTS is asked on it */
@@ -29,6 +29,7 @@ static struct redis_link *new_link(struct redis_node *node, const struct redis_e
     struct redis_link *link =
         link_new(store->loop,
                  &(struct link_options){
+                     .input = store->input,
                      .url = url,
                      .tls = settings->tls,
                      .tls_name = settings->tls_name[0] != '\0' ? slice_of_string(settings->tls_name)

@@ -432,7 +432,8 @@ static bool init_sentinels(struct redis_store *store, uv_loop_t *loop,
         return true;
     }
     store->sentinels =
-        sentinels_new(loop, &(struct sentinels_options){.url = &options->url,
+        sentinels_new(loop, &(struct sentinels_options){.input = store->input,
+                                                        .url = &options->url,
                                                         .tls = options->tls,
                                                         .tls_name = options->tls_name,
                                                         .user = options->sentinel_user,

@@ -89,6 +89,7 @@ struct redis_store {
     unsigned open_parts; /* nodes, Sentinels and handles, until they are closed */
     void (*on_closed)(void *);
     void *on_closed_context;
+    char input[LINK_INPUT_SIZE]; /* all links read into it */
 };
 
 static inline struct redis_store *redis_store_of(struct store *base) {

@@ -363,7 +363,8 @@ static struct redis_link *new_link(uv_loop_t *loop, struct sentinel *sentinel,
     snprintf(url->user, sizeof url->user, "%.*s", (int)options->user.size, options->user.data);
     snprintf(url->password, sizeof url->password, "%.*s", (int)options->password.size,
              options->password.data);
-    struct redis_link *link = link_new(loop, &(struct link_options){.url = url,
+    struct redis_link *link = link_new(loop, &(struct link_options){.input = options->input,
+                                                                    .url = url,
                                                                     .tls = options->tls,
                                                                     .tls_name = options->tls_name,
                                                                     .name = options->name,

@@ -23,6 +23,7 @@
 struct sentinels;
 
 struct sentinels_options {
+    char *input;                 /* as each link takes it (link.h) */
     const struct redis_url *url; /* with Sentinels; copied */
     struct tls_context *tls;     /* each link takes a reference of its own; NULL: plain */
     struct slice tls_name;       /* copied; absent: each one's host */
