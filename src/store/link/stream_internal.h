@@ -1,4 +1,4 @@
-/* stream_internal.h: the stream's inside, for stream.c (addresses and sockets) and
+/* stream_internal.h: the stream's inside, for stream_addresses.c, stream.c (sockets) and
  * stream_tls.c (what TLS puts between these and the owner). */
 #ifndef MINTD_REDIS_STREAM_INTERNAL_H
 #define MINTD_REDIS_STREAM_INTERNAL_H
@@ -8,6 +8,10 @@
 /* stream.c */
 /* Of the socket that is open: the next address, or the end; once it was connected, the end. */
 void stream_fail(struct redis_stream *stream, enum store_trouble trouble, const char *reason);
+/* The same, for an error of libuv. */
+void stream_fail_as(struct redis_stream *stream, int error);
+/* The next of its addresses, in its turn; not looked at for a unix socket. */
+void stream_connect_to_next(struct redis_stream *stream);
 /* The owner's from now on. */
 void stream_set_connected(struct redis_stream *stream);
 /* To the socket as it is. */
