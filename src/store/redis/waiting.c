@@ -59,8 +59,7 @@ static void abandon_command(struct store_operation *operation) {
 
 static void on_expired(void *context, struct store_operation *operation) {
     struct redis_store *store = context;
-    enum store_trouble trouble =
-        operation->way.awaits_replicas ? STORE_TROUBLE_NOREPLICAS : STORE_TROUBLE_TIMEOUT;
+    enum store_trouble trouble = STORE_TROUBLE_TIMEOUT;
     switch (operation->kind) {
     case WAITS_FOR_FLIGHT:
         flight_leave(operation->waits_for, operation);
@@ -74,7 +73,10 @@ static void on_expired(void *context, struct store_operation *operation) {
     case WAITS_FOR_SIBLINGS:
         cache_notice_drop(operation->waits_for);
         break;
-    default:
+    default: /* only these have gone a way */
+        if (operation->way.awaits_replicas) {
+            trouble = STORE_TROUBLE_NOREPLICAS;
+        }
         abandon_command(operation);
         drop_what_follows(operation);
     }
