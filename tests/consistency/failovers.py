@@ -167,6 +167,7 @@ class SentinelFaults(Faults):
             raise RuntimeError("the old master is no replica: " + await self.blocking(self._describe)) from late
         moved_on = await self.blocking(self._has_moved_on)
         self.topology.changer.has_replica = not moved_on
+        failover.followed = time.monotonic()
         self._look()
         if moved_on:
             await self._notice()

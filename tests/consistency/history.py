@@ -65,12 +65,14 @@ class Fault:
 class FailOver:
     """Another Redis became the master. named: the first Sentinel says so. until: by then every instance has to
     have heard of it. Between start and until an instance may be on the old one or on the new one.
+    followed: the new one has a replica.
     old, new: logs of what they wrote (journal.Log). lost_mints, lost_revocations: what Redis did not copy."""
 
     kind: str
     start: float
     named: float = FOREVER
     until: float = FOREVER
+    followed: float = FOREVER
     old: object = None
     new: object = None
     lost_mints: int = 0

@@ -3,7 +3,7 @@ import asyncio
 
 import pytest
 
-from history import EVERYBODY, NOBODY, Ask, Change, FailOver, Fault, History
+from history import EVERYBODY, FOREVER, NOBODY, Ask, Change, FailOver, Fault, History
 from journal import Log, commands, tell_losses
 from run import Session
 from support.clients import token_key
@@ -33,8 +33,9 @@ def log(what):
     return Log([token_key("t")] * ("w" in what), [token_key("t")] * ("d" in what))
 
 
-def judge(old, new, *events, immediate=(), waits=False):
-    history = History(waits=waits, failovers=[FailOver("kill", 10.0, named=12.0, until=14.0, old=log(old), new=log(new))],
+def judge(old, new, *events, immediate=(), waits=False, followed=FOREVER):
+    failover = FailOver("kill", 10.0, named=12.0, until=14.0, followed=followed, old=log(old), new=log(new))
+    history = History(waits=waits, failovers=[failover],
                       faults=[Fault("kill", EVERYBODY, False, 10.0, 10.0, 12.0)])
     for event in events:
         {Ask: history.asks, Change: history.changes, Fault: history.faults}[type(event)].append(event)
@@ -115,6 +116,11 @@ def test_what_has_waited_may_not_be_undone():
     assert not undone.is_good and "UNDONE: 1 revocations" in undone.report(), undone.report()
     used = judge("wd", "w", EARLY, revoked(9.9), ask(20), waits=True)
     assert {rule for rule, _, _ in used.offences} == {"stale"}, used.report()
+    refused = ask(16.0, "unavailable", op="authenticate", token="")
+    assert judge("w", "w", EARLY, refused, waits=True).is_good  # the new master has no replica so far
+    for one in (judge("w", "w", EARLY, refused), judge("w", "w", EARLY, refused, waits=True, followed=14.5),
+                judge("w", "w", EARLY, ask(16.0, "unavailable"), waits=True)):
+        assert {rule for rule, _, _ in one.offences} == {"down"}, one.report()
     kept = judge("wd", "wd", EARLY, revoked(9.9), ask(20, "no"), waits=True)
     assert kept.is_good, kept.report()
 

@@ -168,8 +168,16 @@ class Verdict:
             if ask.answer == "yes":
                 self._offend("forged", ask, "was never issued")
 
+    def _waits_in_vain(self, ask):
+        """A revocation (no other request with a client's secret writes) waits for a replica, and the new master
+        has none yet."""
+        return self.history.waits and ask.op == "authenticate" and any(
+            f.start <= ask.end and ask.start <= f.followed + RECOVERY for f in self.history.failovers)
+
     def _judge_down(self, ask):
         self.checks["down"] += 1
+        if self._waits_in_vain(ask):
+            return
         for fault in self.history.faults:
             if fault.instance in (EVERYBODY, ask.instance) and fault.start <= ask.end:
                 limit = fault.end + RECOVERY
