@@ -1,5 +1,5 @@
-/* The nodes of a cluster: who there is, who is asked, who goes. Which of them has a slot:
- * cluster_map.c. */
+/* A cluster's life: the scout, who is asked for its view and when, what is heard of a node. Which
+ * nodes there are: cluster_nodes.c; who has which slot: cluster_map.c. */
 #include "store/redis/cluster_internal.h"
 
 #include "mintd/log.h"
@@ -8,98 +8,6 @@
 
 #define TICK_MS 250u
 #define SCOUT_PAUSE_MS 500u
-#define UNNAMED_MS 10000u /* then a node without slots is let go */
-
-/* ---- nodes, by what is known of them ---- */
-
-static bool is_at(const struct redis_node *node, struct slice host, unsigned port) {
-    return node->place.port == port && (slice_equal(slice_of_string(node->place.host), host) ||
-                                        slice_equal(slice_of_string(node->address), host));
-}
-
-/* Asked of each node for each range of each view. */
-static bool has_id(const struct redis_node *node, struct slice id) {
-    return memcmp(node->id, id.data, id.size) == 0 && node->id[id.size] == '\0';
-}
-
-static struct redis_node *find_by_id(const struct redis_store *store, struct slice id) {
-    for (unsigned i = 0; i < store->node_count; i++) {
-        struct redis_node *node = store->nodes[i];
-        if (node != NULL && !node->is_leaving && has_id(node, id)) {
-            return node;
-        }
-    }
-    return NULL;
-}
-
-/* Of one whose id is another, or of any. */
-static struct redis_node *find_by_place(const struct redis_store *store, struct slice id,
-                                        struct slice host, unsigned port) {
-    for (unsigned i = 0; i < store->node_count; i++) {
-        struct redis_node *node = store->nodes[i];
-        bool may_be = node != NULL && !node->is_leaving && (id.size == 0 || node->id[0] == '\0');
-        if (may_be && is_at(node, host, port)) {
-            return node;
-        }
-    }
-    return NULL;
-}
-
-static unsigned free_index(const struct redis_store *store) {
-    unsigned index = 0;
-    while (index < NODES_MAX && store->nodes[index] != NULL) {
-        index++;
-    }
-    return index;
-}
-
-static void set_text(char *into, size_t size, struct slice text) {
-    snprintf(into, size, "%.*s", (int)text.size, text.size == 0 ? "" : text.data);
-}
-
-static struct redis_node *add_node(struct redis_store *store, const struct node_facts *facts) {
-    struct redis_endpoint place = {.port = facts->port};
-    unsigned index = free_index(store);
-    set_text(place.host, sizeof place.host, facts->host);
-    struct redis_node *node =
-        index == NODES_MAX ? NULL : node_new(store, index, &place, facts->hostname);
-    if (node != NULL) {
-        set_text(node->id, sizeof node->id, facts->id);
-        node_start(node);
-    }
-    return node;
-}
-
-struct redis_node *cluster_meet(struct redis_store *store, const struct node_facts *facts) {
-    bool is_whole = facts->host.size != 0 && facts->host.size < REDIS_NAME_MAX &&
-                    memchr(facts->host.data, '\0', facts->host.size) == NULL &&
-                    facts->id.size <= NODE_ID_SIZE && facts->hostname.size < REDIS_NAME_MAX;
-    if (!is_whole || store->closing) {
-        return NULL;
-    }
-    struct redis_node *node = facts->id.size != 0 ? find_by_id(store, facts->id) : NULL;
-    if (node == NULL) {
-        node = find_by_place(store, facts->id, facts->host, facts->port);
-    }
-    if (node == NULL) {
-        node = add_node(store, facts);
-    }
-    if (node == NULL) {
-        return NULL;
-    }
-    if (node->id[0] == '\0') {
-        set_text(node->id, sizeof node->id, facts->id);
-    }
-    if (facts->id.size != 0 && !is_at(node, facts->host, facts->port)) { /* it has moved house */
-        set_text(node->place.host, sizeof node->place.host, facts->host);
-        node->place.port = facts->port;
-    }
-    if (facts->address.size != 0 && facts->address.size < sizeof node->address) {
-        set_text(node->address, sizeof node->address, facts->address);
-    }
-    node->named_ms = uv_now(store->loop);
-    return node;
-}
 
 static bool any_is_up(const struct redis_store *store) {
     for (unsigned i = 0; i < store->node_count; i++) {
@@ -274,25 +182,11 @@ static void on_view(void *context, const struct link_result *result) {
 
 /* ---- news of a node ---- */
 
-static bool is_same_node(const struct redis_node *a, const struct redis_node *b) {
-    return a != b && a->index != NODE_NONE && b->index != NODE_NONE;
-}
-
-/* Two names of one node: the one that was known goes on. */
-static void take_id(struct redis_node *node, struct slice id) {
-    struct redis_store *store = node->store;
-    struct redis_node *known = find_by_id(store, id);
-    set_text(node->id, sizeof node->id, id);
-    if (known != NULL && is_same_node(known, node)) {
-        cluster_let_go(node, known);
-    }
-}
-
 static void on_id(void *context, const struct link_result *result) {
     struct redis_node *node = context;
     if (result->reply != NULL && result->reply->type == REPLY_TEXT &&
         result->reply->text.size <= NODE_ID_SIZE) {
-        take_id(node, result->reply->text);
+        cluster_take_id(node, result->reply->text);
     }
 }
 
@@ -336,55 +230,7 @@ void cluster_on_beat(struct redis_node *node) {
     ask_view(node);
 }
 
-/* "host:port", "[v6]:port" or "v6:port"; an absent host is that of the node that says it. */
-static struct redis_node *meet_at(struct redis_node *from, struct slice place) {
-    size_t colon = place.size;
-    unsigned long long port;
-    while (colon != 0 && place.data[colon - 1] != ':') {
-        colon--;
-    }
-    if (colon == 0 || !slice_to_number(slice_skip(place, colon), 65535, &port) || port == 0) {
-        return NULL;
-    }
-    struct slice host = slice_of(place.data, colon - 1);
-    if (host.size >= 2 && host.data[0] == '[' && host.data[host.size - 1] == ']') {
-        host = slice_of(host.data + 1, host.size - 2);
-    }
-    if (slice_equal(host, S("?"))) {
-        return NULL;
-    }
-    if (host.size == 0) {
-        host = slice_of_string(link_host(from->link));
-    }
-    return cluster_meet(from->store, &(struct node_facts){.host = host, .port = (unsigned)port});
-}
-
-struct redis_node *cluster_take_moved(struct redis_node *from, unsigned slot, struct slice place) {
-    struct redis_node *node = meet_at(from, place);
-    if (node != NULL) {
-        cluster_patch(from->store, slot, node);
-    }
-    return node;
-}
-
-struct redis_node *cluster_take_ask(struct redis_node *from, struct slice place) {
-    return meet_at(from, place);
-}
-
 /* ---- now and then ---- */
-
-static bool may_go(const struct redis_store *store, const struct redis_node *node) {
-    return uv_now(store->loop) - node->named_ms >= UNNAMED_MS && !cluster_is_in_use(store, node);
-}
-
-static void let_go_of_the_unnamed(struct redis_store *store) {
-    for (unsigned i = 0; i < store->node_count; i++) {
-        struct redis_node *node = store->nodes[i];
-        if (node != NULL && !node->is_leaving && may_go(store, node)) {
-            cluster_let_go(node, NULL);
-        }
-    }
-}
 
 /* One that has slots: another may have them by now. */
 static bool any_is_away(const struct redis_store *store) {
@@ -401,7 +247,7 @@ static void on_tick(uv_timer_t *timer) {
         if (cluster->is_wanted || any_is_away(store)) {
             cluster_ask_all(store);
         }
-        let_go_of_the_unnamed(store);
+        cluster_let_go_of_the_unnamed(store);
         redis_look_at_layout(store);
     } else if (cluster->scout == NULL && now_ms - cluster->scout_ms >= SCOUT_PAUSE_MS) {
         send_scout(store);

@@ -1,6 +1,5 @@
-/* cluster_internal.h: a cluster's inside, for cluster.c (its nodes) and cluster_map.c (their
- * slots).
- */
+/* cluster_internal.h: a cluster's inside, for cluster.c (its life), cluster_nodes.c (who there is),
+ * cluster_view.c (what each says) and cluster_map.c (who has which slot). */
 #ifndef MINTD_REDIS_CLUSTER_INTERNAL_H
 #define MINTD_REDIS_CLUSTER_INTERNAL_H
 
@@ -25,20 +24,28 @@ struct node_facts {
     unsigned port;
 };
 
+/* ---- cluster_nodes.c ---- */
+
 /* Known or new; NULL: it makes no sense, or there is no room. */
 struct redis_node *cluster_meet(struct redis_store *store, const struct node_facts *facts);
+/* It says who it is. Two names of one node: the one that was known goes on. */
+void cluster_take_id(struct redis_node *node, struct slice id);
+/* Nodes that have no slot, and that nobody has named for a while. */
+void cluster_let_go_of_the_unnamed(struct redis_store *store);
 
-/* ---- cluster_map.c ---- */
+/* ---- cluster_view.c ---- */
 
 /* The answer to CLUSTER SLOTS. False: it makes no sense, and nothing is changed. */
 bool cluster_take_view(struct redis_node *node, const struct reply *reply);
+
+/* ---- cluster_map.c ---- */
+
 /* Who has which slot, by all views that are of now. */
 void cluster_vote(struct redis_store *store);
 /* This slot alone. */
 void cluster_patch(struct redis_store *store, unsigned slot, struct redis_node *node);
-/* Whether it has a slot, somebody names it, or something waits for it. */
-bool cluster_is_in_use(const struct redis_store *store, const struct redis_node *node);
-/* Closes it; its slots are those of `heir` (NULL: nobody's). */
-void cluster_let_go(struct redis_node *node, struct redis_node *heir);
+/* All slots of a node that goes; `heir` NULL: nobody has them. */
+void cluster_pass_on(struct redis_store *store, const struct redis_node *node,
+                     const struct redis_node *heir);
 
 #endif

@@ -1,174 +1,11 @@
-/* Which node has which slot: views, and the map that they give. */
+/* Which node has which slot: the map, and the vote that makes it. */
 #include "store/redis/cluster_internal.h"
 
 #include "mintd/log.h"
-#include "store/link/reply.h"
-#include <stdlib.h>
-
-/* ---- the slot of a key ---- */
-
-/* CRC-16/XMODEM, four bits at a time. */
-static uint16_t crc16(uint16_t crc, struct slice text) {
-    static const uint16_t table[16] = {0x0000, 0x1021, 0x2042, 0x3063, 0x4084, 0x50a5,
-                                       0x60c6, 0x70e7, 0x8108, 0x9129, 0xa14a, 0xb16b,
-                                       0xc18c, 0xd1ad, 0xe1ce, 0xf1ef};
-    for (size_t i = 0; i < text.size; i++) {
-        uint8_t byte = (uint8_t)text.data[i];
-        crc = (uint16_t)(crc << 4) ^ table[(crc >> 12) ^ (byte >> 4)];
-        crc = (uint16_t)(crc << 4) ^ table[(crc >> 12) ^ (byte & 15u)];
-    }
-    return crc;
-}
-
-/* What stands in the first braces, where something does. */
-static bool find_tag(struct slice text, struct slice *tag) {
-    const char *open = text.size == 0 ? NULL : memchr(text.data, '{', text.size);
-    if (open == NULL) {
-        return false;
-    }
-    struct slice rest = slice_skip(text, (size_t)(open - text.data) + 1);
-    const char *close = rest.size == 0 ? NULL : memchr(rest.data, '}', rest.size);
-    if (close == NULL || close == rest.data) {
-        return false;
-    }
-    *tag = slice_of(rest.data, (size_t)(close - rest.data));
-    return true;
-}
-
-static unsigned slot_of_joined(struct slice prefix, struct slice key) {
-    char storage[STORE_KEY_MAX + 2 * PREFIX_MAX];
-    struct buffer text = buffer_of(storage, sizeof storage);
-    struct slice tag;
-    buffer_append(&text, prefix);
-    buffer_append(&text, key);
-    struct slice whole = buffer_slice(&text);
-    return crc16(0, find_tag(whole, &tag) ? tag : whole) % CLUSTER_SLOTS;
-}
-
-unsigned cluster_slot(struct slice prefix, struct slice key) {
-    bool has_brace = (prefix.size != 0 && memchr(prefix.data, '{', prefix.size) != NULL) ||
-                     (key.size != 0 && memchr(key.data, '{', key.size) != NULL);
-    return has_brace ? slot_of_joined(prefix, key) : crc16(crc16(0, prefix), key) % CLUSTER_SLOTS;
-}
 
 struct redis_node *cluster_node_of(const struct redis_store *store, unsigned slot) {
     unsigned index = store->cluster->node_of[slot];
     return index == NODE_NONE ? NULL : store->nodes[index];
-}
-
-/* ---- a view ---- */
-
-/* [endpoint, port, id, {"ip" | "hostname": text ...}] */
-static bool read_facts(const struct redis_node *teller, const struct reply *entry,
-                       struct node_facts *facts) {
-    if (entry->type != REPLY_ARRAY || entry->elements < 3) {
-        return false;
-    }
-    const struct reply *endpoint = reply_first(entry);
-    const struct reply *port = reply_next(endpoint);
-    const struct reply *id = reply_next(port);
-    if (port->type != REPLY_INTEGER || port->number < 1 || port->number > 65535 ||
-        id->type != REPLY_TEXT || id->text.size == 0 || id->text.size > NODE_ID_SIZE ||
-        (endpoint->type != REPLY_TEXT && endpoint->type != REPLY_NIL)) {
-        return false;
-    }
-    *facts =
-        (struct node_facts){.host = endpoint->text, .id = id->text, .port = (unsigned)port->number};
-    if (facts->host.size == 0) { /* the one that was asked is on the same host */
-        facts->host = slice_of_string(link_host(teller->link));
-    }
-    if (facts->host.size >= REDIS_NAME_MAX ||
-        memchr(facts->host.data, '\0', facts->host.size) != NULL) {
-        return false;
-    }
-    if (entry->elements > 3) {
-        const struct reply *more = reply_next(id);
-        if (more->type == REPLY_MAP || more->type == REPLY_ARRAY) {
-            facts->address = reply_find_text(more, S("ip"));
-            facts->hostname = reply_find_text(more, S("hostname"));
-        }
-    }
-    return true;
-}
-
-/* [first, last, master, replica ...] */
-static bool read_range(const struct redis_node *teller, const struct reply *entry,
-                       struct slot_range *range, struct node_facts *facts) {
-    if (entry->type != REPLY_ARRAY || entry->elements < 3) {
-        return false;
-    }
-    const struct reply *first = reply_first(entry);
-    const struct reply *last = reply_next(first);
-    bool is_range = first->type == REPLY_INTEGER && last->type == REPLY_INTEGER &&
-                    first->number >= 0 && first->number <= last->number &&
-                    last->number < (int64_t)CLUSTER_SLOTS;
-    *range = (struct slot_range){.first = is_range ? (uint16_t)first->number : 0,
-                                 .last = is_range ? (uint16_t)last->number : 0};
-    return is_range && read_facts(teller, reply_next(last), facts);
-}
-
-static int compare(const void *a, const void *b) {
-    return (int)((const struct slot_range *)a)->first - (int)((const struct slot_range *)b)->first;
-}
-
-static bool overlap(const struct slot_range *ranges, unsigned count) {
-    for (unsigned i = 1; i < count; i++) {
-        if (ranges[i].first <= ranges[i - 1].last) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The same twice, since nobody is to be met by an answer that makes no sense further behind. */
-static bool makes_sense(const struct redis_node *teller, const struct reply *reply) {
-    struct slot_range range;
-    struct node_facts facts;
-    if (reply->type != REPLY_ARRAY) {
-        return false;
-    }
-    const struct reply *entry = reply->elements == 0 ? NULL : reply_first(reply);
-    for (uint32_t i = 0; i < reply->elements; i++, entry = reply_next(entry)) {
-        if (!read_range(teller, entry, &range, &facts)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool cluster_take_view(struct redis_node *node, const struct reply *reply) {
-    if (!makes_sense(node, reply)) {
-        return false;
-    }
-    struct slot_range *view = calloc(reply->elements + 1, sizeof *view);
-    unsigned count = 0;
-    if (view == NULL) {
-        return false;
-    }
-    const struct reply *entry = reply->elements == 0 ? NULL : reply_first(reply);
-    for (uint32_t i = 0; i < reply->elements; i++, entry = reply_next(entry)) {
-        struct node_facts facts;
-        (void)read_range(node, entry, &view[count], &facts);
-        struct redis_node *owner = slice_equal(facts.host, S("?"))
-                                       ? NULL /* it does not know where that is */
-                                       : cluster_meet(node->store, &facts);
-        if (owner != NULL) {
-            view[count++].node = (uint8_t)owner->index;
-        }
-    }
-    qsort(view, count, sizeof *view, compare);
-    if (overlap(view, count)) {
-        free(view);
-        return false;
-    }
-    bool is_same = node->has_view && count == node->view_count &&
-                   (count == 0 || memcmp(view, node->view, count * sizeof *view) == 0);
-    node->is_view_new = node->is_view_new || !is_same;
-    free(node->view);
-    node->view = view;
-    node->view_count = count;
-    node->has_view = true;
-    return true;
 }
 
 /* ---- the map ---- */
@@ -370,49 +207,13 @@ void cluster_vote(struct redis_store *store) {
     settle(store, &changes, "the nodes say so");
 }
 
-/* ---- nodes that go ---- */
-
-static bool is_named(const struct redis_store *store, const struct redis_node *node) {
-    for (unsigned i = 0; i < store->node_count; i++) {
-        const struct redis_node *teller = store->nodes[i];
-        for (unsigned r = 0; teller != NULL && teller->has_view && r < teller->view_count; r++) {
-            if (teller->view[r].node == node->index) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-bool cluster_is_in_use(const struct redis_store *store, const struct redis_node *node) {
-    return store->cluster->slots_of[node->index] != 0 || is_named(store, node) ||
-           link_pending(node->link) != 0;
-}
-
-static void replace_in_views(struct redis_store *store, unsigned index, unsigned heir) {
-    for (unsigned i = 0; i < store->node_count; i++) {
-        struct redis_node *teller = store->nodes[i];
-        for (unsigned r = 0; teller != NULL && r < teller->view_count; r++) {
-            if (teller->view[r].node == index) {
-                teller->view[r].node = (uint8_t)heir;
-            }
-        }
-    }
-}
-
-void cluster_let_go(struct redis_node *node, struct redis_node *heir) {
-    struct redis_store *store = node->store;
+void cluster_pass_on(struct redis_store *store, const struct redis_node *node,
+                     const struct redis_node *heir) {
     struct changes changes = {0};
-    unsigned to = heir == NULL ? NODE_NONE : heir->index;
-    node->is_leaving = true;
     for (unsigned slot = 0; slot < CLUSTER_SLOTS; slot++) {
         if (store->cluster->node_of[slot] == node->index) {
-            assign(store->cluster, slot, to, &changes);
+            assign(store->cluster, slot, heir == NULL ? NODE_NONE : heir->index, &changes);
         }
     }
-    replace_in_views(store, node->index, to);
-    copies_forget_node(node);
-    route_leave(store, node, heir);
-    node_close(node);
     settle(store, &changes, "a node has gone");
 }

@@ -1,7 +1,8 @@
-/* redis_store_internal.h: the store's inside, for redis_store.c (life), node.c and cluster.c (whom
- * it speaks to), route.c (which of them gets a command), waiting.c (how an operation waits and
- * ends), writes.c, reads.c and confirm.c (the verbs), copies.c (what is remembered of reads, and
- * how it is kept coherent). */
+/* redis_store_internal.h: the store's inside, for redis_store.c (life), news.c and ownership.c
+ * (what it hears), node.c and cluster.c (whom it speaks to), route.c (which of them gets a
+ * command), waiting.c (how an operation waits and ends), writes.c, reads.c and confirm.c (the
+ * verbs), copies.c (what is remembered of reads, and how it is kept coherent), durable.c (what
+ * waits for replicas). */
 #ifndef MINTD_REDIS_STORE_INTERNAL_H
 #define MINTD_REDIS_STORE_INTERNAL_H
 
@@ -98,20 +99,34 @@ static inline struct redis_store *redis_store_of(struct store *base) {
 
 /* ---- redis_store.c ---- */
 
-/* The node, greeted and looked at, serves from now on. */
-void redis_node_set_up(struct redis_node *node);
 /* Whether it serves may have changed. */
 void redis_tell_whether_it_serves(struct redis_store *store);
+/* For handles and links: handle->data, or the context, is the store. */
+void redis_part_closed(uv_handle_t *handle);
+void redis_end_part(void *store);
+
+/* ---- news.c ---- */
+
+/* The node, greeted and looked at, serves from now on. */
+void redis_node_set_up(struct redis_node *node);
+void redis_on_sentinel_told(void *store);
+/* What a node tells. */
+extern const struct link_events redis_node_events, redis_sought_node_events,
+    redis_cluster_node_events;
+
+/* ---- ownership.c ---- */
+
+void ownership_init(struct redis_store *store, const struct redis_store_options *options);
+/* Its two handles are closed with redis_part_closed(). */
+void ownership_close(struct redis_store *store);
 /* Of the layout and the identity; NONE: they are ours. */
 enum store_trouble redis_data_trouble(const struct redis_store *store);
 /* Looks at the layout, where it is not known to be ours and its node is up. */
 void redis_look_at_layout(struct redis_store *store);
-/* For handles and links: handle->data, or the context, is the store. */
-void redis_part_closed(uv_handle_t *handle);
-void redis_end_part(void *store);
-/* What a node tells. */
-extern const struct link_events redis_node_events, redis_sought_node_events,
-    redis_cluster_node_events;
+/* Of one Redis: looks at both, and sets the node up. */
+void ownership_on_greeting(struct redis_node *only);
+void ownership_on_down(struct redis_store *store);
+void ownership_on_node_up(struct redis_node *node);
 
 /* ---- waiting.c ---- */
 
