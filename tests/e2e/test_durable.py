@@ -261,6 +261,16 @@ def test_mints_wait_too(start_mintd):
         wait_until(lambda: mint(instance).status == 200, 5, "the replica answers")
 
 
+@row("DW-5")
+def test_mints_wait_without_memory(start_mintd):
+    with replicated(1) as (master, (replica,)):
+        instance = start(start_mintd, master, "--redis-wait", "auto", "--redis-wait-mints", "--cache-size", "0")
+        with master.monitor() as seen:
+            token, _ = minted(instance)
+            assert len(waits(seen)) == 1
+        assert replica.cli("EXISTS", token_key(token)) == 1
+
+
 # ---- what cannot be had ----
 
 
