@@ -15,7 +15,7 @@ void store_operation_reset(struct store_operation *operation) {
     operation->waits_for = NULL;
     operation->way.held = NULL;
     operation->way.hops = 0;
-    operation->way.is_aside = false;
+    operation->way.is_aside = operation->way.awaits_replicas = false;
     operation->is_unordered = false;
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -42,7 +43,6 @@ struct store_call *store_call_new(struct test_loop *loop, struct store *store) {
     assert_non_null(call);
     call->loop = loop;
     call->store = store;
-    call->operation.on_done = on_done;
     return call;
 }
 
@@ -50,7 +50,10 @@ void store_call_free(struct store_call *call) {
     free(call);
 }
 
+/* A caller sets two things; what else lies there is what was there before. */
 static void begin(struct store_call *call) {
+    memset(&call->operation, 0xbe, sizeof call->operation);
+    call->operation.on_done = on_done;
     call->answered = 0;
     call->in_verb = true;
     call->operation.deadline_ns = call->deadline_ns;

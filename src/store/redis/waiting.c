@@ -59,7 +59,8 @@ static void abandon_command(struct store_operation *operation) {
 
 static void on_expired(void *context, struct store_operation *operation) {
     struct redis_store *store = context;
-    enum store_trouble trouble = STORE_TROUBLE_TIMEOUT;
+    enum store_trouble trouble =
+        operation->way.awaits_replicas ? STORE_TROUBLE_NOREPLICAS : STORE_TROUBLE_TIMEOUT;
     switch (operation->kind) {
     case WAITS_FOR_FLIGHT:
         flight_leave(operation->waits_for, operation);
@@ -73,10 +74,7 @@ static void on_expired(void *context, struct store_operation *operation) {
     case WAITS_FOR_SIBLINGS:
         cache_notice_drop(operation->waits_for);
         break;
-    default: /* only these have gone a way */
-        if (operation->way.awaits_replicas) {
-            trouble = STORE_TROUBLE_NOREPLICAS;
-        }
+    default:
         abandon_command(operation);
         drop_what_follows(operation);
     }
