@@ -9,7 +9,7 @@ import time
 import pytest
 
 from support.clients import SVC_A, G, basic, install_clients, mint, token_key, token_of
-from support.cluster import SLOTS, slot_of
+from support.cluster import SLOTS, slot_of, wait_for_nodes
 from support.fake_cluster import FakeCluster, line
 from support.http import form_request
 from support.load import Wires, mint_request, told, use_request
@@ -34,9 +34,10 @@ def fake():
 
 @pytest.fixture
 def start(start_mintd):
-    def start_one(fake, *arguments, workers=1, **more):
+    def start_one(fake, *arguments, workers=1, known=3, **more):
         instance = start_mintd(*arguments, redis=getattr(fake, "url", fake), workers=workers, **more)
         instance.wait_for_store()
+        wait_for_nodes(instance, workers, known)
         return instance
     return start_one
 
@@ -502,7 +503,7 @@ def test_endpoints_without_a_host(start, fake, case):
 def test_an_endpoint_that_nobody_knows(start, fake):
     """"?": what is there is 503, cluster; the others serve, and so does it once it is known."""
     fake.c.endpoint = "?"
-    instance = start(fake.url_of(fake.a))
+    instance = start(fake.url_of(fake.a), known=2)
     client = client_on(fake, fake.c)
     check_unavailable(post(instance, "/token", G, basic(*client)))
     check_welcome(use(instance, minted_after(fake, instance, fake.b)))
