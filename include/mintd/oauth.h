@@ -242,7 +242,8 @@ void oauth_credentials_wipe(struct oauth_credentials *credentials);
 struct oauth_side_read {
     struct store_operation operation;
     enum { SIDE_READ_NOT_ASKED, SIDE_READ_ASKED, SIDE_READ_ANSWERED } progress;
-    bool is_readable; /* the answer makes sense */
+    bool is_readable;  /* the answer makes sense */
+    bool is_confirmed; /* of a verification: a no of it is as of now */
 };
 
 /* A check of an offered secret on the pool: slow_check.h in src/oauth has it. */
@@ -374,13 +375,13 @@ struct oauth_verification {
     char jti[OAUTH_JTI_SIZE];       /* with any refusal after the token's form was fine */
     bool has_jti;
     /* its own */
-    bool is_fetched;   /* the record was not in memory */
-    bool is_confirmed; /* what memory says of the client is as of now */
+    bool is_fetched; /* the record was not in memory */
     struct oauth *oauth;
     struct store_operation operation;      /* the record, or a confirmation */
     struct oauth_side_read client;         /* the token's, or who it is guessed to be */
     struct oauth_side_read generation;     /* the global one of now */
     struct oauth_side_read *awaited;       /* NULL: neither */
+    struct oauth_side_read *confirmed;     /* which is being */
     struct oauth_client_standing standing; /* the client's */
     uint64_t current_generation;           /* the global one */
     uint64_t token_generation, token_global_generation;

@@ -122,14 +122,16 @@ static enum progress take_confirmation(struct flow *flow) {
     if (v->operation.answer == STORE_UNKNOWN) {
         return end_unknown(v, v->operation.trouble);
     }
-    v->is_confirmed = true;
+    v->confirmed->is_confirmed = true;
     v->client.progress = SIDE_READ_NOT_ASKED;
     v->generation.progress = SIDE_READ_NOT_ASKED;
     flow->step = get_client;
     return PROGRESS_DONE;
 }
 
-static enum progress confirm(struct oauth_verification *v, const struct store_premise *premise) {
+static enum progress confirm(struct oauth_verification *v, struct oauth_side_read *read,
+                             const struct store_premise *premise) {
+    v->confirmed = read;
     v->flow.step = take_confirmation;
     v->operation.deadline_ns = v->deadline_ns;
     return store_confirm(v->oauth->options.store, premise, 1, &v->operation);
@@ -138,20 +140,22 @@ static enum progress confirm(struct oauth_verification *v, const struct store_pr
 static enum progress confirm_client(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
     char storage[OAUTH_KEY_STORAGE];
-    return confirm(v, &(struct store_premise){oauth_client_key(v->client_id, storage),
-                                              v->client.operation.copy});
+    return confirm(
+        v, &v->client,
+        &(struct store_premise){oauth_client_key(v->client_id, storage), v->client.operation.copy});
 }
 
 static enum progress confirm_generation(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
-    return confirm(v,
+    return confirm(v, &v->generation,
                    &(struct store_premise){S(OAUTH_KEY_GENERATION), v->generation.operation.copy});
 }
 
-/* The client or a generation speaks against the token. */
+/* The client or a generation speaks against the token. That one of them was confirmed says nothing
+ * of the other, which may lie on another node. */
 static enum progress refuse(struct oauth_verification *v, enum oauth_refusal refusal,
                             const struct oauth_side_read *read) {
-    if (!store_no_may_be_wrong(&read->operation) || v->is_confirmed) {
+    if (!store_no_may_be_wrong(&read->operation) || read->is_confirmed) {
         return end(v, refusal);
     }
     v->flow.step = read == &v->client ? confirm_client : confirm_generation;
@@ -316,7 +320,8 @@ enum progress oauth_verification_start(struct oauth *oauth, struct oauth_verific
     v->oauth = oauth;
     v->trouble = STORE_TROUBLE_NONE;
     v->has_jti = false;
-    v->is_confirmed = false;
+    v->client.is_confirmed = false;
+    v->generation.is_confirmed = false;
     v->is_fetched = false;
     v->client.progress = SIDE_READ_NOT_ASKED;
     v->generation.progress = SIDE_READ_NOT_ASKED;
