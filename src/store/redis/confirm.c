@@ -9,14 +9,14 @@
  *
  * Failure modes: a node that cannot be asked, or does not answer in time: nobody can tell, UNKNOWN.
  * One that answers for a slot that it did not have: its copies were forgotten when that was heard.
- * No memory for the questions: the premises do not hold, and the decision is made again. */
+ * No memory for the questions: the command they stand beside is not sent, UNKNOWN. (To decide again
+ * without them would be to decide by what memory says, of which nobody has heard anything new.) */
 #include "store/redis/redis_store_internal.h"
 
 #include "store/store_answer.h"
 #include <stdlib.h>
 
 #define PARTS_MAX (STORE_PREMISES_MAX + 1u) /* premises, and the identity */
-#define COPY_GONE UINT64_MAX
 
 struct confirmation {
     struct redis_store *store;
@@ -146,16 +146,23 @@ static void ask(struct confirmation *c, const struct store_premise *premises, un
 
 /* ---- beside a command of its own ---- */
 
-void confirm_premises(struct redis_store *store, const struct store_premise *premises,
-                      unsigned count, struct store_operation *operation) {
+bool confirm_prepare(struct redis_store *store, const struct store_premise *premises,
+                     unsigned count, struct store_operation *operation) {
     bool failed;
-    struct confirmation *c = begin(store, premises, count, operation, false, &failed);
-    if (failed) {
-        operation->rests_on[0].number = COPY_GONE;
-    } else if (c != NULL) {
-        operation->waits_for = c;
-        ask(c, premises, count, operation->deadline_ns);
+    operation->waits_for = begin(store, premises, count, operation, false, &failed);
+    return !failed;
+}
+
+void confirm_ask(const struct store_premise *premises, unsigned count,
+                 struct store_operation *operation) {
+    if (operation->waits_for != NULL) {
+        ask(operation->waits_for, premises, count, operation->deadline_ns);
     }
+}
+
+void confirm_drop(struct store_operation *operation) {
+    free(operation->waits_for);
+    operation->waits_for = NULL;
 }
 
 void confirm_take_reply(struct store_operation *operation) {

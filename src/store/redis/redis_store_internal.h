@@ -239,11 +239,16 @@ void copies_forget_everywhere(struct redis_store *store, struct store_operation 
 
 /* ---- confirm.c ---- */
 
-/* Where its own reply does not say it, in a cluster and over a second link: asks for what the
- * premises of this operation, which waits for that reply, need besides. Where that is nothing,
- * nothing is done. */
-void confirm_premises(struct redis_store *store, const struct store_premise *premises,
-                      unsigned count, struct store_operation *operation);
+/* Where its own reply does not say it, in a cluster and over a second link, of an operation that is
+ * about to be sent: makes room for what its premises need to be asked besides; where that is
+ * nothing, nothing is done. False: no memory. */
+bool confirm_prepare(struct redis_store *store, const struct store_premise *premises,
+                     unsigned count, struct store_operation *operation);
+/* It is sent, and waits: asks. */
+void confirm_ask(const struct store_premise *premises, unsigned count,
+                 struct store_operation *operation);
+/* It was not sent. */
+void confirm_drop(struct store_operation *operation);
 /* The operation's own reply has come; it is out of `deadlines`. */
 void confirm_take_reply(struct store_operation *operation);
 /* Nobody waits for it any more. */

@@ -30,14 +30,20 @@ enum progress redis_verb_set(struct store *base, struct slice key, struct slice 
         return PROGRESS_DONE;
     }
     copies_rest_on(operation, premises, count);
+    bool asks = store->cluster != NULL || waits; /* its own reply says nothing of the premises */
+    if (asks && !confirm_prepare(store, premises, count, operation)) {
+        return redis_done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
+    }
     output_command(out, 4);
     output_argument(out, S("SETEX"));
     output_joined(out, store->prefix, key);
     output_number(out, ttl_s);
     output_argument(out, value);
     enum progress progress = end_write(store, waits, REDIS_SET, operation);
-    if (progress == PROGRESS_PENDING && (store->cluster != NULL || waits)) {
-        confirm_premises(store, premises, count, operation);
+    if (progress == PROGRESS_PENDING) {
+        confirm_ask(premises, count, operation);
+    } else {
+        confirm_drop(operation);
     }
     return progress;
 }
