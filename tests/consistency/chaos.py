@@ -119,7 +119,9 @@ class Faults:
     """One after the other: what there may be is a subclass's (kinds)."""
 
     def __init__(self, line, blocking, history, random):
-        """line: that of the instance that a silence strikes; blocking: runs a function elsewhere."""
+        """line: that of the instance that a silence strikes; blocking: runs a function elsewhere. mintd: the
+        instances, where they are killed and started: kill(number), await start(number)."""
+        self.mintd = None
         self.line, self.blocking, self.history, self.random = line, blocking, history, random
 
     async def _fault(self, kind, instance, silent, cause, end, seconds):
@@ -146,10 +148,14 @@ class Faults:
         # Long enough that there are times without any fault, recovery and silence included.
         await asyncio.sleep(self.random.uniform(1.5, 4.5))
 
+    def _least(self, seconds):
+        """So many faults come, also where a run of so many seconds takes longer then."""
+        return 0
+
     async def run(self, until):
         kinds = self._first_kinds()
-        count = 0
-        while time.monotonic() < until:
+        count, least = 0, self._least(until - time.monotonic())
+        while time.monotonic() < until or count < least:
             await self._rest()
             if count and count % len(kinds) == 0:
                 self.random.shuffle(kinds)

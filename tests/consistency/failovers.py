@@ -1,5 +1,6 @@
-"""What befalls a master, its replica and three Sentinels. Each fail-over is followed until all is as before, with
-the roles changed; what the Sentinels do on their own is noticed and judged the same way."""
+"""What befalls a master, its replica and three Sentinels (a cluster's part: clusterfaults.py). Each fail-over is
+followed until all is as before, with the roles changed; what the Sentinels do on their own is noticed and judged
+the same way."""
 import asyncio
 import time
 
@@ -20,11 +21,60 @@ USERS = 4  # of tokens from before the fail-over, during it
 LEADER, KILLED, STALE = 0, 1, 2  # one that slept for long (TILT) helps nobody for 30 s: always the same one
 
 
-class SentinelFaults(Faults):
+class FollowedFaults(Faults):
+    """Among them fail-overs, which are followed. _wait_for_copies(tokens): until those who may take over have them."""
+
     def __init__(self, topology, traffic, *more):
         super().__init__(*more)
-        self.topology, self.group, self.traffic = topology, topology.group, traffic
+        self.topology, self.traffic = topology, traffic
         self._users, self._holds_calm = [], False
+
+    def _begin(self, kind, start, silent=False):
+        # Noted at once, so that one which does not end is not forgotten.
+        failover = FailOver(kind, start)
+        fault = Fault(kind, EVERYBODY, silent, start, start, float("inf"))
+        self.history.failovers.append(failover)
+        self.history.faults.append(fault)
+        return failover, fault
+
+    async def _mint(self):
+        """Tokens that the replica has, and that nothing ends as long as all is calm."""
+        tokens = [token for _ in range(2) for client in CLIENTS if (token := await self.traffic.mint(client))]
+        await self.blocking(lambda: self._wait_for_copies(tokens))
+        return tokens
+
+    async def _use(self, tokens, failover):
+        while tokens and time.monotonic() < failover.until and not self.traffic.ends:
+            await self.traffic.use(self.random.choice(tokens))
+            await asyncio.sleep(0.002)
+
+    async def _cause(self, kind, cause, silent=False):
+        """No change comes in between, until some time after all agree (_release_calm_within)."""
+        await self.topology.changer.calm.acquire()
+        self._holds_calm = True
+        tokens = await self._mint()
+        failover, fault = self._begin(kind, time.monotonic(), silent)
+        self._users = [asyncio.create_task(self._use(tokens, failover)) for _ in range(USERS)]
+        await self.blocking(cause)
+        fault.began = time.monotonic()
+        return failover, fault
+
+    def _release_calm_within(self, seconds):
+        if self._holds_calm:
+            self._holds_calm = False
+            calm = self.random.uniform(0.25, 0.75) * seconds
+            asyncio.get_running_loop().call_later(calm, self.topology.changer.calm.release)
+
+    async def _late(self, failover):
+        """Half of the times: when all have to know the new master, and a while later."""
+        if self.random.random() < 0.5:
+            await asyncio.sleep(max(0.0, failover.until - time.monotonic()) + self.random.uniform(0.2, 1))
+
+
+class SentinelFaults(FollowedFaults):
+    def __init__(self, topology, *more):
+        super().__init__(topology, *more)
+        self.group = topology.group
         self._look()
 
     def _look(self):
@@ -93,35 +143,8 @@ class SentinelFaults(Faults):
 
     # ---- a fail-over ----
 
-    def _begin(self, kind, start, silent=False):
-        # Noted at once, so that one which does not end is not forgotten.
-        failover = FailOver(kind, start)
-        fault = Fault(kind, EVERYBODY, silent, start, start, float("inf"))
-        self.history.failovers.append(failover)
-        self.history.faults.append(fault)
-        return failover, fault
-
-    async def _mint(self):
-        """Tokens that the replica has, and that nothing ends as long as all is calm."""
-        tokens = [token for _ in range(2) for client in CLIENTS if (token := await self.traffic.mint(client))]
-        await self.blocking(lambda: wait_until(self.group.has_copy(self.new, *tokens), PATIENCE, "the copies"))
-        return tokens
-
-    async def _use(self, tokens, failover):
-        while tokens and time.monotonic() < failover.until and not self.traffic.ends:
-            await self.traffic.use(self.random.choice(tokens))
-            await asyncio.sleep(0.002)
-
-    async def _cause(self, kind, cause, silent=False):
-        """No change comes in between, until some time after all Sentinels agree (_follow)."""
-        await self.topology.changer.calm.acquire()
-        self._holds_calm = True
-        tokens = await self._mint()
-        failover, fault = self._begin(kind, time.monotonic(), silent)
-        self._users = [asyncio.create_task(self._use(tokens, failover)) for _ in range(USERS)]
-        await self.blocking(cause)
-        fault.began = time.monotonic()
-        return failover, fault
+    def _wait_for_copies(self, tokens):
+        wait_until(self.group.has_copy(self.new, *tokens), PATIENCE, "the copies")
 
     async def _follow(self, failover, fault, sentinels):
         """Until these Sentinels agree; then the time runs in which every instance has to follow."""
@@ -139,10 +162,7 @@ class SentinelFaults(Faults):
         if self.topology.server is self.old:
             self._move()
         failover.until = now + FOLLOW
-        if self._holds_calm:
-            self._holds_calm = False
-            calm = self.random.uniform(0.25, 0.75) * FOLLOW
-            asyncio.get_running_loop().call_later(calm, self.topology.changer.calm.release)
+        self._release_calm_within(FOLLOW)
         # Who sees the old master yet goes on with it, and leaves it later: without it nobody may take so long.
         ends = max(failover.named, fault.began + SILENCE if fault.silent else 0)
         fault.end = ends if fault.kind.endswith("kill -9") or fault.silent else failover.until - RECOVERY
@@ -152,11 +172,6 @@ class SentinelFaults(Faults):
         self.topology.server = self.new
         self.topology.changer.has_replica = False
         self.topology.move(self.new)
-
-    async def _late(self, failover):
-        """Half of the times: when all have to know the new master, and a while later."""
-        if self.random.random() < 0.5:
-            await asyncio.sleep(max(0.0, failover.until - time.monotonic()) + self.random.uniform(0.2, 1))
 
     async def _settle(self, failover):
         await asyncio.sleep(max(0.0, failover.until - time.monotonic()))

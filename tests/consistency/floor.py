@@ -28,6 +28,10 @@ REDIS_FAULTS = FaultKinds((("stop", "kill -9"), ("silence", "SIGSTOP")), ("CLIEN
 SENTINEL_FAULTS = FaultKinds((("master kill -9", "master SIGSTOP"), ("SENTINEL FAILOVER", "stale sentinel"),
                               ("sentinel kill -9", "sentinel SIGSTOP")), ("silence",),
                              ("stale: after a fail-over", "lost: through a fail-over"))
+CLUSTER_FAULTS = FaultKinds((("master kill -9", "master SIGSTOP"), ("slots at once", "slots key by key"),
+                             ("CLUSTER FAILOVER",), ("mintd kill -9", "silence")), (),
+                            ("stale: after a fail-over", "lost: through a fail-over", "stale: after a move",
+                             "lost: while a slot moves"))
 
 
 class Floor:

@@ -14,8 +14,8 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Instance:
-    def __init__(self, *arguments):
-        self.port = free_port()
+    def __init__(self, *arguments, port=None):
+        self.port = port or free_port()
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             leashed(*command_line("--listen", "127.0.0.1:%d" % self.port, "--log-format", "json",
@@ -23,14 +23,16 @@ class Instance:
             env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._log)
         self.pid = self._process.pid
 
-    def has_links(self, count, waits=False):
-        """Whether so many workers are connected with Redis. waits: twice, for what waits for replicas."""
+    def has_links(self, count, waits=False, nodes=0):
+        """Whether so many workers are connected with Redis; with so many nodes each. waits: twice, for what waits
+        for replicas."""
         if self._process.poll() is not None:
             raise RuntimeError("mintd ended:\n" + self.log())
         try:
             links = [self.metric("mintd_store_links_up")]
             links += [self.metric("mintd_store_durable_links_up")] if waits else []
-            return all(number == count for number in links)
+            return (all(number == count for number in links)
+                    and self.metric("mintd_store_nodes_up") == count * nodes)
         except (OSError, urllib.error.URLError):
             return False
 

@@ -39,8 +39,11 @@ def commands(data):
         yield words
 
 
+WRITES = (b"SET", b"SETEX", b"RESTORE", b"RESTORE-ASKING")  # the last two: it came with its slot
+
+
 class Log:
-    """Of one Redis, from the moment that it copied all from its master, or began."""
+    """Of one Redis, from the moment that it copied all from its master, or began. deleted: and not written since."""
 
     def __init__(self, written=(), deleted=()):
         self.written, self.deleted = set(written), set(deleted)
@@ -48,8 +51,9 @@ class Log:
     def add(self, data):
         for words in commands(data):
             name = words[0].upper()
-            if name in (b"SET", b"SETEX"):
+            if name in WRITES:
                 self.written.add(words[1].decode())
+                self.deleted.discard(words[1].decode())
             elif name in (b"DEL", b"UNLINK"):
                 self.deleted.update(key.decode() for key in words[1:])
 
@@ -73,10 +77,35 @@ class Files:
 def tell_losses(history):
     """Adds to the history what its fail-overs lost: a token whose record was not copied has ended, and a
     revocation that was not copied holds no longer."""
-    before = float("-inf")
+    _doubt_what_was_written_meanwhile(history)
+    if history.in_parts:
+        _doubt_what_a_flush_brings_back(history)
+    before = {}
     for failover in sorted(history.failovers, key=lambda f: f.start):
-        _tell_losses(history, failover, before)
-        before = failover.until
+        _tell_losses(history, failover, before.get(failover.group, float("-inf")))
+        before[failover.group] = failover.until
+
+
+def _doubt_what_a_flush_brings_back(history):
+    """Its generation is gone, and the token is not yet: for a moment it is on the terms of before."""
+    flushes = [c for c in history.changes if c.kind == "flush"]
+    for change in history.changes:
+        if change.kind == "everybody":
+            change.until = min((f.start for f in flushes if f.end >= change.start), default=change.until)
+
+
+def _doubt_what_was_written_meanwhile(history):
+    """While a slot was handed over at once: behind the copy of its keys the old owner still took some."""
+    for move in (m for m in history.moves if m.at_once):
+        for mint in history.asks:
+            if mint.op == "mint" and mint.token and mint.end >= move.start and mint.start <= move.end \
+                    and move.is_about(mint.places[:1]):
+                history.changes.append(Change("lost", EVERYBODY, mint.token, mint.client, mint.end + MOMENT,
+                                              move.end, False))
+        for change in history.changes:
+            if change.kind in ("revoke", "delete") and change.end >= move.start and change.start <= move.end \
+                    and move.is_about(change.places):
+                change.acknowledged = False
 
 
 def _tell_losses(history, failover, before):

@@ -1,14 +1,14 @@
 #!/usr/bin/python3
-"""run.py [--topology T] [--wait] [--seconds N] [--seed N] [--history FILE]: does every instance obey what happened at
-another one?
+"""run.py [--topology T] [--wait] [--seconds N] [--seed N] [--history FILE]: does every instance obey what happened
+at another one?
 
 Five instances of two workers each on one Redis, or (T is sentinel) on a master with a replica and three
-Sentinels. The second has so little memory for answers that it evicts,
-the third is behind a proxy that can go silent, the fourth has no memory. The fifth meets a Redis without
-HELLO: it speaks RESP2 and has no memory either. Tokens are minted, used and revoked everywhere, clients come
-and go, their secrets are replaced, Redis is stopped, killed and paused (traffic.py, chaos.py), or fails over
-(failovers.py). Afterwards the history is judged: verdict.py has the rules, floor.py what a run has to contain,
-journal.py what Redis lost. MINTD_BINARY names the program.
+Sentinels, or (T is cluster) on three masters with a replica each. The second has so little memory for answers
+that it evicts, the third is behind a proxy that can go silent, the fourth has no memory. The fifth meets a Redis
+without HELLO: it speaks RESP2 and has no memory either. Tokens are minted, used and revoked everywhere, clients
+come and go, their secrets are replaced, Redis is stopped, killed and paused (traffic.py, chaos.py), fails over
+(failovers.py), or has its slots moved about (clusterfaults.py). Afterwards the history is judged: verdict.py has
+the rules, floor.py what a run has to contain, journal.py what Redis lost. MINTD_BINARY names the program.
 """
 import argparse
 import asyncio
@@ -37,17 +37,17 @@ TOLD_OF_RESP2 = "going on in RESP2"
 IMMEDIATE = (MEMORYLESS, RESP2)  # they ask Redis each time
 
 
-def start_instance(number, redis_url, waits):
+def start_instance(number, redis_url, waits, port=None):
     more = ["--cache-size", CACHE_SIZES[number]] if number in CACHE_SIZES else []
     more += ["--redis-wait", "1"] if waits else []
     return Instance("--redis-timeout", "%d" % (REDIS_TIMEOUT * 1000), "--workers", str(WORKERS),
-                    "--redis", redis_url, "--name", "mintd-%d" % number, *more)
+                    "--redis", redis_url, "--name", "mintd-%d" % number, *more, port=port)
 
 
-async def wait_for_links(instances, waits):
+async def wait_for_links(instances, waits, nodes):
     deadline = time.monotonic() + 20
     for instance in instances:
-        while not await asyncio.to_thread(instance.has_links, WORKERS, waits):
+        while not await asyncio.to_thread(instance.has_links, WORKERS, waits, nodes):
             if time.monotonic() > deadline:
                 raise RuntimeError("an instance has no link to Redis:\n" + instance.log())
             await asyncio.sleep(0.05)
@@ -68,6 +68,7 @@ class Session:
         self.history = History(waits=waits)
         self.instances, self.machine, self.evicted, self.pretenders = [], None, None, []
         self.topology = TOPOLOGIES[topology]()
+        self.history.in_parts = self.topology.nodes > 0
 
     async def run(self, seconds):
         with concurrent.futures.ThreadPoolExecutor(1) as starter:
@@ -91,7 +92,7 @@ class Session:
         await self.topology.start()
         waits = self.history.waits
         self.instances = [start_instance(number, self.topology.url(number), waits) for number in range(INSTANCES)]
-        await wait_for_links(self.instances, waits)
+        await wait_for_links(self.instances, waits, self.topology.nodes)
         ports = [instance.port for instance in self.instances]
         if self.front:
             ports[0] = await self.front.start(ports[0])
@@ -108,12 +109,22 @@ class Session:
                 raise RuntimeError(problem)
         self.topology.end()
 
+    def kill(self, number):
+        self.instances[number].kill()
+
+    async def start(self, number):
+        """It is there again once it has all its links. (From this thread, which stays.)"""
+        self.instances[number] = start_instance(number, self.topology.url(number), self.history.waits,
+                                                self.instances[number].port)
+        await wait_for_links(self.instances[number:number + 1], self.history.waits, self.topology.nodes)
+
     async def _all(self, starter, until):
         """An end to everything at `until`; any of them that fails ends the run."""
         loop = asyncio.get_running_loop()
         # In a thread that stays: a child of the harness dies with the thread that started it.
         faults = self.topology.faults(self.traffic, lambda f: loop.run_in_executor(starter, f), self.history,
                                       self.random)
+        faults.mintd = self
         self.changes = Changes(self.topology.changer, self.traffic, self.history, self.random, RESP2,
                                self.topology.lines[RESP2])
         traffic = asyncio.create_task(self.traffic.run())
@@ -140,11 +151,13 @@ class Session:
         return ["redis-%d" % n for n in range(len(self.topology.servers))]
 
     def _waited(self, instance, start, end):
-        return sum(self.machine.waited(name, start, end) for name in (*self._names, "mintd-%d" % instance))
+        """What is done goes through the instance, a master and its replica; not through all there are."""
+        servers = sorted(self.machine.waited(name, start, end) for name in self._names)
+        return sum(servers[-2:]) + self.machine.waited("mintd-%d" % instance, start, end)
 
     def what_was_done(self):
         kinds = {}
-        for event in (*self.history.changes, *self.history.faults):
+        for event in (*self.history.changes, *self.history.faults, *self.history.moves):
             kinds[event.kind] = kinds.get(event.kind, 0) + 1
         waits = ", ".join("%s %.1f s" % (name, self.machine.total(name))
                           for name in (*self._names, *("mintd-%d" % n for n in range(INSTANCES))))

@@ -3,7 +3,7 @@ import collections
 
 import pytest
 
-from floor import CHANGES, REDIS_FAULTS, RULES, SENTINEL_FAULTS, SHORT, VALIDATIONS, WHOLE, Floor
+from floor import CHANGES, CLUSTER_FAULTS, REDIS_FAULTS, RULES, SENTINEL_FAULTS, SHORT, VALIDATIONS, WHOLE, Floor
 from history import EVERYBODY, Ask, Change, Fault, History
 from verdict import Verdict
 
@@ -100,16 +100,17 @@ def test_faults_are_asked_for_as_far_as_there_was_time():
     assert len(missing_faults(SHORT, of=SENTINEL_FAULTS)) == 3
 
 
-@pytest.mark.parametrize("of", [REDIS_FAULTS, SENTINEL_FAULTS])
+@pytest.mark.parametrize("of", [REDIS_FAULTS, SENTINEL_FAULTS, CLUSTER_FAULTS])
 def test_a_whole_run_has_each_kind_of_fault(of):
     assert missing_faults(WHOLE, *of.all, of=of) == []
     for kind in of.all:
         assert missing_faults(WHOLE, *(k for k in of.all if k != kind), of=of) == ["no fault '%s'" % kind]
 
 
-def test_a_run_with_fail_overs_judges_what_is_behind_them():
-    missing = Floor(SHORT, 3, faults=SENTINEL_FAULTS).missing(History(), collections.Counter(RULES))
-    assert {"never judged: " + rule for rule in SENTINEL_FAULTS.rules} < set(missing)
+@pytest.mark.parametrize("of", [SENTINEL_FAULTS, CLUSTER_FAULTS])
+def test_a_run_with_fail_overs_judges_what_is_behind_them(of):
+    missing = Floor(SHORT, 3, faults=of).missing(History(), collections.Counter(RULES))
+    assert {"never judged: " + rule for rule in of.rules} < set(missing)
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -1,25 +1,31 @@
-"""What the instances have for a Redis: one, or a master and its replica with three Sentinels. Both offer
+"""What the instances have for a Redis: one, or a master and its replica with three Sentinels, or a cluster of three
+masters with a replica each. All offer
 
     url(number)         for --redis of that instance
     redis, changer      for what the checker does to Redis: at once, and so that no fail-over undoes it
     lines               of the instances that are behind proxies: {number: Line}
     faults(...)         what befalls it (Faults)
     servers             [RedisServer]
+    nodes               of a cluster, with which each worker is connected
 """
 from chaos import PROXIED, RedisFaults
+from clusterfaults import ClusterFaults
 from failovers import SentinelFaults
-from floor import REDIS_FAULTS, SENTINEL_FAULTS
+from floor import CLUSTER_FAULTS, REDIS_FAULTS, SENTINEL_FAULTS
 from journal import OPTIONS
+from support.cluster import Cluster
 from support.redis_server import RedisServer
 from support.sentinel import NAME, Sentinels
-from wire import CopiedRedis, Line, Proxy, Redis
+from wire import ClusterRedis, CopiedRedis, Line, Proxy, Redis
 
 RESP2 = 4  # the instance that meets a Redis without HELLO
+MASTERS = 3
 FAILOVER_TIMEOUT_MS = 2000  # how soon Sentinels try again, and half of how soon they make the next fail-over
 
 
 class Standalone:
     fault_kinds = REDIS_FAULTS
+    nodes = 0
 
     def __init__(self):
         self.servers = [RedisServer("--appendonly", "yes", "--appendfsync", "always")]
@@ -49,6 +55,7 @@ class Standalone:
 
 class WithSentinels:
     fault_kinds = SENTINEL_FAULTS
+    nodes = 0
 
     def __init__(self):
         self.group = Sentinels(options=OPTIONS, config=["sentinel failover-timeout %s %d" % (
@@ -90,4 +97,51 @@ class WithSentinels:
         self.group.close()
 
 
-TOPOLOGIES = {"standalone": Standalone, "sentinel": WithSentinels}
+class Clustered:
+    fault_kinds = CLUSTER_FAULTS
+    nodes = MASTERS
+
+    def __init__(self):
+        self.cluster = Cluster(MASTERS, replicas=1, options=OPTIONS)
+        self.servers = self.cluster.nodes
+        self.pairs = list(zip(self.servers[:MASTERS], self.servers[MASTERS:]))
+        self.redis, self.changer = ClusterRedis(self.servers, Redis), ClusterRedis(self.servers, CopiedRedis)
+        self.set_masters(self.pairs)
+        self.lines = {PROXIED: Line(), RESP2: Line()}
+        self._ports, self._proxies = {}, []
+
+    async def start(self):
+        """Behind a line each node names the proxies of the nodes in place of the nodes."""
+        for number, line in self.lines.items():
+            renames = {}
+            for server in self.servers:
+                proxy = await Proxy(server.port, line, without_hello=number == RESP2, renames=renames).start()
+                renames[server.port] = proxy.port
+                self._proxies.append(proxy)
+            self._ports[number] = list(renames.values())
+
+    def url(self, number):
+        ports = self._ports.get(number, [server.port for server in self.servers])
+        return "redis+cluster://" + ",".join("127.0.0.1:%d" % port for port in ports[:MASTERS])
+
+    def faults(self, traffic, *more):
+        return ClusterFaults(self, traffic, self.lines[PROXIED], *more)
+
+    def set_masters(self, pairs, without_replica=None):
+        """pairs: [(master, replica)]"""
+        for redis in (self.redis, self.changer):
+            redis.masters = [master.port for master, _ in pairs]
+        for server in self.servers:
+            self.changer.each[server.port].has_replica = server is not without_replica
+
+    def end(self):
+        self.redis.close()
+        self.changer.close()
+        for proxy in self._proxies:
+            proxy.close()
+
+    def close(self):
+        self.cluster.close()
+
+
+TOPOLOGIES = {"standalone": Standalone, "sentinel": WithSentinels, "cluster": Clustered}

@@ -9,13 +9,12 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from history import EVERYBODY, Ask, Change  # noqa: E402
+from history import EVERYBODY, INSPECTOR, Ask, Change  # noqa: E402
 from support.clients import token_key  # noqa: E402
 from support.oauth import BASE62, checksum  # noqa: E402
 from wire import HttpConnection, Lost  # noqa: E402
 
 CLIENTS = ["client-%d" % number for number in range(8)]
-INSPECTOR = "inspector"
 CONNECTIONS = 8  # to each instance: so many that every worker has some
 LIVES, USERS = 6, 12
 POOL = 300  # tokens that are used at random, the dead among them
@@ -69,15 +68,18 @@ class Traffic:
         async with self._places[instance]:
             # Any of them, so that every worker gets every token.
             connection = free.pop(self.random.randrange(len(free)))
-            if not connection.is_open:
-                connection = await HttpConnection.open(self.ports[instance])
             start = time.monotonic()
             try:
+                if not connection.is_open:
+                    connection = await HttpConnection.open(self.ports[instance])
+                    start = time.monotonic()
                 status, body = await connection.ask(raw)
-            except Lost as problem:
+            except (Lost, OSError) as problem:
                 status, body = 0, str(problem)
             end = time.monotonic()
             free.append(connection)
+        if status == 0:
+            await asyncio.sleep(0.02)  # else nobody is asked but the instance that is not there
         return start, end, status, body
 
     def _note(self, op, instance, token, client, exchange, answers, secret=0):
@@ -142,6 +144,10 @@ class Traffic:
         """Of the right form, and never minted."""
         head = "mtd_" + "".join(self.random.choices(BASE62, k=43))
         return head + checksum(head)
+
+    def some_tokens(self, count):
+        """Of those that were minted last."""
+        return self.random.sample(list(self._pool)[-50:], min(count, len(self._pool)))
 
     # ---- lives ----
 

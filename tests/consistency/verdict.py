@@ -11,12 +11,16 @@ lost      no good token and no good client is refused: minted, acknowledged, and
           had begun.
 down      503 comes while a fault is on and for 1 s after, and never else.
 forged    what was never issued is not accepted.
-answered  each request gets one answer, of a kind that is known.
+answered  each request gets one answer, of a kind that is known, unless its instance was killed.
 
 A fail-over has a time in which an instance may be on the old master or on the new one (history.FailOver): what
 was acknowledged in it has no bound but its end, and a token that was minted in it may be refused until then. What
 Redis did not copy is counted (journal.py): such a token has ended, such a revocation is undone. All else holds
 through a fail-over.
+
+In a cluster a fault or a fail-over of one node is about its keys alone: of all others nothing is excused. (A new
+token may be named after a node that is lost until that is noticed.) A slot that moves excuses no 503 and no
+refusal; but who has copies of it from the node that had it may trust them for 2 s more.
 
 Only what is certain is judged: what overlaps counts for the instance. To each bound but the 0 comes the slack:
 20 ms, and the time in which Redis or that instance was ready to run while others had the cores, as the kernel
@@ -33,6 +37,7 @@ SILENCE = 2.0
 RECOVERY = 1.0
 SLACK = 0.020
 REDIS_TIMEOUT = 1.0  # of the instances: script/consistency starts them so
+KILLED = "mintd kill -9"
 OFF, ON = ("disable", "remove", "flush"), ("enable", "create")
 LONG = 10.0  # later than this nothing excuses anything
 # Of the answers about what had ended, and of the 503s. Real runs need none, with twelve busy loops beside
@@ -103,7 +108,7 @@ class Verdict:
                 c for c in self._of_client[mint.client]
                 if c.kind in ("bump", "everybody", "remove", "flush")
                 # Long before the token: it was minted with what the change left behind.
-                and self._limit(c.end, mint.instance, mint.start) >= mint.start]
+                and self._limit(c, mint.instance, mint.start) >= mint.start]
             certain = [c for c in found if c.acknowledged and c.start > self._terms(mint)]
             self._ends[mint.token] = found, certain
         return self._ends[mint.token]
@@ -116,24 +121,31 @@ class Verdict:
 
     # ---- bounds ----
 
-    def _limit(self, end, instance, at):
-        """Until when an instance may not know of a change that was acknowledged at `end`; it is asked at
-        `at`."""
-        limit = self._followed(end, instance, at)
+    def _limit(self, change, instance, at):
+        """Until when an instance may not know of a change; it is asked at `at`."""
+        limit = self._followed(change, instance, at)
         if instance in self._immediate:
             return limit
-        limit = max(limit, end + BOUND)
+        limit = max(limit, change.end + BOUND)
         if at > limit + LONG:
             return limit
         for fault in self.history.faults:
-            if fault.silent and fault.instance in (EVERYBODY, instance) and fault.start < at:
+            if (fault.silent and fault.instance in (EVERYBODY, instance) and fault.start < at
+                    and fault.is_about(change.places)):
                 limit = max(limit, fault.began + SILENCE)
-        return limit if limit >= at else self._stretched(instance, end, limit + SLACK, at)
+        for move in self._moves_around(change.end):
+            if move.is_about(change.places):
+                limit = max(limit, move.end + SILENCE)
+        return limit if limit >= at else self._stretched(instance, change.end, limit + SLACK, at)
 
-    def _followed(self, end, instance, at):
-        """Until when an instance may be on another master than the one that acknowledged something at `end`."""
-        return max((self._until(f, instance, at) for f in self.history.failovers if f.start <= end <= f.until),
-                   default=end)
+    def _moves_around(self, at):
+        """Those of which an instance may not know then."""
+        return (m for m in self.history.moves if m.start <= at <= m.end + SILENCE)
+
+    def _followed(self, change, instance, at):
+        """Until when an instance may be on another master than the one that acknowledged this."""
+        return max((self._until(f, instance, at) for f in self.history.failovers
+                    if f.start <= change.end <= f.until and f.is_about(change.places)), default=change.end)
 
     def _until(self, failover, instance, at):
         return self._stretched(instance, failover.start, failover.until + SLACK, at)
@@ -155,7 +167,9 @@ class Verdict:
 
     def _judge(self, ask):
         self.checks["answered"] += 1
-        if ask.answer not in ("yes", "no", "unavailable"):
+        if ask.answer.startswith("none") and self._was_killed(ask):
+            self.checks["killed with it"] += 1
+        elif ask.answer not in ("yes", "no", "unavailable"):
             self._offend("answered", ask, "answer: " + ask.answer)
         elif ask.answer == "unavailable":
             self._judge_down(ask)
@@ -174,12 +188,25 @@ class Verdict:
         return self.history.waits and ask.op == "authenticate" and any(
             f.start <= ask.end and ask.start <= f.followed + RECOVERY for f in self.history.failovers)
 
+    def _was_killed(self, ask):
+        return any(f.kind == KILLED and f.instance == ask.instance and f.start <= ask.end and ask.start <= f.end
+                   for f in self.history.faults)
+
+    @staticmethod
+    def _may_strike(fault, ask):
+        if fault.instance not in (EVERYBODY, ask.instance) or fault.start > ask.end:
+            return False
+        if ask.op != "mint":
+            return fault.is_about(ask.places)
+        # Its name may lie there, until that is noticed.
+        return fault.is_about(ask.places_of_terms) or ask.start <= fault.began + SILENCE
+
     def _judge_down(self, ask):
         self.checks["down"] += 1
         if self._waits_in_vain(ask):
             return
         for fault in self.history.faults:
-            if fault.instance in (EVERYBODY, ask.instance) and fault.start <= ask.end:
+            if self._may_strike(fault, ask):
                 limit = fault.end + RECOVERY
                 if ask.start <= self._stretched(ask.instance, fault.end, limit, ask.start):
                     return
@@ -199,8 +226,9 @@ class Verdict:
         self.checks["stale: after a fail-over"] += any(f.until < change.start for f in self.history.failovers)
         late = ask.start - change.end if ask.answer == "yes" else 0.0
         self.staleness[key] = max(late, self.staleness.get(key, 0.0))
+        self.checks["stale: after a move"] += any(m.is_about(change.places) for m in self._moves_around(change.start))
         limit = self._followed if own else self._limit
-        if late and ask.start > limit(change.end, ask.instance, ask.start):
+        if late and ask.start > limit(change, ask.instance, ask.start):
             self._offend("stale", ask, "%.1f ms after %s" % (late * 1000, kind))
         elif late > BOUND:
             self.excused = max(self.excused, late - BOUND)
@@ -213,7 +241,7 @@ class Verdict:
             if period.off.acknowledged:
                 self._judge_stale(ask, period.off, on)
             doubt = doubt or (period.off.start <= ask.end and (
-                not period.on or ask.start <= self._limit(period.on.end, ask.instance, ask.start)))
+                not period.on or ask.start <= self._limit(period.on, ask.instance, ask.start)))
         return doubt
 
     def _judge_client(self, ask):
@@ -241,13 +269,15 @@ class Verdict:
             self.checks["lost: token"] += 1
             self.checks["lost: through a fail-over"] += any(
                 mint.end < f.start and f.named < ask.start for f in self.history.failovers)
+            self.checks["lost: while a slot moves"] += any(m.is_about(ask.places)
+                                                           for m in self._moves_around(ask.start))
             if ask.answer == "no":
                 self._offend("lost", ask, "a good token was refused")
 
     def _is_elsewhere(self, ask, mint):
         """The token may be on another master than the instance."""
-        return any(f.overlaps(mint) and ask.end >= f.start and ask.start <= self._until(f, ask.instance, ask.start)
-                   for f in self.history.failovers)
+        return any(f.overlaps(mint) and f.is_about(mint.places[:1]) and ask.end >= f.start
+                   and ask.start <= self._until(f, ask.instance, ask.start) for f in self.history.failovers)
 
     # ---- telling ----
 
@@ -272,9 +302,9 @@ class Verdict:
         for f in self.history.failovers:
             down = [a.end for a in self.history.asks if a.answer == "unavailable" and f.start <= a.start <= f.until]
             back = max(down, default=f.start)
-            yield ("fail-over (%s): a Sentinel named the new master after %.2f s, the last 503 was %.2f s behind that; "
+            yield ("fail-over (%s): %s named the new master after %.2f s, the last 503 was %.2f s behind that; "
                    "lost by replication: %d mints, %d revocations" % (
-                       f.kind, f.named - f.start, max(0.0, back - f.named), f.lost_mints, f.lost_revocations))
+                       f.kind, f.by, f.named - f.start, max(0.0, back - f.named), f.lost_mints, f.lost_revocations))
         if self.history.failovers:
             yield "lost by replication: %d mints, %d revocations, in %d fail-overs" % (
                 sum(f.lost_mints for f in self.history.failovers),

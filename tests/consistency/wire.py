@@ -1,6 +1,11 @@
 """HTTP and RESP on asyncio, as far as the checker needs them: bytes out, one answer in."""
 import asyncio
+import re
 import socket
+
+from history import slot_of_key
+
+REDIRECTS_MAX = 10
 
 
 class Lost(Exception):
@@ -81,8 +86,10 @@ class Redis:
         self.close()
         self._path = path
 
-    async def __call__(self, *arguments, timeout=10.0):
+    async def __call__(self, *arguments, timeout=10.0, asking=False):
         async with self._lock:
+            if asking:
+                await self._ask(("ASKING",), timeout)
             return await self._ask(arguments, timeout)
 
     async def _ask(self, arguments, timeout=10.0):
@@ -114,12 +121,55 @@ class CopiedRedis(Redis):
 
     has_replica = True
 
-    async def __call__(self, *arguments, timeout=10.0):
+    async def __call__(self, *arguments, timeout=10.0, asking=False):
         async with self._lock:
+            if asking:
+                await self._ask(("ASKING",), timeout)
             reply = await self._ask(arguments, timeout)
             if self.has_replica and await self._ask(("WAIT", 1, 1000), timeout) == "0":
                 raise Lost("no replica has it")
             return reply
+
+
+class ClusterRedis:
+    """The same of a cluster: a command goes to the node that has its key, FLUSHALL to all masters. each: {port: a
+    Redis}. still: the lock of what may not come amid FLUSHALL."""
+
+    def __init__(self, nodes, make):
+        self.each = {node.port: make(node.socket_path) for node in nodes}
+        self.masters = []  # ports
+        self.calm, self.still = asyncio.Lock(), asyncio.Lock()
+        self._owners = {}
+
+    async def __call__(self, *arguments):
+        if arguments[0] == "FLUSHALL":
+            async with self.still:
+                for port in self.masters:
+                    await self.each[port](*arguments)
+            return "OK"
+        slot = slot_of_key(arguments[1])
+        port, asking = self._owners.get(slot, self.masters[0]), False
+        for _ in range(REDIRECTS_MAX):
+            try:
+                return await self.each[port](*arguments, asking=asking)
+            except Lost as problem:
+                said = re.match(r"-(MOVED|ASK) \d+ \S*:(\d+)", str(problem))
+                if not said:
+                    self._forget(slot, port)
+                    raise
+            port, asking = int(said[2]), said[1] == "ASK"
+            if not asking:
+                self._owners[slot] = port
+        raise Lost("redirected without end")
+
+    def _forget(self, slot, port):
+        """It does not answer: the next one is asked who has it."""
+        at = self.masters.index(port) if port in self.masters else 0
+        self._owners[slot] = self.masters[(at + 1) % len(self.masters)]
+
+    def close(self):
+        for redis in self.each.values():
+            redis.close()
 
 
 class Line:
@@ -131,14 +181,17 @@ class Line:
         self.flows.set()
 
 
+# As a whole text (of a Sentinel), as a number (CLUSTER SLOTS), and behind a host (MOVED).
+_PORT = re.compile(rb"((?:^|\n|:))(\d{4,5})(?=\r\n)")
+
+
 class Proxy:
     """Between an instance and a Redis or a Sentinel. without_hello: a Redis does not know that command then. (ACL
-    cannot take it away.) renames: {port: port} that a Sentinel names in place of others."""
+    cannot take it away.) renames: {port: port} that a Sentinel or a node of a cluster names in place of others."""
 
     def __init__(self, far_port, line, *, without_hello=False, renames=None):
         self._far_port, self._line, self._without_hello = far_port, line, without_hello
-        self._renames = [(b"\r\n%d\r\n" % old, b"\r\n%d\r\n" % new) for old, new in (renames or {}).items()]
-        assert all(len(old) == len(new) for old, new in self._renames)
+        self._renames = renames if renames is not None else {}  # it may be filled later
         self._tasks = set()
 
     async def start(self):
@@ -158,7 +211,14 @@ class Proxy:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    def _rename(self, found):
+        port = int(found[2])
+        new = b"%d" % self._renames.get(port, port)
+        assert len(new) == len(found[2])  # else the length of the text would be wrong
+        return found[1] + new
+
     async def _pass(self, reader, writer, is_from_far):
+        rest = b""
         try:
             while data := await reader.read(65536):
                 await self._line.flows.wait()
@@ -166,8 +226,9 @@ class Proxy:
                     await asyncio.sleep(self._line.far_s)
                 if self._without_hello:
                     data = data.replace(b"\r\nHELLO\r\n", b"\r\nNO-HI\r\n")
-                for old, new in self._renames if is_from_far else ():
-                    data = data.replace(old, new)
+                if is_from_far and self._renames:
+                    whole, end, rest = (rest + data).rpartition(b"\r\n")
+                    data = _PORT.sub(self._rename, whole + end)
                 writer.write(data)
         except OSError:
             pass
