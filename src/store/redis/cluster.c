@@ -77,6 +77,7 @@ static void on_info(void *context, const struct link_result *result) {
     }
     if (epoch != node->epoch) {
         node->epoch = epoch;
+        node->store->cluster->is_patched = true; /* the vote may come out otherwise */
         copies_forget_node(node);
     }
 }

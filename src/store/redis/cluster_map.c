@@ -114,6 +114,16 @@ static unsigned weight(const struct standing *standing, bool is_current) {
                : standing->votes * 4 + (standing->claims ? 2u : 0u) + (is_current ? 1u : 0u);
 }
 
+/* Of two that may have it: a master that was replaced while it stood still goes on saying that it
+ * has its slots; but who replaced it has a higher epoch, whoever has heard of it by now. */
+static bool is_before(const struct redis_node *a, unsigned weight_a, const struct redis_node *b,
+                      unsigned weight_b) {
+    if (weight_b != 0 && a->epoch != 0 && b->epoch != 0 && a->epoch != b->epoch) {
+        return a->epoch > b->epoch;
+    }
+    return weight_a > weight_b;
+}
+
 static bool gather_standings(struct walker *walkers, unsigned count, unsigned slot, unsigned *until,
                              struct standing standings[NODES_MAX]) {
     bool some = false;
@@ -143,8 +153,10 @@ static unsigned elect(const struct redis_store *store, struct walker *walkers, u
     bool some = gather_standings(walkers, count, slot, until, standings);
     unsigned best = some ? current : NODE_NONE, best_weight = 0;
     for (unsigned i = 0; i < store->node_count; i++) {
-        unsigned now = weight(&standings[i], i == current);
-        if (now > best_weight && store->nodes[i] != NULL) {
+        const struct redis_node *node = store->nodes[i];
+        unsigned now = node == NULL ? 0 : weight(&standings[i], i == current);
+        if (now != 0 &&
+            is_before(node, now, store->nodes[best_weight == 0 ? i : best], best_weight)) {
             best = i;
             best_weight = now;
         }
