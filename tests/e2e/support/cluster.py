@@ -73,6 +73,8 @@ def wait_for_nodes(instance, workers, masters=3):
 class ClusterNode(RedisServer):
     """One that knows nobody yet."""
 
+    _ports_of = {}  # by the ids of all there were: to whom asks without TLS Valkey names the plain ports, which are 0
+
     def __init__(self, *options, tls=None, password=None):
         self._password = password
         self._has_tls = tls is not None
@@ -88,6 +90,7 @@ class ClusterNode(RedisServer):
                      "--tls-auth-clients", "no", "--tls-cluster", "yes", "--tls-replication", "yes"]
         super().__init__(*more, *options)
         self.id = self.cli("CLUSTER", "MYID")
+        self._ports_of[self.id] = self.port
 
     def start(self, *options, **more):
         if self._ports is None or self._ports[0] != self.port:
@@ -133,7 +136,8 @@ class ClusterNode(RedisServer):
 
     def map(self):
         """As it sees it: [(first, last, port of the master, ports of replicas)]."""
-        return sorted((first, last, nodes[0][1], sorted(node[1] for node in nodes[1:]))
+        ports = self._ports_of
+        return sorted((first, last, ports[nodes[0][2]], sorted(ports[node[2]] for node in nodes[1:]))
                       for first, last, *nodes in self.cli("CLUSTER", "SLOTS"))
 
     def set_slot(self, slot, *words):
@@ -292,10 +296,11 @@ class Cluster:
             try:
                 return node.pipeline([["ASKING"], arguments])[1] if asking else node.cli(*arguments)
             except RedisError as error:
-                said = re.fullmatch(r"(MOVED|ASK) \d+ \S*:(\d+)", str(error))
+                said = re.fullmatch(r"(MOVED|ASK) (\d+) \S*:(\d+)", str(error))
                 if not said:
                     raise
-                node, asking = self.node(int(said[2])), said[1] == "ASK"
+                port = int(said[3])
+                node, asking = self.node(port) if port else self.owner(int(said[2])), said[1] == "ASK"
         raise AssertionError("redirected without end: %r" % (arguments,))
 
     def keys(self, pattern):
