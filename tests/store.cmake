@@ -32,3 +32,8 @@ mintd_test(integration redis_durable mintd_test_store mintd_store mintd_test_fau
 mintd_test(integration redis_memory mintd_test_store mintd_store)
 mintd_test(integration redis_memory_replies mintd_test_store mintd_store mintd_test_fault)
 mintd_test(integration redis_store mintd_test_store mintd_store mintd_test_fault)
+
+# Every order of what three nodes do: src/store and src/oauth together.
+mintd_test(integration cluster_model mintd_oauth mintd_store PkgConfig::UV PkgConfig::HIREDIS)
+target_sources(test_cluster_model PRIVATE support/model_cluster.c support/explore.c support/still_clock.c)
+target_link_options(test_cluster_model PRIVATE -Wl,--wrap=crypto_random)
