@@ -16,6 +16,7 @@
 #define MINTD_REDIS_CLUSTER_H
 
 #include "store/redis/node.h"
+#include "store/redis/redirect.h"
 
 #define CLUSTER_SLOTS 16384u
 #define CLUSTER_HOPS_MAX 5u /* MOVED and ASK that one command follows */
@@ -53,10 +54,9 @@ void cluster_on_greeting(struct redis_node *node);
 void cluster_on_down(struct redis_node *node);
 void cluster_on_attempt(struct redis_node *node);
 void cluster_on_beat(struct redis_node *node);
-/* It has said so: "MOVED slot host:port", of which `place` is what stands behind the slot. The node
- * that is named, known or new; NULL: no room, or it makes no sense. */
-struct redis_node *cluster_take_moved(struct redis_node *from, unsigned slot, struct slice place);
-struct redis_node *cluster_take_ask(struct redis_node *from, struct slice place);
+/* It has said MOVED or ASK: the node that is named, known or new; NULL: no room, or no such node.
+ */
+struct redis_node *cluster_follow(struct redis_node *from, const struct redirect *redirect);
 /* Something is amiss: asks all nodes, not more often than each 250 ms. */
 void cluster_ask_all(struct redis_store *store);
 

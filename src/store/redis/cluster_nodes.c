@@ -165,37 +165,13 @@ void cluster_take_id(struct redis_node *node, struct slice id) {
     }
 }
 
-/* "host:port", "[v6]:port" or "v6:port"; an absent host is that of the node that says it. */
-static struct redis_node *meet_at(struct redis_node *from, struct slice place) {
-    size_t colon = place.size;
-    unsigned long long port;
-    while (colon != 0 && place.data[colon - 1] != ':') {
-        colon--;
-    }
-    if (colon == 0 || !slice_to_number(slice_skip(place, colon), 65535, &port) || port == 0) {
-        return NULL;
-    }
-    struct slice host = slice_of(place.data, colon - 1);
-    if (host.size >= 2 && host.data[0] == '[' && host.data[host.size - 1] == ']') {
-        host = slice_of(host.data + 1, host.size - 2);
-    }
-    if (slice_equal(host, S("?"))) {
-        return NULL;
-    }
-    if (host.size == 0) {
-        host = slice_of_string(link_host(from->link));
-    }
-    return cluster_meet(from->store, &(struct node_facts){.host = host, .port = (unsigned)port});
-}
-
-struct redis_node *cluster_take_moved(struct redis_node *from, unsigned slot, struct slice place) {
-    struct redis_node *node = meet_at(from, place);
-    if (node != NULL) {
-        cluster_patch(from->store, slot, node);
+struct redis_node *cluster_follow(struct redis_node *from, const struct redirect *redirect) {
+    struct slice host =
+        redirect->host.size != 0 ? redirect->host : slice_of_string(link_host(from->link));
+    struct redis_node *node =
+        cluster_meet(from->store, &(struct node_facts){.host = host, .port = redirect->port});
+    if (node != NULL && redirect->kind == REDIRECT_MOVED) {
+        cluster_patch(from->store, redirect->slot, node);
     }
     return node;
-}
-
-struct redis_node *cluster_take_ask(struct redis_node *from, struct slice place) {
-    return meet_at(from, place);
 }

@@ -197,18 +197,6 @@ void route_abandon(struct store_way *way,
 
 /* ---- where it goes next ---- */
 
-/* "slot host:port" behind MOVED or ASK. */
-static bool take_place(struct slice rest, unsigned *slot, struct slice *place) {
-    unsigned long long number;
-    struct slice first;
-    if (!slice_split(&rest, ' ', &first) || !slice_to_number(first, CLUSTER_SLOTS - 1, &number) ||
-        !slice_split(&rest, ' ', place)) {
-        return false;
-    }
-    *slot = (unsigned)number;
-    return true;
-}
-
 /* The command without the ASKING that stood in front of it. */
 static struct slice without_asking(const struct store_way *way, struct slice command) {
     const struct slice asking = S("*1\r\n$6\r\nASKING\r\n");
@@ -235,27 +223,24 @@ void route_forget_told(struct redis_node *node) {
 bool route_goes_on(struct redis_store *store, const struct link_handler *handler,
                    struct store_way *way, const struct link_result *result) {
     struct redis_node *from = way->node, *to = NULL;
-    struct slice rest = result->error, code = SLICE_ABSENT, place = SLICE_ABSENT;
-    unsigned slot = 0;
     if (store->cluster == NULL) {
         tell_cluster(from);
         return false;
     }
-    if (slice_is_absent(result->command) || way->hops >= CLUSTER_HOPS_MAX ||
-        !slice_split(&rest, ' ', &code)) {
+    if (slice_is_absent(result->command) || way->hops >= CLUSTER_HOPS_MAX) {
         return false;
     }
     cluster_ask_all(store);
+    const struct redirect redirect = redirect_read(result->error);
     struct slice bytes = without_asking(way, result->command);
-    bool is_aside = slice_equal(code, S("ASK"));
-    if (slice_equal(code, S("TRYAGAIN"))) { /* as often as there is time */
+    bool is_aside = redirect.kind == REDIRECT_ASK;
+    if (redirect.kind == REDIRECT_NONE) {
+        return false;
+    }
+    if (redirect.kind == REDIRECT_AGAIN) { /* as often as there is time */
         return hold(store, from, bytes, way->is_aside, AGAIN_MS, handler, way);
     }
-    if (is_aside && take_place(rest, &slot, &place)) {
-        to = cluster_take_ask(from, place);
-    } else if (slice_equal(code, S("MOVED")) && take_place(rest, &slot, &place)) {
-        to = cluster_take_moved(from, slot, place);
-    }
+    to = cluster_follow(from, &redirect);
     if (to != NULL && from->batch != NULL) {
         to = to->durable;
     }
