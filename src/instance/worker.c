@@ -232,11 +232,12 @@ static void on_redis_identity(void *context, enum redis_identity_news news, stru
     }
     switch (news) {
     case REDIS_IDENTITY_CHANGED:
+        /* Who has read of it in the log finds it in /readyz and the metrics. */
+        atomic_fetch_add(&process->identity_changes, 1);
+        atomic_store(&process->identity_changed_ms, clock_monotonic_ms());
         log_error("redis was emptied, or is another one than before: its clients and tokens are "
                   "not those that were there",
                   LOG_TEXT("before", before), LOG_TEXT("now", or_none(now)));
-        atomic_fetch_add(&process->identity_changes, 1);
-        atomic_store(&process->identity_changed_ms, clock_monotonic_ms());
         make_client_again(worker);
         break;
     case REDIS_IDENTITY_WRONG:

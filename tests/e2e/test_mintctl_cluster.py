@@ -325,6 +325,12 @@ def test_more_than_half_are_away(own_cluster):
 # ---- status ----
 
 
+def version_of(node):
+    """Valkey gives the version of Redis too that it is like."""
+    server = node.cli("INFO", "server")
+    return (re.search(r"valkey_version:(\S+)", server) or re.search(r"redis_version:(\S+)", server))[1]
+
+
 @row("CL-status")
 def test_status_of_a_cluster(cluster, start_mintd):
     """Each node; instances whose heartbeats lie on all of them."""
@@ -336,7 +342,7 @@ def test_status_of_a_cluster(cluster, start_mintd):
     status = ctl.json("status")
     assert status["redis"]["topology"] == "cluster" and status["complete"] is True, status
     assert {(one["address"], one["away"], one["role"], one["version"]) for one in status["redis"]["nodes"]} == {
-        (node.address, False, "master", re.search(r"redis_version:(\S+)", node.cli("INFO", "server"))[1]) for node in cluster.masters}
+        (node.address, False, "master", version_of(node)) for node in cluster.masters}
     wait_until(lambda: "\nanswers    from memory\n" in ctl("status").out, 20)
     text = ctl("status").out
     assert "\n           cluster: 3 nodes with slots, all there\n" in text, text
