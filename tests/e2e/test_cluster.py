@@ -535,6 +535,8 @@ def test_nodes_are_added_and_removed_under_load(start, own_cluster):
         assert metric(instance, "mintd_cache_hits_total") > hits
         for slot, home in zip(slots, homes):
             cluster.move_slot(slot, home)
+        for slot, home in zip(slots, homes):  # a node that is left is one that nobody names any more
+            assert cluster.settled_owner(slot) is home
         load.wait_for_more(50)
         since = instance.mark()
         cluster.remove_node(new)
