@@ -49,11 +49,15 @@ class ClusterFaults(FollowedFaults):
         return frozenset(slot for first, last, port, _ in node.map() if port == node.port
                          for slot in range(first, last + 1))
 
+    def _are_written(self):
+        return all("aof_rewrite_in_progress:0" in text and "aof_rewrite_scheduled:0" in text
+                   for text in self.cluster.everywhere("INFO", "persistence"))
+
     def _is_settled(self):
         try:
-            written = self.cluster.everywhere("INFO", "persistence")
-            return (all("aof_rewrite_in_progress:0" in text and "aof_rewrite_scheduled:0" in text for text in written)
-                    and self.cluster.agree() and all(self.cluster.replicas_of(master) == [replica] for master, replica in self.pairs))
+            # The files last: a replica begins a new one with its copy of all.
+            return (self.cluster.agree() and self._are_written()
+                    and all(self.cluster.replicas_of(master) == [replica] for master, replica in self.pairs))
         except (OSError, RedisError):
             return False
 

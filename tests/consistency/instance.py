@@ -24,14 +24,14 @@ class Instance:
         self.pid = self._process.pid
 
     def has_links(self, count, waits=False, nodes=0):
-        """Whether so many workers are connected with Redis; with so many nodes each. waits: twice, for what waits
-        for replicas."""
+        """Whether so many workers are connected with Redis; with so many nodes each. waits: twice with
+        each, for what waits for replicas."""
         if self._process.poll() is not None:
             raise RuntimeError("mintd ended:\n" + self.log())
         try:
-            links = [self.metric("mintd_store_links_up")]
-            links += [self.metric("mintd_store_durable_links_up")] if waits else []
-            return (all(number == count for number in links)
+            durable = count * max(1, nodes) if waits else 0
+            return (self.metric("mintd_store_links_up") == count
+                    and self.metric("mintd_store_durable_links_up") == durable
                     and self.metric("mintd_store_nodes_up") == count * nodes)
         except (OSError, urllib.error.URLError):
             return False
