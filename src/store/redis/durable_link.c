@@ -6,19 +6,25 @@
 static const char no_right_to_role[] = "its user has no right to ROLE, which --redis-wait auto "
                                        "needs";
 
-/* "master", an offset, a list of replicas. False: it has failed. */
-static bool take_role(struct redis_node *node, const struct link_result *result) {
-    const struct reply *reply = result->reply;
-    bool is_master = reply != NULL && reply->type == REPLY_ARRAY && reply->elements == 3 &&
+/* "master", an offset, a list of replicas; NULL: it is no master. */
+static const struct reply *replicas_in(const struct reply *reply) {
+    bool is_master = reply->type == REPLY_ARRAY && reply->elements == 3 &&
                      slice_equal(reply_first(reply)->text, S("master"));
-    const struct reply *replicas = is_master ? reply_next(reply_next(reply_first(reply))) : NULL;
-    if (reply == NULL) {
+    return is_master ? reply_next(reply_next(reply_first(reply))) : NULL;
+}
+
+/* False: it has failed. */
+static bool take_role(struct redis_node *node, const struct link_result *result) {
+    if (result->reply == NULL) {
         link_fail(node->link, STORE_TROUBLE_PROTOCOL, "its answer to ROLE is too big");
-    } else if (result->trouble == STORE_TROUBLE_NOPERM) {
+        return false;
+    }
+    const struct reply *replicas = replicas_in(result->reply);
+    if (result->trouble == STORE_TROUBLE_NOPERM) {
         link_fail(node->link, STORE_TROUBLE_NOPERM, no_right_to_role);
     } else if (result->trouble != STORE_TROUBLE_NONE) {
         durable_refuse(node, result->trouble, "it does not answer ROLE");
-    } else if (!is_master) {
+    } else if (replicas == NULL) {
         redis_leave_if_no_master(node, STORE_TROUBLE_READONLY);
     } else if (replicas->type != REPLY_ARRAY) {
         link_fail(node->link, STORE_TROUBLE_PROTOCOL, "its answer to ROLE makes no sense");
