@@ -96,12 +96,16 @@ void redis_say_trouble_of(const struct redis *redis, const char *address,
 void redis_say_refusal(const struct redis *redis, const struct value *error,
                        enum store_trouble trouble, struct slice key) {
     char text[200];
+    bool is_alone = redis->settings.redis.topology == REDIS_STANDALONE;
     if (slice_starts_with(error->text, S("EXECABORT"))) {
         redis_say_trouble(redis, trouble);
     } else if (!slice_is_absent(key) && flaw_is_meant(error->text)) {
         flaw_say(redis, key);
     } else {
-        say("Redis at %s: %s", redis->settings.address, visible(error->text, text, sizeof text));
+        say("Redis at %s: %s%s", redis->settings.address, visible(error->text, text, sizeof text),
+            is_alone && slice_starts_with(error->text, S("MOVED "))
+                ? ": it is a node of a cluster: write redis+cluster:// in --redis"
+                : "");
     }
 }
 

@@ -614,6 +614,8 @@ def test_a_node_of_a_cluster_taken_for_a_redis(start_mintd, cluster):
         for client in clients:
             mint(instance, client)
         instance.wait_for_log(lambda line: "redis+cluster://" in str(line))
+        done = Mintctl(node).run("client", "list")
+        assert done.status == 3 and "redis+cluster://" in done.err, done
 
 
 @row("RC-35")
