@@ -678,6 +678,28 @@ static void changed_behind_the_fence_is_judged_again(void **state) {
     }
 }
 
+/* Client and generation may lie on two nodes: that one of them is as of now says nothing of the
+ * other, of whose change nobody has heard yet. */
+static void each_no_is_confirmed_for_itself(void **state) {
+    enum { CONFIRM_CLIENT = READ_CLIENT + 1, CONFIRM_GENERATION = CONFIRM_CLIENT + 3 };
+    struct oauth_fixture *f = *state;
+    f->store.answers_from_memory = true;
+    fixture_put_field(f, "svc-a", "gen", "6");
+    stub_store_put(&f->store, "generation", S("2"));
+    stub_store_delay(&f->store, CONFIRM_CLIENT);
+    stub_store_delay(&f->store, CONFIRM_GENERATION);
+    assert_int_equal(start(f, slice_of(token.text, sizeof token.text)), PROGRESS_PENDING);
+    fixture_put_field(f, "svc-a", "gen", "7");
+    assert_true(stub_store_answer_next(&f->store));
+    assert_int_equal(f->store.request_count, CONFIRM_GENERATION);
+    assert_string_equal(f->store.requests[CONFIRM_CLIENT - 1].key, "client:svc-a");
+    assert_string_equal(f->store.requests[CONFIRM_GENERATION - 1].key, "generation");
+    stub_store_put(&f->store, "generation", S("3"));
+    fixture_finish(f, &v.flow, PROGRESS_PENDING);
+    assert_int_equal(v.refusal, OAUTH_REFUSED_NONE);
+    assert_int_equal(fences(f), 2);
+}
+
 static void fence_without_an_answer_is_unknown(void **state) {
     struct oauth_fixture *f = *state;
     f->store.answers_from_memory = true;
@@ -790,6 +812,7 @@ int main(void) {
         TEST(no_from_memory_is_confirmed),
         TEST(no_of_the_store_needs_no_fence),
         TEST(changed_behind_the_fence_is_judged_again),
+        TEST(each_no_is_confirmed_for_itself),
         TEST(fence_without_an_answer_is_unknown),
         TEST(good_token_from_memory_needs_no_fence),
         TEST(token_gone_from_memory_needs_no_fence),
