@@ -38,3 +38,5 @@ mintd_test(integration redis_store mintd_test_store mintd_store mintd_test_fault
 mintd_test(integration cluster_model mintd_oauth mintd_store PkgConfig::UV PkgConfig::HIREDIS)
 target_sources(test_cluster_model PRIVATE support/model_cluster.c support/explore.c support/still_clock.c)
 target_link_options(test_cluster_model PRIVATE -Wl,--wrap=crypto_random)
+mintd_test(integration cluster_memory mintd_oauth mintd_store mintd_test_fault PkgConfig::UV PkgConfig::HIREDIS)
+target_sources(test_cluster_memory PRIVATE support/model_cluster.c support/still_clock.c)

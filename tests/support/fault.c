@@ -31,6 +31,10 @@ void fault_disarm(void) {
     armed = false;
 }
 
+void fault_rearm(void) {
+    armed = true;
+}
+
 unsigned fault_count(void) {
     return allocations;
 }

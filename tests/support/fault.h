@@ -19,6 +19,8 @@
 /* From now on counts allocations of all threads, and fails the n-th and no other; 0: none. */
 void fault_fail_at(unsigned n);
 void fault_disarm(void);
+/* Goes on counting, behind a fault_disarm(): for what a test does in between. */
+void fault_rearm(void);
 /* Allocations since fault_fail_at(). */
 unsigned fault_count(void);
 

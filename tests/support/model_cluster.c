@@ -476,8 +476,11 @@ void model_deliver(struct model_cluster *cluster, struct model_node *node) {
     struct model_link *link = busy_link(node, true);
     struct model_item *item = pop_item(&link->outbox);
     memcpy(cluster->last, item->name, sizeof cluster->last);
-    assert_int_equal(send(link->fd, item->bytes, item->size, MSG_NOSIGNAL), item->size);
+    ssize_t sent = send(link->fd, item->bytes, item->size, MSG_NOSIGNAL);
     free_item(item);
+    if (sent < 0) { /* it has left */
+        drop(link);
+    }
 }
 
 /* ---- life ---- */

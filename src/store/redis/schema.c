@@ -66,7 +66,7 @@ static void send(struct redis_schema *schema, bool make) {
         .on_reply = make ? on_made : on_read, .context = schema, .replies = 1};
     struct output *out = schema->link == NULL ? NULL : link_begin(schema->link);
     unsigned slot;
-    schema->is_open = out != NULL;
+    schema->is_open = false;
     if (out == NULL) {
         return; /* the link is busy or down: there will be another check */
     }
@@ -77,7 +77,8 @@ static void send(struct redis_schema *schema, bool make) {
         output_argument(out, S(REDIS_SCHEMA_VERSION));
         output_argument(out, S("NX"));
     }
-    if (!link_end(schema->link, &handler, &slot)) {
+    schema->is_open = link_end(schema->link, &handler, &slot);
+    if (!schema->is_open) {
         link_fail(schema->link, STORE_TROUBLE_DISCONNECTED, "out of memory");
     }
 }
