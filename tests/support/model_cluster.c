@@ -221,8 +221,19 @@ void model_move_keys(struct model_cluster *cluster, enum model_class class, unsi
     }
 }
 
+static unsigned highest_epoch(const struct model_cluster *cluster) {
+    unsigned epoch = 0;
+    for (unsigned n = 0; n < MODEL_NODES; n++) {
+        epoch = cluster->nodes[n].epoch > epoch ? cluster->nodes[n].epoch : epoch;
+    }
+    return epoch;
+}
+
 void model_set_owner(struct model_cluster *cluster, unsigned node, enum model_class class,
                      unsigned owner) {
+    if (node == owner && cluster->nodes[node].imports[class]) {
+        cluster->nodes[node].epoch = highest_epoch(cluster) + 1;
+    }
     cluster->nodes[node].owner[class] = owner;
     cluster->nodes[node].imports[class] = false;
     cluster->nodes[node].migrates_to[class] = MODEL_NOWHERE;
@@ -270,6 +281,13 @@ static void say_own_id(const struct model_node *node, struct model_link *link) {
     id_of(node->index, id);
     snprintf(text, sizeof text, "$40\r\n%s\r\n", id);
     say_named(link, "its id", text);
+}
+
+static void say_epoch(const struct model_node *node, struct model_link *link) {
+    char info[96], text[128];
+    snprintf(info, sizeof info, "cluster_state:ok\r\ncluster_my_epoch:%u\r\n", node->epoch);
+    snprintf(text, sizeof text, "$%zu\r\n%s\r\n", strlen(info), info);
+    say_named(link, "its epoch", text);
 }
 
 static void say_elsewhere(const struct model_cluster *cluster, struct model_link *link,
@@ -348,6 +366,8 @@ static void execute(struct model_cluster *cluster, struct model_node *node, stru
         say(link, node->refuses_tracking ? "-ERR unknown subcommand\r\n" : "+OK\r\n");
     } else if (is_word(command, 0, "CLUSTER") && is_word(command, 1, "SLOTS")) {
         say_slots(cluster, node, link);
+    } else if (is_word(command, 0, "CLUSTER") && is_word(command, 1, "INFO")) {
+        say_epoch(node, link);
     } else if (is_word(command, 0, "CLUSTER")) {
         say_own_id(node, link);
     } else if (is_word(command, 0, "ASKING")) {
@@ -535,6 +555,7 @@ void model_reset(struct model_cluster *cluster, const unsigned owner[MODEL_CLASS
         struct model_node *node = &cluster->nodes[n];
         assert_false(model_can_execute(node) || model_can_deliver(node));
         memset(node->entries, 0, sizeof node->entries);
+        node->epoch = n + 1;
         for (unsigned class = 0; class < MODEL_CLASSES; class ++) {
             model_set_owner(cluster, n, class, owner[class]);
         }

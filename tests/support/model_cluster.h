@@ -60,6 +60,7 @@ struct model_node {
     unsigned owner[MODEL_CLASSES];       /* as it knows */
     unsigned migrates_to[MODEL_CLASSES]; /* MODEL_NOWHERE: it does not */
     bool imports[MODEL_CLASSES];
+    unsigned epoch; /* goes up where it gets a slot */
     bool refuses_tracking;
     enum model_flaw flaw;
 };

@@ -364,6 +364,23 @@ static void test_who_denies_it_has_it_not(void **state) {
     assert_owner(world, 'b');
 }
 
+/* A master that was replaced while it stood still is named by more, for a moment. */
+static void test_higher_epoch_has_it(void **state) {
+    struct world *world = *state;
+    says(world, 0, 'a');
+    says(world, 2, 'a');
+    says(world, 1, 'b');
+    world->nodes[0]->epoch = 3;
+    world->nodes[1]->epoch = 4;
+    assert_owner(world, 'b');
+    world->nodes[1]->epoch = 0; /* it has not told: then voices count */
+    world->store->cluster->is_patched = true;
+    assert_owner(world, 'a');
+    world->nodes[1]->epoch = 4;
+    says(world, 1, '-'); /* it does not claim it, and nobody names it */
+    assert_owner(world, 'a');
+}
+
 /* It was asked before it got the slot; those who name it, later. */
 static void test_old_denial_is_no_denial(void **state) {
     struct world *world = *state;
@@ -494,6 +511,7 @@ int main(void) {
         IN_WORLD(test_whom_most_name),
         IN_WORLD(test_tie_is_for_who_has_it),
         IN_WORLD(test_who_denies_it_has_it_not),
+        IN_WORLD(test_higher_epoch_has_it),
         IN_WORLD(test_old_denial_is_no_denial),
         IN_WORLD(test_all_who_are_named_deny_it),
         IN_WORLD(test_node_without_a_view_has_no_vote),
