@@ -16,6 +16,7 @@ from support.mintd import run
 from support.oauth import check_unavailable, check_welcome, forged_token, post, row, rows, sha256_phc, use, wait_until
 from support.prometheus import parse
 from support.redis_server import RedisServer, free_port
+from support.timing import scaled
 from support.tls import Authority
 
 LATE = 2.0  # how long a yes may outlive a change
@@ -450,7 +451,7 @@ def test_a_fail_over_under_load(start, with_replicas, case):
         load.wait_for(503, *felt, since=began, within=LATE + 1)
         promoted = cluster.wait_until_promoted(replica)
         back = load.wait_for(200, "token", "client", since=promoted, within=BACK_WITHIN)
-        assert promoted + back - began <= max(NODE_TIMEOUT_MS / 1000 + 2, promoted - began + BACK_WITHIN)
+        assert promoted + back - began <= max(NODE_TIMEOUT_MS / 1000 + 2, promoted - began + scaled(BACK_WITHIN))
         wait_until(lambda: {status for _, _, status in load.answers["mint"][-20:]} == {200}, BACK_WITHIN + 1)
         replica.cli("DEL", token_key(three.tokens[lost, lost]))
         load.wait_for_more()

@@ -377,7 +377,9 @@ class Cluster:
 
     def _go_home(self):
         home = [self.nodes[number] for number in self._home]
-        for number, node in enumerate(self.nodes):
+        for node in self.nodes:
+            if node.role() != "master":  # Redis 8 lets only masters be told
+                continue
             away = set()
             for first, last, port, _ in node.map():
                 away.update(slot for slot in range(first, last + 1) if home[slot].port != port)
