@@ -147,7 +147,7 @@ bool redis_ask_number(struct redis *redis, const struct slice *arguments, size_t
     if (reply != NULL && !is_number) {
         redis_complain("a reply is none to its command");
     }
-    *number = is_number ? reply->number : 0;
+    *number = is_number && reply != NULL ? reply->number : 0;
     value_free(reply);
     return is_number;
 }
