@@ -72,6 +72,10 @@ const char *link_reason(const struct redis_link *link) {
     return link->reason;
 }
 
+void link_set_tls_name(struct redis_link *link, struct slice name) {
+    stream_set_tls_name(&link->stream, name);
+}
+
 void link_use_tls(struct redis_link *link, struct tls_context *tls) {
     stream_use_tls(&link->stream, tls);
 }

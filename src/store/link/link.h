@@ -123,6 +123,8 @@ const char *link_address(const struct redis_link *link);
 const char *link_host(const struct redis_link *link);
 /* Why it failed last, in words; "" where it did not, or is UP. */
 const char *link_reason(const struct redis_link *link);
+/* What the certificate is for, from the next handshake on; empty: the host that is connected to. */
+void link_set_tls_name(struct redis_link *link, struct slice name);
 /* Handshakes from now on are made with this; takes over the reference. */
 void link_use_tls(struct redis_link *link, struct tls_context *tls);
 bool link_look_at_tls(const struct redis_link *link, struct tls_client_view *view);

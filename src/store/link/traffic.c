@@ -89,20 +89,21 @@ void traffic_drop(struct traffic *traffic) {
 
 /* ---- what was sent ---- */
 
-/* All of `bytes` has been taken. */
+static void drop_answered(struct traffic *traffic) {
+    while (traffic->kept.first != NULL && (int)(traffic->oldest - traffic->kept.first->end) >= 0) {
+        kept_drop_first(&traffic->kept, &traffic->output);
+    }
+}
+
+/* All of `bytes` has been taken. The replies to it may have been read ahead of that news. */
 static void take_sent(struct traffic *traffic, struct output *bytes, unsigned end) {
     if (traffic->keeps_commands && kept_add(&traffic->kept, bytes, end)) {
+        drop_answered(traffic);
         return;
     }
     output_clear(bytes);
     if (traffic->keeps_commands) {
         lose(traffic, STORE_TROUBLE_DISCONNECTED, "out of memory");
-    }
-}
-
-static void drop_answered(struct traffic *traffic) {
-    while (traffic->kept.first != NULL && (int)(traffic->oldest - traffic->kept.first->end) >= 0) {
-        kept_drop_first(&traffic->kept, &traffic->output);
     }
 }
 

@@ -115,10 +115,11 @@ static unsigned weight(const struct standing *standing, bool is_current) {
 }
 
 /* Of two that may have it: a master that was replaced while it stood still goes on saying that it
- * has its slots; but who replaced it has a higher epoch, whoever has heard of it by now. */
+ * has its slots; but who replaced it has a higher epoch, whoever has heard of it by now. The epoch
+ * says nothing for one that does not claim the slot: it is that of all it has. */
 static bool is_before(const struct redis_node *a, unsigned weight_a, const struct redis_node *b,
-                      unsigned weight_b) {
-    if (weight_b != 0 && a->epoch != 0 && b->epoch != 0 && a->epoch != b->epoch) {
+                      unsigned weight_b, bool both_may_claim) {
+    if (weight_b != 0 && both_may_claim && a->epoch != 0 && b->epoch != 0 && a->epoch != b->epoch) {
         return a->epoch > b->epoch;
     }
     return weight_a > weight_b;
@@ -155,8 +156,9 @@ static unsigned elect(const struct redis_store *store, struct walker *walkers, u
     for (unsigned i = 0; i < store->node_count; i++) {
         const struct redis_node *node = store->nodes[i];
         unsigned now = node == NULL ? 0 : weight(&standings[i], i == current);
-        if (now != 0 &&
-            is_before(node, now, store->nodes[best_weight == 0 ? i : best], best_weight)) {
+        unsigned other = best_weight == 0 ? i : best;
+        bool both = standings[i].denied_ms == 0 && standings[other].denied_ms == 0;
+        if (now != 0 && is_before(node, now, store->nodes[other], best_weight, both)) {
             best = i;
             best_weight = now;
         }

@@ -92,6 +92,10 @@ struct redis_node *cluster_meet(struct redis_store *store, const struct node_fac
     if (facts->address.size != 0 && facts->address.size < sizeof node->address) {
         set_text(node->address, sizeof node->address, facts->address);
     }
+    if (facts->id.size != 0 && store->settings.tls_name[0] == '\0') {
+        node_set_tls_name(node,
+                          facts->hostname); /* it may have been met without, or have another */
+    }
     node->named_ms = uv_now(store->loop);
     return node;
 }

@@ -102,6 +102,13 @@ struct redis_node *node_new(struct redis_store *store, unsigned index,
     return node;
 }
 
+void node_set_tls_name(struct redis_node *node, struct slice name) {
+    link_set_tls_name(node->link, name);
+    if (node->durable != NULL) {
+        link_set_tls_name(node->durable->link, name);
+    }
+}
+
 void node_start(struct redis_node *node) {
     struct redis_store *store = node->store;
     uv_timer_init(store->loop, &node->retry); /* cannot fail */

@@ -71,6 +71,8 @@ struct redis_node {
 /* With a link that is not started, or two where writes wait. NULL: no memory. */
 struct redis_node *node_new(struct redis_store *store, unsigned index,
                             const struct redis_endpoint *place, struct slice tls_name);
+/* What its certificate is for, from the next handshake on; empty: its host. */
+void node_set_tls_name(struct redis_node *node, struct slice name);
 /* A part of the store from now on, until node_close() is through. */
 void node_start(struct redis_node *node);
 /* Everything that waits for it is answered; it frees itself on a later turn. */
