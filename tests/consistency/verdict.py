@@ -198,8 +198,8 @@ class Verdict:
             return False
         if ask.op != "mint":
             return fault.is_about(ask.places)
-        # Its name may lie there, until that is noticed.
-        return fault.is_about(ask.places_of_terms) or ask.start <= fault.began + SILENCE
+        # Its name may lie there, until that is noticed; and again once the node is back, which may step down then.
+        return fault.is_about(ask.places_of_terms) or not fault.began + SILENCE < ask.start < fault.end
 
     def _judge_down(self, ask):
         self.checks["down"] += 1
