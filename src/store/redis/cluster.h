@@ -3,11 +3,14 @@
  *      seeds  -> the scout asks one of them: CLUSTER SLOTS          nodes
  *      nodes  -> each is asked when it is greeted, every 750 ms,    a view each
  *                and all of them whenever something is amiss
- *      views  -> the node that more of them name has the slot       the map
+ *      views  -> of the nodes that are named the one with the       the map
+ *                highest epoch has the slot, else the one that
+ *                more of them name
  *      MOVED  -> that slot alone, at once                           the map
  *
- * A node that says itself that it has not got a slot has not got it. Whatever it loses a slot, all
- * copies that came from it are forgotten: coarse, rare, and it closes the way back (A -> B -> A).
+ * A node that says itself, in the newer view, that it has not got a slot has not got it. When a
+ * node loses a slot all copies that came from it are forgotten: coarse, rare, and it closes the way
+ * back (A -> B -> A).
  *
  * Failure modes: a view that makes no sense is not taken, the one before stays. A slot that nobody
  * has is UNKNOWN (CLUSTER); one whose node is away is UNKNOWN, and all others go on. No node up:

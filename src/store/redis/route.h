@@ -1,7 +1,7 @@
 /* route.h: to which node a command goes, and where it goes next.
  *
- * Happy path: route_begin() for the node that has the key, output_...(), route_end(); the reply
- * comes to on_reply.
+ * Happy path: route_of() is the node that has the key; link_begin() there, output_...(),
+ * route_end(); the reply comes to on_reply.
  *
  * Failure modes: a node says that it has not got the slot (MOVED, ASK), or not now (TRYAGAIN). Then
  * nothing was done, and route_goes_on() sends the same bytes to the node that is named, behind
