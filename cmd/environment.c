@@ -1,8 +1,8 @@
 #include "environment.h"
+#include "nearest.h"
 #include <stdlib.h>
 #include <unistd.h>
 
-#define NAME_MAX_SIZE 64u
 #define PREFIX S("MINTD_")
 
 const char *environment_value(const char *variable) {
@@ -38,33 +38,11 @@ static bool is_of_kubernetes(struct slice name) {
 
 /* ---- what looks like it ---- */
 
-static unsigned least(unsigned a, unsigned b) {
-    return a < b ? a : b;
-}
-
-/* Letters to change, add or leave out (Levenshtein). Both shorter than NAME_MAX_SIZE. */
-static unsigned distance(struct slice a, struct slice b) {
-    unsigned row[NAME_MAX_SIZE + 1];
-    for (unsigned i = 0; i <= b.size; i++) {
-        row[i] = i;
-    }
-    for (unsigned i = 0; i < a.size; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i + 1;
-        for (unsigned k = 0; k < b.size; k++) {
-            unsigned changed = diagonal + (a.data[i] == b.data[k] ? 0 : 1);
-            diagonal = row[k + 1];
-            row[k + 1] = least(changed, least(row[k], row[k + 1]) + 1);
-        }
-    }
-    return row[b.size];
-}
-
 /* A word too many behind a name (MINTD_REDIS_URL) is one slip, however long it is. */
 static unsigned strangeness(struct slice unknown, struct slice known) {
     bool is_longer = slice_starts_with(unknown, known) && unknown.size > known.size &&
                      unknown.data[known.size] == '_';
-    return is_longer ? 2 : distance(unknown, known);
+    return is_longer ? 2 : nearest_distance(unknown, known);
 }
 
 static bool is_known(struct slice unknown, const struct environment_name *name) {
@@ -83,7 +61,7 @@ static bool is_unknown(struct slice unknown, environment_names names, const char
         if (is_known(unknown, &name)) {
             return false;
         }
-        unsigned far = unknown.size < NAME_MAX_SIZE
+        unsigned far = unknown.size < NEAREST_FAR
                            ? strangeness(unknown, slice_of_string(name.variable))
                            : best;
         if (far < best) {

@@ -61,7 +61,7 @@ replica-announce-ip $name
 CONF
 }
 # What mintctl acl prints, and what it prints beyond that for rediss+cluster://.
-mintd_may='+get +set +setex +del +hgetall +hset +hexists +hdel +renamenx +sadd +srem +incr +multi +exec +ping +time +client|tracking +wait +role'
+mintd_may='+get +set +setex +del +hgetall +hset +hexists +hdel +renamenx +sadd +srem +srandmember +incr +multi +exec +ping +time +client|tracking +wait +role'
 and_in_a_cluster='+exists +asking +cluster|slots +cluster|info +cluster|myid'
 
 case $kind in

@@ -38,7 +38,7 @@ digest=$(decode "$password" | sha256sum | cut -c1-64)
 cat >/tmp/users.acl <<ACL
 user default off resetpass ~* &* +@all
 user health on nopass resetkeys resetchannels -@all +ping
-user mintd on #$digest resetkeys ~mintd:* resetchannels -@all +get +set +setex +del +hgetall +hset +hexists +hdel +renamenx +sadd +srem +incr +multi +exec +ping +time +client|tracking +wait +role
+user mintd on #$digest resetkeys ~mintd:* resetchannels -@all +get +set +setex +del +hgetall +hset +hexists +hdel +renamenx +sadd +srem +srandmember +incr +multi +exec +ping +time +client|tracking +wait +role
 ACL
 exec redis-server --dir /data --appendonly yes --appendfsync everysec --maxmemory-policy noeviction \
     --aclfile /tmp/users.acl --protected-mode no

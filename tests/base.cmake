@@ -10,6 +10,7 @@ mintd_test(unit slice mintd_base)
 mintd_test(unit buffer mintd_base)
 mintd_test(unit encoding mintd_base)
 mintd_test(unit counter mintd_base)
+mintd_test(unit gzip mintd_base mintd_test_fault PkgConfig::ZLIB)
 mintd_test(unit ip mintd_base)
 mintd_test(unit networks mintd_base)
 mintd_test(unit quantity mintd_base)
@@ -28,4 +29,4 @@ target_sources(test_password_pool PRIVATE support/held_pool.c)
 # Their OpenSSL can be made to fail.
 target_link_options(test_crypto PRIVATE
   -Wl,--wrap=RAND_bytes -Wl,--wrap=EVP_MAC_fetch)
-target_link_options(test_password PRIVATE -Wl,--wrap=RAND_bytes)
+target_link_options(test_password PRIVATE -Wl,--wrap=RAND_bytes -Wl,--wrap=EVP_KDF_fetch)

@@ -15,9 +15,10 @@ enum form { FORM_SHELL, FORM_ACLFILE, FORM_PROVIDER };
 struct acl {
     enum form form;
     const char *user;
-    struct settings settings;
-    bool waits_for_files;
+    struct redis_target settings;
+    bool waits_for_files, has_clients_file;
     char digest[2 * CRYPTO_DIGEST_SIZE + 1]; /* of the password; empty: it was not given */
+    cJSON *rules;                            /* where the words go to; NULL: they are printed */
 };
 
 /* ---- words ---- */
@@ -41,7 +42,11 @@ static void print_quoted(const char *text) {
     putchar('\'');
 }
 
-static void print_word(const struct acl *acl, const char *text) {
+static void put_word(const struct acl *acl, const char *text) {
+    if (acl->rules != NULL) {
+        cJSON_AddItemToArray(acl->rules, cJSON_CreateString(text));
+        return;
+    }
     putchar(' ');
     if (acl->form == FORM_SHELL) {
         print_quoted(text);
@@ -58,13 +63,15 @@ static bool is_given(const struct acl *acl, size_t number) {
         return acl->settings.redis.topology == REDIS_CLUSTER;
     case RIGHT_FOR_FILES:
         return acl->waits_for_files;
+    case RIGHT_FOR_CLIENTS:
+        return acl->has_clients_file;
     default:
         return true;
     }
 }
 
 /* Some commands stand in the table for more than one key. */
-static bool is_printed(size_t number) {
+static bool is_put(size_t number) {
     for (size_t i = 0; i < number; i++) {
         if (strcmp(rights[i].command, rights[number].command) == 0) {
             return true;
@@ -73,21 +80,25 @@ static bool is_printed(size_t number) {
     return false;
 }
 
-static void print_rights(const struct acl *acl) {
+static void put_rights(const struct acl *acl) {
     char text[80];
     snprintf(text, sizeof text, "~%.*s*", (int)acl->settings.prefix.size,
              acl->settings.prefix.data);
-    print_word(acl, text);
+    put_word(acl, text);
     if (acl->form != FORM_PROVIDER) { /* who gives no channel has none; some know no such word */
-        print_word(acl, "resetchannels");
+        put_word(acl, "resetchannels");
     }
-    print_word(acl, "-@all");
+    put_word(acl, "-@all");
     for (size_t i = 0; i < rights_count; i++) {
-        if (is_given(acl, i) && !is_printed(i)) {
+        if (is_given(acl, i) && !is_put(i)) {
             snprintf(text, sizeof text, "+%s", rights[i].command);
-            print_word(acl, text);
+            put_word(acl, text);
         }
     }
+}
+
+static void print_rights(const struct acl *acl) {
+    put_rights(acl);
     putchar('\n');
 }
 
@@ -95,7 +106,7 @@ static void print_rights(const struct acl *acl) {
 
 /* redis-cli, with the address of --redis where it is not redis-cli's own default. Behind Sentinels
  * and in a cluster each Redis has users of its own. */
-static void print_client(const struct settings *settings) {
+static void print_client(const struct redis_target *settings) {
     const struct redis_url *url = &settings->redis;
     printf("redis-cli");
     if (url->is_unix) {
@@ -154,6 +165,23 @@ static void print_provider(const struct acl *acl) {
     print_rights(acl);
 }
 
+/* The rules as words of ACL SETUSER, those of the form. */
+static bool print_json(struct acl *acl) {
+    cJSON *document = cJSON_CreateObject();
+    cJSON_AddStringToObject(document, "user", acl->user);
+    if (acl->digest[0] != '\0') {
+        cJSON_AddStringToObject(document, "password_sha256", acl->digest);
+    }
+    acl->rules = cJSON_AddArrayToObject(document, "rules");
+    if (acl->rules == NULL) {
+        cJSON_Delete(document);
+        say_no_memory();
+        return false;
+    }
+    put_rights(acl);
+    return json_print(document);
+}
+
 /* ---- reading ---- */
 
 static bool read_form(const char *text, enum form *form) {
@@ -204,7 +232,8 @@ enum status acl(const struct arguments *arguments) {
                                                            print_provider};
     const char *user = arguments_value(arguments, "--user");
     struct acl acl = {.user = user == NULL ? "mintd" : user,
-                      .waits_for_files = arguments_has(arguments, "--waitaof")};
+                      .waits_for_files = arguments_has(arguments, "--waitaof"),
+                      .has_clients_file = arguments_has(arguments, "--clients-file")};
     if (!read_form(arguments_value(arguments, "--for"), &acl.form) || !user_is_valid(acl.user)) {
         return STATUS_USAGE;
     }
@@ -212,9 +241,11 @@ enum status acl(const struct arguments *arguments) {
     if (status == STATUS_DONE && arguments_has(arguments, "--password-stdin")) {
         status = read_password(&acl);
     }
-    if (status == STATUS_DONE) {
+    if (status == STATUS_DONE && arguments_has(arguments, "--json")) {
+        status = print_json(&acl) ? STATUS_DONE : STATUS_REFUSED;
+    } else if (status == STATUS_DONE) {
         print[acl.form](&acl);
     }
-    settings_fini(&acl.settings);
+    redis_target_fini(&acl.settings);
     return status;
 }

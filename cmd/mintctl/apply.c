@@ -3,105 +3,105 @@
  * Happy path: the whole file is checked; each entry is compared with Redis and what would change is
  * shown; then those clients, and no others, are changed or made. Failure modes: a wrong file
  * changes nothing, nor does one that would remove too many. */
-#include "apply_edit.h"
-#include "apply_write.h"
-#include "client_walk.h"
+#include "apply_remove.h"
+#include "clients/apply_compare.h"
+#include "clients/apply_write.h"
 #include "edit_print.h"
 #include "input.h"
 #include "output.h"
+#include "settings.h"
+
+#define FILE_MAX (256u * 1024u * 1024u)
 
 struct plan {
-    size_t made, changed, same, removed;
+    struct apply_plan kept;
+    size_t removed;
+    cJSON *clients; /* what is told of each, at the end; NULL: it is printed at once, for people */
 };
 
 /* ---- the difference, shown ---- */
 
-static void print_entry(const struct apply_entry *entry, const struct client_record *record,
-                        const struct client_edit *edit) {
+/* `changes` is given away; NULL: none is told. */
+static void describe(struct plan *plan, struct slice id, const char *result, cJSON *changes) {
+    cJSON *client = cJSON_CreateObject();
+    json_add_text(client, "id", id);
+    cJSON_AddStringToObject(client, "result", result);
+    if (changes != NULL && !cJSON_AddItemToObject(client, "changes", changes)) {
+        cJSON_Delete(changes);
+    }
+    cJSON_AddItemToArray(plan->clients, client);
+}
+
+static void tell_entry(void *context, const struct apply_entry *entry,
+                       const struct client_record *record, const struct client_edit *edit) {
+    struct plan *plan = context;
+    if (plan->clients != NULL) {
+        describe(plan, entry->id, record == NULL ? "made" : "changed",
+                 client_edit_json(record, edit));
+        return;
+    }
     print_coloured(record == NULL ? COLOUR_GREEN : COLOUR_YELLOW, record == NULL ? "+" : "~", 0);
     printf(" %.*s%s", (int)entry->id.size, entry->id.data, record == NULL ? ": new" : ": changed");
     client_edit_print(record, edit);
-}
-
-struct comparison {
-    struct redis *redis;
-    const struct apply_file *file;
-    struct plan *plan;
-};
-
-static struct slice id_of(void *context, size_t number) {
-    const struct comparison *c = context;
-    return c->file->entries[number].id;
-}
-
-static enum status judge(struct comparison *c, struct apply_entry *entry,
-                         const struct client_record *present) {
-    struct client_edit edit;
-    client_edit_init(&edit);
-    apply_edit(entry, present, &edit);
-    if (present == NULL && !entry->has_secrets) {
-        say("%.*s: it is not there yet: it needs secrets or secret_file", (int)entry->id.size,
-            entry->id.data);
-        return STATUS_USAGE;
-    }
-    if (edit.text.overflow) {
-        return STATUS_REFUSED;
-    }
-    entry->differs = edit.set_count + edit.removed_count != 0;
-    entry->is_new = present == NULL;
-    if (entry->differs) {
-        *(present == NULL ? &c->plan->made : &c->plan->changed) += 1;
-        print_entry(entry, present, &edit);
-    } else {
-        c->plan->same++;
-    }
-    return STATUS_DONE;
-}
-
-static enum status compare(void *context, size_t number, const struct client_record *record) {
-    struct comparison *c = context;
-    struct apply_entry *entry = &c->file->entries[number];
-    if (record->is_no_hash) {
-        return client_no_hash(c->redis, entry->id);
-    }
-    return judge(c, entry, record->is_known ? record : NULL);
-}
-
-static enum status compare_all(struct redis *redis, const struct apply_file *file,
-                               struct plan *plan) {
-    struct comparison comparison = {redis, file, plan};
-    return client_walk(
-        redis, &(struct client_walk){
-                   .count = file->count, .id = id_of, .visit = compare, .context = &comparison});
 }
 
 static bool is_to_go(const struct apply_file *file, const char *name) {
     return apply_file_find(file, slice_of_string(name)) == NULL;
 }
 
-static void count_removals(const struct apply_file *file, const struct client_names *names,
+static void count_removals(const struct apply_file *file, const struct client_ids *ids,
                            struct plan *plan) {
-    for (size_t i = 0; i < names->count; i++) {
-        plan->removed += is_to_go(file, names->items[i]);
+    for (size_t i = 0; i < ids->count; i++) {
+        plan->removed += is_to_go(file, ids->items[i]);
     }
 }
 
-static void print_removals(const struct apply_file *file, const struct client_names *names) {
-    for (size_t i = 0; i < names->count; i++) {
-        if (is_to_go(file, names->items[i])) {
+static void tell_removals(const struct apply_file *file, const struct client_ids *ids,
+                          struct plan *plan) {
+    for (size_t i = 0; i < ids->count; i++) {
+        if (!is_to_go(file, ids->items[i])) {
+            continue;
+        }
+        if (plan->clients != NULL) {
+            describe(plan, slice_of_string(ids->items[i]), "removed", NULL);
+        } else {
             print_coloured(COLOUR_RED, "-", 0);
-            printf(" %s: removed\n", names->items[i]);
+            printf(" %s: removed\n", ids->items[i]);
         }
     }
+}
+
+/* The clients are given away. False, said, where there is no memory. */
+static bool print_json(struct plan *plan, bool dry) {
+    cJSON *document = cJSON_CreateObject();
+    cJSON_AddBoolToObject(document, "dry_run", dry);
+    json_add_number(document, "made", plan->kept.made);
+    json_add_number(document, "changed", plan->kept.changed);
+    json_add_number(document, "removed", plan->removed);
+    json_add_number(document, "same", plan->kept.same);
+    if (cJSON_AddItemToObject(document, "clients", plan->clients)) {
+        plan->clients = NULL;
+    }
+    return json_print(document);
+}
+
+static bool tell_sums(struct plan *plan, bool dry) {
+    if (plan->clients != NULL) {
+        return print_json(plan, dry);
+    }
+    printf("%zu made, %zu changed, %zu removed, %zu as they were%s\n", plan->kept.made,
+           plan->kept.changed, plan->removed, plan->kept.same,
+           dry ? " (dry run: nothing was changed)" : "");
+    return true;
 }
 
 /* ---- too many removals ---- */
 
 /* A file that was cut short, or made by a tool that found nothing, must not remove everybody. */
 static enum status check_removals(const struct arguments *arguments, const struct apply_file *file,
-                                  const struct client_names *names, const struct plan *plan) {
+                                  const struct client_ids *ids, const struct plan *plan) {
     const char *most = arguments_value(arguments, "--max-removals");
-    unsigned long long limit = names->count / 2;
+    unsigned long long limit = ids->count / 2;
     if (most != NULL) {
         slice_to_number(slice_of_string(most), UINT32_MAX, &limit);
     } else if (arguments_has(arguments, "--allow-empty") && file->count == 0) {
@@ -114,7 +114,7 @@ static enum status check_removals(const struct arguments *arguments, const struc
     if (plan->removed > limit) {
         say("%zu of %zu clients would be removed, %s: nothing was changed; --max-removals %zu "
             "allows it",
-            plan->removed, names->count, most == NULL ? "more than half" : "over --max-removals",
+            plan->removed, ids->count, most == NULL ? "more than half" : "over --max-removals",
             plan->removed);
         return STATUS_REFUSED;
     }
@@ -159,60 +159,69 @@ static enum status confirm(const struct arguments *arguments, const struct plan 
 }
 
 static enum status execute(struct redis *redis, const struct apply_file *file,
-                           const struct client_names *names) {
+                           const struct client_ids *ids) {
     enum status status = apply_write(redis, file);
     if (status == STATUS_DONE) {
-        status = apply_remove_others(redis, file, names);
+        status = apply_remove_others(redis, file, ids);
     }
     redis_settle(redis, NULL, 0);
     return status;
 }
 
 static enum status apply(const struct arguments *arguments, struct redis *redis,
-                         struct apply_file *file, const struct client_names *names) {
+                         struct apply_file *file, const struct client_ids *ids, struct plan *plan) {
     bool dry = arguments_has(arguments, "--dry-run");
-    struct plan plan = {0, 0, 0, 0};
-    enum status status = compare_all(redis, file, &plan);
+    enum status status = apply_compare(redis, file, &plan->kept, tell_entry, plan);
     if (status == STATUS_DONE) {
-        count_removals(file, names, &plan);
-        status = check_removals(arguments, file, names, &plan);
+        count_removals(file, ids, plan);
+        status = check_removals(arguments, file, ids, plan);
     }
     if (status == STATUS_DONE) { /* what is refused is not told as if it were done */
-        print_removals(file, names);
+        tell_removals(file, ids, plan);
     }
     if (!dry && status == STATUS_DONE) {
-        status = confirm(arguments, &plan);
+        status = confirm(arguments, plan);
     }
-    if (!dry && status == STATUS_DONE && plan.made + plan.changed + plan.removed != 0) {
-        status = execute(redis, file, names);
+    if (!dry && status == STATUS_DONE &&
+        plan->kept.made + plan->kept.changed + plan->removed != 0) {
+        status = execute(redis, file, ids);
     }
-    if (status == STATUS_DONE) {
-        printf("%zu made, %zu changed, %zu removed, %zu as they were%s\n", plan.made, plan.changed,
-               plan.removed, plan.same, dry ? " (dry run: nothing was changed)" : "");
+    return status == STATUS_DONE && !tell_sums(plan, dry) ? STATUS_REFUSED : status;
+}
+
+static enum status apply_as_wanted(const struct arguments *arguments, struct redis *redis,
+                                   struct apply_file *file, const struct client_ids *ids) {
+    bool as_json = arguments_has(arguments, "--json");
+    struct plan plan = {.clients = as_json ? cJSON_CreateArray() : NULL};
+    if (as_json && plan.clients == NULL) {
+        say_no_memory();
+        return STATUS_REFUSED;
     }
+    enum status status = apply(arguments, redis, file, ids, &plan);
+    cJSON_Delete(plan.clients);
     return status;
 }
 
 enum status client_apply(const struct arguments *arguments) {
-    struct client_names names = {0, NULL};
+    struct client_ids ids = {0, NULL};
     struct redis *redis = NULL;
     struct apply_file file;
     if (!removals_are_valid(arguments)) {
         return STATUS_USAGE;
     }
-    enum status status = apply_file_read(arguments->operands[0], &file);
+    enum status status = apply_file_read(arguments->operands[0], FILE_MAX, &file);
     if (status == STATUS_DONE) {
         bool dry = arguments_has(arguments, "--dry-run");
-        status = redis_open(arguments, dry ? REDIS_REPLICA_TOO : REDIS_OUR_LAYOUT, &redis);
+        status = open_redis(arguments, dry ? REDIS_REPLICA_TOO : REDIS_OUR_LAYOUT, &redis);
     }
     if (status == STATUS_DONE) {
-        status = arguments_has(arguments, "--prune") ? client_names_read(redis, &names, NULL)
-                                                     : client_names_check(redis);
+        status = arguments_has(arguments, "--prune") ? client_ids_read(redis, &ids, NULL)
+                                                     : client_ids_check(redis);
     }
     if (status == STATUS_DONE) {
-        status = apply(arguments, redis, &file, &names);
+        status = apply_as_wanted(arguments, redis, &file, &ids);
     }
-    client_names_fini(&names);
+    client_ids_fini(&ids);
     apply_file_fini(&file);
     redis_close(redis);
     return status;

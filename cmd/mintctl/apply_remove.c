@@ -1,7 +1,7 @@
 /* apply_remove.c: clients that the file does not have go, some hundred at a time: first they
  * themselves, then their ids from the list, so that none is there and not listed. */
-#include "apply_write.h"
-#include "client_record.h"
+#include "apply_remove.h"
+#include "clients/client_record.h"
 
 struct removal {
     struct redis *redis;
@@ -35,14 +35,14 @@ static enum status remove_group(struct removal *r) {
 }
 
 enum status apply_remove_others(struct redis *redis, const struct apply_file *file,
-                                const struct client_names *names) {
+                                const struct client_ids *ids) {
     char storage[REDIS_KEY_MAX];
     struct removal r = {.redis = redis, .batch = redis_batch_new(redis), .count = 2};
     enum status status = r.batch == NULL ? STATUS_REFUSED : STATUS_DONE;
     r.gone[0] = S("SREM");
     r.gone[1] = redis_key(redis, OAUTH_KEY_CLIENTS, S(""), storage);
-    for (size_t i = 0; i < names->count && status == STATUS_DONE; i++) {
-        struct slice id = slice_of_string(names->items[i]);
+    for (size_t i = 0; i < ids->count && status == STATUS_DONE; i++) {
+        struct slice id = slice_of_string(ids->items[i]);
         if (apply_file_find(file, id) == NULL) {
             ask_to_remove(&r, id);
         }

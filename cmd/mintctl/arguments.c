@@ -7,8 +7,10 @@ static enum arguments_result wrong_option(const struct usage *usage, struct slic
             "it: use --secret-stdin");
     } else {
         char text[40];
-        say("%s: no such option: mintctl %s --help lists all", visible(flag, text, sizeof text),
-            usage->name);
+        const char *nearest = usage_nearest_option(usage, flag);
+        say("%s: no such option%s%s%s (mintctl %s -h lists all)", visible(flag, text, sizeof text),
+            nearest == NULL ? "" : "; did you mean ", nearest == NULL ? "" : nearest,
+            nearest == NULL ? "" : "?", usage->name);
     }
     return ARGUMENTS_WRONG;
 }
@@ -46,8 +48,7 @@ static int read_option(struct arguments *arguments, int count, char **texts) {
 /* Operands are not repeated in errors: they may be secrets. */
 static bool read_operand(struct arguments *arguments, char *text) {
     if (arguments->operand_count == arguments->usage->most) {
-        say("there is one operand too many: mintctl %s --help tells the usage",
-            arguments->usage->name);
+        say("there is one operand too many: mintctl %s -h tells the usage", arguments->usage->name);
         return false;
     }
     arguments->operands[arguments->operand_count++] = text;
@@ -66,7 +67,7 @@ enum arguments_result arguments_read(struct arguments *arguments, const struct u
             }
             continue;
         }
-        if (strcmp(texts[i], "--help") == 0) {
+        if (strcmp(texts[i], "--help") == 0 || strcmp(texts[i], "-h") == 0) {
             return ARGUMENTS_HELP;
         }
         if (strcmp(texts[i], "--") == 0) {
@@ -81,7 +82,7 @@ enum arguments_result arguments_read(struct arguments *arguments, const struct u
         i += taken;
     }
     if (arguments->operand_count < usage->least) {
-        say("%s is missing: mintctl %s --help tells the usage", usage->operands, usage->name);
+        say("%s is missing: mintctl %s -h tells the usage", usage->operands, usage->name);
         return ARGUMENTS_WRONG;
     }
     return ARGUMENTS_RUN;

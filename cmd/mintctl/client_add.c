@@ -1,8 +1,9 @@
 /* client_add.c: mintctl client add. */
 #include "client_options.h"
 #include "mintd/clock.h"
+#include "new_secret.h"
 #include "output.h"
-#include "secret.h"
+#include "settings.h"
 
 static enum status read_settings(struct client_options *options,
                                  const struct arguments *arguments) {
@@ -37,7 +38,7 @@ static enum status describe_new_client(const struct client_settings *settings,
 }
 
 static enum status add(struct redis *redis, struct slice id, const struct client_settings *settings,
-                       const struct secret *secret) {
+                       const struct secret *secret, bool as_json) {
     struct client_edit edit;
     bool made;
     enum status status = describe_new_client(settings, secret, &edit);
@@ -52,7 +53,7 @@ static enum status add(struct redis *redis, struct slice id, const struct client
             (int)id.size, id.data);
         return STATUS_REFUSED;
     }
-    status = secret_print(secret, id);
+    status = new_secret_print(secret, id, as_json, &(struct new_secret_place){.number = 1});
     say("%.*s: made%s", (int)id.size, id.data,
         secret->is_made ? "; its secret is shown this once" : "");
     client_settle(redis, id, true);
@@ -69,13 +70,13 @@ enum status client_add(const struct arguments *arguments) {
     }
     enum status status = read_settings(&options, arguments);
     if (status == STATUS_DONE) {
-        status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+        status = open_redis(arguments, REDIS_OUR_LAYOUT, &redis);
     }
     if (status == STATUS_DONE) {
-        status = secret_get(&secret, arguments);
+        status = new_secret_get(&secret, arguments);
     }
     if (status == STATUS_DONE) {
-        status = add(redis, id, &options.settings, &secret);
+        status = add(redis, id, &options.settings, &secret, arguments_has(arguments, "--json"));
     }
     secret_fini(&secret);
     redis_close(redis);

@@ -1,14 +1,15 @@
 /* client_export.c: mintctl client export: the file from which client apply makes the same clients.
  * It has the hashes of their secrets, and is the one command that prints them. */
-#include "client_names.h"
-#include "client_settings.h"
 #include "client_view.h"
-#include "client_walk.h"
+#include "clients/client_ids.h"
+#include "clients/client_settings.h"
+#include "clients/client_walk.h"
 #include "mintd/password.h"
+#include "settings.h"
 
 struct export {
     struct redis *redis;
-    const struct client_names *names;
+    const struct client_ids *ids;
     size_t printed, left_out;
 };
 
@@ -109,14 +110,12 @@ static cJSON *entry_json(struct slice id, const struct client_record *record,
 
 static struct slice id_of(void *context, size_t number) {
     const struct export *e = context;
-    return slice_of_string(e->names->items[number]);
+    return slice_of_string(e->ids->items[number]);
 }
 
 static enum status print_entry(struct export *e, cJSON *entry) {
-    char *text = cJSON_PrintUnformatted(entry);
-    cJSON_Delete(entry);
+    char *text = json_line(entry);
     if (text == NULL) {
-        say_no_memory();
         return STATUS_REFUSED;
     }
     printf("%s\n  %s", e->printed++ == 0 ? "" : ",", text);
@@ -145,7 +144,7 @@ static enum status export_all(struct export *e) {
     printf("{\"clients\": [");
     enum status status = client_walk(
         e->redis,
-        &(struct client_walk){.count = e->names->count, .id = id_of, .visit = visit, .context = e});
+        &(struct client_walk){.count = e->ids->count, .id = id_of, .visit = visit, .context = e});
     if (status == STATUS_DONE) {
         printf("%s]}\n", e->printed == 0 ? "" : "\n");
     }
@@ -153,16 +152,16 @@ static enum status export_all(struct export *e) {
 }
 
 enum status client_export(const struct arguments *arguments) {
-    struct client_names names = {0, NULL};
-    struct export e = {.names = &names};
-    enum status status = redis_open(arguments, REDIS_REPLICA_TOO, &e.redis);
+    struct client_ids ids = {0, NULL};
+    struct export e = {.ids = &ids};
+    enum status status = open_redis(arguments, REDIS_REPLICA_TOO, &e.redis);
     if (status == STATUS_DONE) {
-        status = client_names_read(e.redis, &names, NULL);
+        status = client_ids_read(e.redis, &ids, NULL);
     }
     if (status == STATUS_DONE) {
         status = export_all(&e);
     }
-    client_names_fini(&names);
+    client_ids_fini(&ids);
     redis_close(e.redis);
     return status;
 }

@@ -2,7 +2,8 @@
 #ifndef MINTCTL_CLIENT_OPTIONS_H
 #define MINTCTL_CLIENT_OPTIONS_H
 
-#include "client_settings.h"
+#include "clients/client_settings.h"
+#include "command.h"
 
 #define CLIENT_OPTIONS_LIST_MAX (OAUTH_AUDIENCE_MAX + 64u)
 

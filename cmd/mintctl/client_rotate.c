@@ -1,9 +1,10 @@
 /* client_rotate.c: mintctl client rotate: a new secret beside the others, which get an end. */
-#include "client_change.h"
+#include "clients/client_change.h"
 #include "mintd/clock.h"
 #include "mintd/quantity.h"
+#include "new_secret.h"
 #include "output.h"
-#include "secret.h"
+#include "settings.h"
 
 #define GRACE_DEFAULT "24h"
 #define NEVER UINT64_MAX
@@ -84,7 +85,8 @@ static enum status decide(void *context, const struct client_record *record,
     return STATUS_DONE;
 }
 
-static enum status rotate(struct redis *redis, struct slice id, struct rotation *rotation) {
+static enum status rotate(struct redis *redis, struct slice id, struct rotation *rotation,
+                          bool as_json) {
     char text[TIME_TEXT];
     const struct client_change change = {decide, rotation};
     rotation->now = clock_shared_ms() / 1000;
@@ -92,7 +94,11 @@ static enum status rotate(struct redis *redis, struct slice id, struct rotation 
     if (status != STATUS_DONE) {
         return status;
     }
-    status = secret_print(rotation->secret, id);
+    status = new_secret_print(
+        rotation->secret, id, as_json,
+        &(struct new_secret_place){.number = rotation->number,
+                                   .has_others = true,
+                                   .others_until = rotation->now + rotation->grace});
     say("%.*s: secret %u is accepted from now on, the others %s%s", (int)id.size, id.data,
         rotation->number, rotation->grace == 0 ? "are refused" : "until ",
         rotation->grace == 0 ? "" : time_text(rotation->now + rotation->grace, text));
@@ -116,12 +122,12 @@ enum status client_rotate(const struct arguments *arguments) {
         return STATUS_USAGE;
     }
     rotation.grace = seconds;
-    enum status status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+    enum status status = open_redis(arguments, REDIS_OUR_LAYOUT, &redis);
     if (status == STATUS_DONE) {
-        status = secret_get(&secret, arguments);
+        status = new_secret_get(&secret, arguments);
     }
     if (status == STATUS_DONE) {
-        status = rotate(redis, id, &rotation);
+        status = rotate(redis, id, &rotation, arguments_has(arguments, "--json"));
     }
     secret_fini(&secret);
     redis_close(redis);

@@ -2,11 +2,14 @@
 #include "client_options.h"
 #include "edit_print.h"
 #include "output.h"
+#include "settings.h"
 
 struct setting {
     struct slice id;
     const struct client_options *options;
     bool is_shown; /* the change that is decided on, for the first time */
+    bool as_json;
+    cJSON *json; /* what is printed once it is done: of the last decision */
 };
 
 /* What the client will have, of those that are named and of those that they are judged by. */
@@ -35,6 +38,19 @@ static void edit_named(const struct client_options *options, const struct client
     client_settings_edit(&all, record, edit);
 }
 
+static void describe(struct setting *setting, const struct client_record *record,
+                     const struct client_edit *edit) {
+    cJSON *changes = client_edit_json(record, edit);
+    cJSON_Delete(setting->json);
+    setting->json = cJSON_CreateObject();
+    json_add_text(setting->json, "id", setting->id);
+    cJSON_AddStringToObject(setting->json, "result",
+                            client_edit_is_empty(edit) ? "unchanged" : "changed");
+    if (!cJSON_AddItemToObject(setting->json, "changes", changes)) {
+        cJSON_Delete(changes);
+    }
+}
+
 static enum status decide(void *context, const struct client_record *record,
                           struct client_edit *edit) {
     struct setting *setting = context;
@@ -48,7 +64,9 @@ static enum status decide(void *context, const struct client_record *record,
         return STATUS_USAGE;
     }
     edit_named(setting->options, record, edit);
-    if (!setting->is_shown) {
+    if (setting->as_json) {
+        describe(setting, record, edit);
+    } else if (!setting->is_shown) {
         setting->is_shown = true;
         printf("%.*s: %s", (int)setting->id.size, setting->id.data,
                client_edit_is_empty(edit) ? "as it was" : "changed");
@@ -67,9 +85,21 @@ static bool names_something(const struct client_options *options) {
     return false;
 }
 
+static enum status set(struct redis *redis, struct setting *setting) {
+    enum status status =
+        client_change(redis, setting->id, &(struct client_change){decide, setting});
+    if (status != STATUS_DONE) {
+        cJSON_Delete(setting->json);
+        return status;
+    }
+    bool is_told = !setting->as_json || json_print_line(setting->json);
+    client_settle(redis, setting->id, false);
+    return is_told ? STATUS_DONE : STATUS_REFUSED;
+}
+
 enum status client_set(const struct arguments *arguments) {
     struct client_options options;
-    struct setting setting = {.options = &options};
+    struct setting setting = {.options = &options, .as_json = arguments_has(arguments, "--json")};
     struct redis *redis = NULL;
     if (!client_id_read(arguments->operands[0], &setting.id)) {
         return STATUS_USAGE;
@@ -79,13 +109,10 @@ enum status client_set(const struct arguments *arguments) {
         status = STATUS_USAGE;
     }
     if (status == STATUS_DONE) {
-        status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+        status = open_redis(arguments, REDIS_OUR_LAYOUT, &redis);
     }
     if (status == STATUS_DONE) {
-        status = client_change(redis, setting.id, &(struct client_change){decide, &setting});
-    }
-    if (status == STATUS_DONE) {
-        client_settle(redis, setting.id, false);
+        status = set(redis, &setting);
     }
     redis_close(redis);
     return status;

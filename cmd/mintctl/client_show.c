@@ -1,6 +1,7 @@
 /* client_show.c: mintctl client show: one client, without the hashes of its secrets. */
-#include "client_settings.h"
 #include "client_view.h"
+#include "clients/client_settings.h"
+#include "settings.h"
 
 static void print_row(const char *word, struct slice value) {
     char text[2048];
@@ -75,7 +76,7 @@ enum status client_show(const struct arguments *arguments) {
     if (!client_id_read(arguments->operands[0], &id)) {
         return STATUS_USAGE;
     }
-    enum status status = redis_open(arguments, REDIS_REPLICA_TOO, &redis);
+    enum status status = open_redis(arguments, REDIS_REPLICA_TOO, &redis);
     if (status == STATUS_DONE) {
         status = client_record_look(redis, id, &record);
     }

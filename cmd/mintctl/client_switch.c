@@ -1,8 +1,9 @@
 /* client_switch.c: mintctl client disable, enable, remove. */
-#include "client_change.h"
+#include "clients/client_change.h"
 #include "input.h"
 #include "instances.h"
 #include "output.h"
+#include "settings.h"
 #include <stdlib.h>
 
 static enum status disable(void *context, const struct client_record *record,
@@ -23,18 +24,18 @@ static enum status enable(void *context, const struct client_record *record,
 }
 
 static enum status change(const struct arguments *arguments, const struct client_change *change,
-                          const char *words) {
+                          const char *result, const char *words) {
     struct redis *redis = NULL;
     struct slice id;
     if (!client_id_read(arguments->operands[0], &id)) {
         return STATUS_USAGE;
     }
-    enum status status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+    enum status status = open_redis(arguments, REDIS_OUR_LAYOUT, &redis);
     if (status == STATUS_DONE) {
         status = client_change(redis, id, change);
     }
     if (status == STATUS_DONE) {
-        printf("%.*s: %s\n", (int)id.size, id.data, words);
+        print_result(arguments_has(arguments, "--json"), id, result, words);
         client_settle(redis, id, false);
     }
     redis_close(redis);
@@ -42,12 +43,12 @@ static enum status change(const struct arguments *arguments, const struct client
 }
 
 enum status client_disable(const struct arguments *arguments) {
-    return change(arguments, &(struct client_change){disable, NULL},
+    return change(arguments, &(struct client_change){disable, NULL}, "disabled",
                   "disabled; it and its tokens are refused from now on");
 }
 
 enum status client_enable(const struct arguments *arguments) {
-    return change(arguments, &(struct client_change){enable, NULL},
+    return change(arguments, &(struct client_change){enable, NULL}, "enabled",
                   "enabled; its tokens that have not ended are good again");
 }
 
@@ -77,7 +78,7 @@ static enum status warn_of_makers(struct redis *redis, struct slice id) {
     for (size_t i = 0; i < instances->count; i++) {
         const struct instance_view *instance = &instances->items[i];
         char name[100];
-        if (slice_equal(slice_of_string(instance_text(instance, "client")), id)) {
+        if (slice_equal(slice_of_string(heartbeat_text(instance->heartbeat, "client")), id)) {
             say("%.*s: instance %s has it as --client, and makes it again at its next start; "
                 "mintctl client disable keeps it out",
                 (int)id.size, id.data, visible(slice_of_string(instance->name), name, sizeof name));
@@ -105,11 +106,11 @@ static enum status confirm(const struct arguments *arguments, struct slice id) {
 }
 
 /* Also where there is none: its id may still be listed. */
-static enum status remove_now(struct redis *redis, struct slice id) {
+static enum status remove_now(struct redis *redis, struct slice id, bool as_json) {
     bool removed;
     enum status status = client_delete(redis, id, &removed);
     if (removed) {
-        printf("%.*s: removed; its tokens are refused from now on\n", (int)id.size, id.data);
+        print_result(as_json, id, "removed", "removed; its tokens are refused from now on");
         client_settle(redis, id, true);
     } else if (status == STATUS_DONE) {
         status = client_unknown(id);
@@ -124,7 +125,7 @@ enum status client_remove(const struct arguments *arguments) {
     if (!client_id_read(arguments->operands[0], &id)) {
         return STATUS_USAGE;
     }
-    enum status status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+    enum status status = open_redis(arguments, REDIS_OUR_LAYOUT, &redis);
     if (status == STATUS_DONE) {
         status = look_for(redis, id, &is_there);
     }
@@ -135,7 +136,7 @@ enum status client_remove(const struct arguments *arguments) {
         status = confirm(arguments, id);
     }
     if (status == STATUS_DONE) {
-        status = remove_now(redis, id);
+        status = remove_now(redis, id, arguments_has(arguments, "--json"));
     }
     redis_close(redis);
     return status;

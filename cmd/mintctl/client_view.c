@@ -19,6 +19,17 @@ bool client_view_secret(const struct client_record *record, unsigned n, struct s
     return true;
 }
 
+uint64_t client_last_used(const struct client_record *record) {
+    struct secret_view view;
+    uint64_t last = 0;
+    for (unsigned n = 1; n <= OAUTH_SECRETS_MAX; n++) {
+        if (client_view_secret(record, n, &view) && view.used > last) {
+            last = view.used;
+        }
+    }
+    return last;
+}
+
 bool client_is_disabled(const struct client_record *record) {
     struct slice disabled = client_field(record, "disabled");
     return disabled.size != 0 && !slice_equal(disabled, S("0"));

@@ -2,7 +2,7 @@
 #ifndef MINTCTL_CLIENT_VIEW_H
 #define MINTCTL_CLIENT_VIEW_H
 
-#include "client_record.h"
+#include "clients/client_record.h"
 #include "output.h"
 
 struct secret_view {
@@ -14,6 +14,8 @@ struct secret_view {
 /* False: there is no secret of that number. */
 bool client_view_secret(const struct client_record *record, unsigned n, struct secret_view *view);
 
+/* The latest use of any secret; 0: none is known. */
+uint64_t client_last_used(const struct client_record *record);
 bool client_is_disabled(const struct client_record *record);
 /* "enabled", "disabled", "unreadable", and its colour. */
 const char *client_state(const struct client_record *record);

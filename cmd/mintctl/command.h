@@ -3,9 +3,7 @@
 #define MINTCTL_COMMAND_H
 
 #include "arguments.h"
-
-/* The exit status. Whatever is not DONE has been said on standard error. */
-enum status { STATUS_DONE, STATUS_REFUSED, STATUS_USAGE, STATUS_REDIS };
+#include "clients/status.h"
 
 enum status client_add(const struct arguments *arguments);
 enum status client_set(const struct arguments *arguments);
@@ -26,6 +24,10 @@ enum status explain(const struct arguments *arguments);
 enum status acl(const struct arguments *arguments);
 enum status doctor(const struct arguments *arguments);
 enum status show_status(const struct arguments *arguments);
+enum status show_top(const struct arguments *arguments);
 enum status health(const struct arguments *arguments);
+enum status completion(const struct arguments *arguments);
+enum status help(const struct arguments *arguments);
+enum status version(const struct arguments *arguments);
 
 #endif

@@ -1,7 +1,8 @@
 /* doctor.c: mintctl doctor: goes through the checks, shows what they find. */
 #include "doctor.h"
-#include "flaw.h"
+#include "clients/flaw.h"
 #include "output.h"
+#include "settings.h"
 
 #define TEXT_COLUMN 27
 #define DAY_S (24 * 3600)
@@ -64,7 +65,7 @@ const char *doctor_silence(const struct doctor *doctor) {
 /* ---- the connection ---- */
 
 /* Of a cluster the nodes are named elsewhere. */
-static void judge_tls(struct doctor *doctor, const struct settings *settings,
+static void judge_tls(struct doctor *doctor, const struct redis_target *settings,
                       const struct tls_client_view *view) {
     char to[sizeof settings->address + 8] = "";
     long long days = view->seconds_left / DAY_S;
@@ -89,7 +90,7 @@ static void judge_tls(struct doctor *doctor, const struct settings *settings,
 }
 
 bool doctor_look_at_connection(struct doctor *doctor) {
-    const struct settings *settings = redis_settings(doctor->redis);
+    const struct redis_target *settings = redis_target_of(doctor->redis);
     struct tls_client_view view;
     unsigned number;
     if (settings->context != NULL) { /* one that has just gone away is told of by the next look */
@@ -216,7 +217,7 @@ enum status doctor(const struct arguments *arguments) {
     struct doctor doctor = {.asked_user = arguments_value(arguments, "--user")};
     enum status status = start_json(&doctor, arguments);
     if (status == STATUS_DONE) {
-        status = redis_open(arguments, REDIS_ANY_LAYOUT, &doctor.redis);
+        status = open_redis(arguments, REDIS_ANY_LAYOUT, &doctor.redis);
     }
     if (status == STATUS_DONE) {
         status = look(&doctor);

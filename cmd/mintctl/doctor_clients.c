@@ -1,16 +1,16 @@
 /* doctor_clients.c: the generation of everybody, and the records of all clients: those that mintd
  * can make no sense of. */
-#include "client_names.h"
-#include "client_walk.h"
+#include "clients/client_ids.h"
+#include "clients/client_walk.h"
+#include "clients/flaw.h"
 #include "doctor.h"
-#include "flaw.h"
 #include "output.h"
 #include "token_record.h"
 
 #define NAMED_MAX 300u /* bytes of their ids; the others are counted */
 
 struct census {
-    const struct client_names *names;
+    const struct client_ids *ids;
     size_t known, unreadable, named, unanswered;
     struct buffer list;
     char storage[NAMED_MAX];
@@ -18,7 +18,7 @@ struct census {
 
 static struct slice id_of(void *context, size_t number) {
     const struct census *census = context;
-    return slice_of_string(census->names->items[number]);
+    return slice_of_string(census->ids->items[number]);
 }
 
 static enum status visit(void *context, size_t number, const struct client_record *record) {
@@ -54,19 +54,19 @@ static void judge(struct doctor *doctor, const struct census *census) {
 }
 
 bool doctor_look_at_clients(struct doctor *doctor) {
-    struct client_names names;
-    struct census census = {.names = &names};
-    enum client_names_obstacle obstacle;
+    struct client_ids ids;
+    struct census census = {.ids = &ids};
+    enum client_ids_obstacle obstacle;
     census.list = buffer_of(census.storage, sizeof census.storage);
-    enum status status = client_names_read(doctor->redis, &names, &obstacle);
-    if (status == STATUS_DONE && obstacle == CLIENT_NAMES_NOT_ALLOWED) {
+    enum status status = client_ids_read(doctor->redis, &ids, &obstacle);
+    if (status == STATUS_DONE && obstacle == CLIENT_IDS_NOT_ALLOWED) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "clients", NULL,
                     "the user of --redis may not SSCAN");
-    } else if (status == STATUS_DONE && obstacle == CLIENT_NAMES_NO_SET) {
+    } else if (status == STATUS_DONE && obstacle == CLIENT_IDS_NO_SET) {
         doctor_find_flaw(doctor, FINDING_PROBLEM, "clients", S(OAUTH_KEY_CLIENTS));
     } else if (status == STATUS_DONE) {
         status =
-            client_walk(doctor->redis, &(struct client_walk){.count = names.count,
+            client_walk(doctor->redis, &(struct client_walk){.count = ids.count,
                                                              .id = id_of,
                                                              .visit = visit,
                                                              .context = &census,
@@ -75,7 +75,7 @@ bool doctor_look_at_clients(struct doctor *doctor) {
             judge(doctor, &census);
         }
     }
-    client_names_fini(&names);
+    client_ids_fini(&ids);
     return status == STATUS_DONE;
 }
 

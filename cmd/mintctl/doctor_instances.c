@@ -1,6 +1,6 @@
 /* doctor_instances.c: what the heartbeats of instances tell. */
+#include "clients/flaw.h"
 #include "doctor.h"
-#include "flaw.h"
 #include "instances.h"
 #include "output.h"
 #include <math.h>
@@ -113,7 +113,7 @@ static void judge_clocks(struct doctor *doctor, const struct instances *instance
 static void judge_keys(struct doctor *doctor, const struct instances *instances) {
     char storage[REDIS_KEY_MAX], key[REDIS_KEY_MAX], more[40] = "";
     struct slice name = slice_of_string(instances->unreadable_name);
-    struct slice whole = redis_key(doctor->redis, INSTANCE_KEY, name, storage);
+    struct slice whole = redis_key(doctor->redis, HEARTBEAT_RECORD, name, storage);
     struct flaw flaw = flaw_of(doctor->redis, whole);
     if (instances->unreadable > 1) {
         snprintf(more, sizeof more, ", and %zu more like it", instances->unreadable - 1);
@@ -143,7 +143,7 @@ bool doctor_look_at_instances(struct doctor *doctor) {
         judge_notices(doctor, instances);
         judge_clocks(doctor, instances);
     } else if (status == STATUS_DONE && instances->is_no_set) {
-        doctor_find_flaw(doctor, FINDING_WARNING, "instances", S(INSTANCES_KEY));
+        doctor_find_flaw(doctor, FINDING_WARNING, "instances", S(HEARTBEAT_NAMES));
     } else if (status == STATUS_DONE) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "listeners", NULL,
                     "the user of --redis may not read the list of instances (SSCAN, GET)");

@@ -74,6 +74,7 @@ struct rights {
     unsigned missing, unknown;
     bool has_no_clock;   /* it may not ask for the time */
     bool is_unlisted;    /* it may not list its instances */
+    bool sees_none;      /* it may not read the list of instances */
     bool waits_not;      /* it may not wait for replicas, or not ask how many there are */
     enum right tracking; /* to CLIENT TRACKING */
     struct buffer names; /* of the missing ones */
@@ -106,14 +107,15 @@ static void note_missing(struct rights *r, const char *command) {
 }
 
 /* Whether mintd, with this URL, may need it. Nobody but an instance knows whether it waits for
- * files. */
+ * files, or has a clients file. */
 static bool is_meant(const struct doctor *doctor, const struct right_of_user *one) {
     switch (one->kind) {
     case RIGHT_FOR_DATABASE:
-        return redis_settings(doctor->redis)->redis.database != 0;
+        return redis_target_of(doctor->redis)->redis.database != 0;
     case RIGHT_FOR_CLUSTER:
         return redis_is_cluster(doctor->redis);
     case RIGHT_FOR_FILES:
+    case RIGHT_FOR_CLIENTS:
         return false;
     default:
         return true;
@@ -134,6 +136,8 @@ static bool check_rights(struct doctor *doctor, struct rights *r) {
             r->tracking = right;
         } else if (rights[i].kind == RIGHT_FOR_REPLICAS) {
             r->waits_not |= right == RIGHT_MISSING;
+        } else if (rights[i].kind == RIGHT_FOR_PAGE) {
+            r->sees_none = right == RIGHT_MISSING;
         } else if (right == RIGHT_MISSING && rights[i].kind == RIGHT_FOR_LIST) {
             r->is_unlisted = true;
         } else if (right == RIGHT_MISSING && rights[i].kind == RIGHT_FOR_CLOCK) {
@@ -149,7 +153,7 @@ static bool check_rights(struct doctor *doctor, struct rights *r) {
 
 static void judge_needs(struct doctor *doctor, const struct rights *r) {
     char user[USER_MAX];
-    struct slice prefix = redis_settings(doctor->redis)->prefix;
+    struct slice prefix = redis_target_of(doctor->redis)->prefix;
     visible(r->user, user, sizeof user);
     if (r->missing != 0) {
         doctor_find(doctor, FINDING_PROBLEM, "rights", ADVICE,
@@ -168,9 +172,10 @@ static void judge_needs(struct doctor *doctor, const struct rights *r) {
         doctor_find(doctor, FINDING_WARNING, "rights", ADVICE,
                     "user %s may not ask TIME: each instance goes by its own clock", user);
     } else {
-        doctor_find(doctor, FINDING_OK, "rights", NULL, "user %s has all that mintd needs%s", user,
-                    r->waits_not ? " (but WAIT or ROLE, for an instance that waits for replicas)"
-                                 : "");
+        doctor_find(
+            doctor, FINDING_OK, "rights", NULL, "user %s has all that mintd needs%s%s", user,
+            r->waits_not ? " (but WAIT or ROLE, for an instance that waits for replicas)" : "",
+            r->sees_none ? " (but SRANDMEMBER, for other instances in /status)" : "");
     }
 }
 
@@ -234,7 +239,7 @@ static bool look_at_user(struct doctor *doctor, struct slice user, bool is_self)
 
 /* The reply of WHOAMI is what it lies in. */
 static struct slice own_name(const struct doctor *doctor, const struct value *reply) {
-    const char *configured = redis_settings(doctor->redis)->redis.user;
+    const char *configured = redis_target_of(doctor->redis)->redis.user;
     return reply->kind == REDIS_VALUE_TEXT ? reply->text
            : *configured != '\0'           ? slice_of_string(configured)
                                            : S("default");
@@ -270,7 +275,7 @@ bool doctor_look_at_password(struct doctor *doctor) {
     if (!get_user(doctor, S("default"), &rules)) {
         return false;
     }
-    bool is_local = redis_settings(doctor->redis)->is_local;
+    bool is_local = redis_target_of(doctor->redis)->is_local;
     if (rules->kind != REDIS_VALUE_LIST) {
         doctor_find(doctor, FINDING_NOT_CHECKED, "password",
                     "see that requirepass is set" DOCTOR_CONSOLE,

@@ -1,6 +1,6 @@
 /* doctor_server.c: the server: version, layout of the data, clock, replicas. */
+#include "clients/flaw.h"
 #include "doctor.h"
-#include "flaw.h"
 #include "mintd/clock.h"
 #include "output.h"
 

@@ -179,7 +179,7 @@ static void judge_names(struct doctor *doctor, const struct map *map) {
 }
 
 bool doctor_look_at_names(struct doctor *doctor) {
-    const struct settings *settings = redis_settings(doctor->redis);
+    const struct redis_target *settings = redis_target_of(doctor->redis);
     if (settings->context == NULL || settings->tls.believes_all || settings->tls.name.size != 0) {
         return true;
     }

@@ -1,15 +1,16 @@
 /* explain.c: mintctl explain: which of the two ways it is. */
 #include "explain.h"
-#include "flaw.h"
+#include "clients/flaw.h"
 #include "input.h"
 #include "mintd/crypto.h"
 #include "output.h"
+#include "settings.h"
 #include "token_record.h"
 
 #define INPUT_MAX (16u * 1024u)
 
 enum status explain_connect(struct explanation *e) {
-    return e->redis != NULL ? STATUS_DONE : redis_open(e->arguments, REDIS_REPLICA_TOO, &e->redis);
+    return e->redis != NULL ? STATUS_DONE : open_redis(e->arguments, REDIS_REPLICA_TOO, &e->redis);
 }
 
 enum status explain_flaw(struct explanation *e, const char *step, struct slice key) {

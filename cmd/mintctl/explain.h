@@ -2,7 +2,7 @@
 #ifndef MINTCTL_EXPLAIN_H
 #define MINTCTL_EXPLAIN_H
 
-#include "redis.h"
+#include "clients/redis.h"
 #include "steps.h"
 
 /* Redis is asked once it is needed: what has not the right form is refused without it. */

@@ -1,6 +1,6 @@
 /* explain_basic.c: the way of Authorization: Basic through mintd: base64, id and secret, the
  * client, which of its secrets it is. */
-#include "client_record.h"
+#include "clients/client_record.h"
 #include "explain.h"
 #include "mintd/clock.h"
 #include "mintd/encoding.h"
@@ -73,27 +73,31 @@ struct match {
     unsigned number; /* of the stored secret, from 1; 0: none matches */
     unsigned reading;
     uint64_t expired_at; /* 0: it is accepted */
+    bool is_unknown;     /* none matches, and one could not be checked */
 };
 
-static bool matches(const struct oauth_credentials *credentials, unsigned reading,
-                    struct slice stored) {
-    return !slice_is_absent(stored) &&
-           password_verify(
-               stored, slice_of(credentials->secrets[reading], credentials->secret_sizes[reading]));
+static enum password_verdict verdict_of(const struct oauth_credentials *credentials,
+                                        unsigned reading, struct slice stored) {
+    return slice_is_absent(stored)
+               ? PASSWORD_WRONG
+               : password_verify(stored, slice_of(credentials->secrets[reading],
+                                                  credentials->secret_sizes[reading]));
 }
 
 /* One that is accepted; else one that has expired. */
 static struct match find_match(const struct oauth_credentials *credentials,
                                const struct oauth_client *client) {
-    struct match found = {0, 0, 0};
+    struct match found = {0};
     for (unsigned i = 0; i < OAUTH_SECRETS_MAX * credentials->secret_count; i++) {
         unsigned n = i / credentials->secret_count, reading = i % credentials->secret_count;
         const struct oauth_secret *secret = &client->secrets[n];
-        if (!matches(credentials, reading, secret->stored)) {
+        enum password_verdict verdict = verdict_of(credentials, reading, secret->stored);
+        if (verdict != PASSWORD_RIGHT) {
+            found.is_unknown = found.is_unknown || verdict == PASSWORD_NOT_CHECKED;
             continue;
         }
         bool expired = secret->expires != 0 && secret->expires * 1000 <= clock_shared_ms();
-        found = (struct match){n + 1, reading, expired ? secret->expires : 0};
+        found = (struct match){n + 1, reading, expired ? secret->expires : 0, found.is_unknown};
         if (!expired) {
             break;
         }
@@ -111,6 +115,10 @@ static enum status judge_secret(struct explanation *e, const struct oauth_creden
                                 const struct oauth_client *client) {
     char time[TIME_TEXT], span[TIME_TEXT];
     struct match match = find_match(credentials, client);
+    if (match.is_unknown && (match.number == 0 || match.expired_at != 0)) {
+        say("the secret cannot be checked: not enough memory");
+        return STATUS_REFUSED;
+    }
     if (match.number == 0) {
         return step_refused(
             &e->steps, REFUSED(WRONG_SECRET), "secret", "it is none of the client's%s",

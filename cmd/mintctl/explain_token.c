@@ -33,7 +33,7 @@ static enum status check_form(struct explanation *e, struct slice token) {
                             token.size, OAUTH_TOKEN_SIZE);
     }
     for (size_t i = 4; i < token.size; i++) {
-        if (!base62_is_digit(token.data[i])) {
+        if (!base62_is_text(slice_of(token.data + i, 1))) {
             return step_refused(steps, REFUSED(TOKEN_MALFORMED), "form",
                                 "character %zu is none of 0-9 A-Z a-z", i + 1);
         }

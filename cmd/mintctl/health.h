@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #define HEALTH_PART_MAX 256
+#define HEALTH_ANSWER_MAX 4096u
 
 /* One place to ask. */
 struct health_target {
@@ -25,8 +26,14 @@ bool health_target_read(const char *url, struct health_target *target);
  * 0: it is none. */
 unsigned health_targets_of_listener(const char *address, struct health_target targets[2]);
 
-/* Each address of the place, 3 s at most together. *answered is false where nobody was reached;
- * otherwise the result tells whether it is ready. Said on standard output or standard error. */
-bool health_ask(const struct health_target *target, bool *answered);
+struct health_answer {
+    bool is_connected;            /* something was reached */
+    unsigned status;              /* of HTTP; 0: it said nothing of that kind */
+    char body[HEALTH_ANSWER_MAX]; /* the end of lines cut off; ends with a NUL */
+};
+
+/* Each address of the place, 3 s at most together. What is wrong with TLS, and that nothing comes
+ * from what was reached, is said on standard error; the rest is the caller's to tell. */
+void health_ask(const struct health_target *target, struct health_answer *answer);
 
 #endif

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define TIMEOUT_MS 3000u
-#define RESPONSE_MAX 4096u
 #define RECORDS_MAX 4096u
 
 struct asking {
@@ -26,7 +25,7 @@ struct asking {
     struct tls_session *tls; /* NULL: plain */
     struct block_pool blocks;
     char records[RECORDS_MAX]; /* as they came; the session takes them from here */
-    char response[RESPONSE_MAX];
+    char response[HEALTH_ANSWER_MAX];
     size_t size;
 };
 
@@ -187,8 +186,8 @@ static size_t receive_some(struct asking *a, char *data, size_t size) {
 
 static void receive_response(struct asking *a) {
     size_t count = 1;
-    while (a->size < RESPONSE_MAX - 1 && count != 0) {
-        count = receive_some(a, a->response + a->size, RESPONSE_MAX - 1 - a->size);
+    while (a->size < HEALTH_ANSWER_MAX - 1 && count != 0) {
+        count = receive_some(a, a->response + a->size, HEALTH_ANSWER_MAX - 1 - a->size);
         a->size += count;
     }
     a->response[a->size] = '\0';
@@ -238,49 +237,44 @@ static bool start_tls(struct asking *a) {
     return true;
 }
 
-/* As it is where that is visible text, JSON for instance: scripts may read it. Else escaped. */
-static void copy_body(struct slice text, char *words, size_t size) {
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < ' ' || text.data[i] > '~') {
-            visible(text, words, size);
-            return;
-        }
-    }
-    snprintf(words, size, "%.*s", (int)text.size, text.data);
+/* "HTTP/1.1 200 …": the number; 0: it is none. */
+static unsigned status_of(const char *response) {
+    unsigned long long status;
+    struct slice digits = slice_of(response + sizeof "HTTP/1.1 " - 1, 3);
+    bool has_status = strlen(response) > sizeof "HTTP/1.1 200" - 1 &&
+                      strncmp(response, "HTTP/1.1 ", sizeof "HTTP/1.1 " - 1) == 0;
+    return has_status && slice_to_number(digits, 999, &status) ? (unsigned)status : 0;
 }
 
-static bool judge(const struct asking *a) {
-    char words[RESPONSE_MAX];
+static void take_answer(const struct asking *a, struct health_answer *answer) {
     const char *body = strstr(a->response, "\r\n\r\n");
-    bool ready = strncmp(a->response, "HTTP/1.1 200 ", 13) == 0;
     struct slice text = slice_of_string(body == NULL ? "" : body + 4);
     while (text.size > 0 && text.data[text.size - 1] == '\n') {
         text.size--;
     }
-    copy_body(text, words, sizeof words);
-    if (ready) {
-        puts(words);
-    } else {
-        say("%s: %s", a->target->host, body == NULL ? "no answer in HTTP" : words);
-    }
-    return ready;
+    answer->status = body == NULL ? 0 : status_of(a->response);
+    memcpy(answer->body, text.data, text.size);
+    answer->body[text.size] = '\0';
 }
 
-bool health_ask(const struct health_target *target, bool *answered) {
+void health_ask(const struct health_target *target, struct health_answer *answer) {
     struct asking a = {
         .target = target, .fd = -1, .until_ns = clock_monotonic_ns() + TIMEOUT_MS * 1000000ull};
-    bool ready = false;
-    *answered = target->is_unix ? connect_unix(&a) : connect_tcp(&a);
-    if (!*answered) {
-        return false;
+    answer->status = 0;
+    answer->body[0] = '\0';
+    answer->is_connected = target->is_unix ? connect_unix(&a) : connect_tcp(&a);
+    if (!answer->is_connected) {
+        return;
     }
     if ((!target->is_tls || start_tls(&a)) && send_request(&a)) {
         receive_response(&a);
-        ready = judge(&a);
+        take_answer(&a, answer);
+        if (answer->status == 0) {
+            say("%s: no answer in HTTP", target->host);
+        }
     } else if (!target->is_tls || a.tls != NULL) {
         say("%s: no answer", target->host);
     }
     close_tls(&a);
     close(a.fd);
-    return ready;
 }

@@ -2,7 +2,7 @@
 #ifndef MINTCTL_INFO_H
 #define MINTCTL_INFO_H
 
-#include "redis.h"
+#include "clients/redis.h"
 
 struct info {
     struct value *reply; /* NULL or an error: nothing is known */

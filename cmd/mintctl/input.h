@@ -1,12 +1,8 @@
-/* input.h: what is read: files, one line of standard input, answers of a person. */
+/* input.h: what is read: one line of standard input, answers of a person. */
 #ifndef MINTCTL_INPUT_H
 #define MINTCTL_INPUT_H
 
 #include "mintd/slice.h"
-
-/* A whole file into storage, without the newline at its end; unbuffered. False, said, where it
- * cannot be read or does not fit. */
-bool input_read_file(const char *path, char *storage, size_t capacity, size_t *size);
 
 /* One line of standard input, without its newline. On a terminal `prompt` is shown, and nothing of
  * what is typed. False, said, where there is none or it does not fit. The caller wipes. */

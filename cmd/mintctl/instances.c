@@ -1,7 +1,8 @@
 /* instances.c: the set of names is gone through page by page; the heartbeats of its names are asked
  * for together. */
 #include "instances.h"
-#include "flaw.h"
+#include "clients/flaw.h"
+#include "mintd/clock.h"
 #include "output.h"
 #include <stdlib.h>
 
@@ -36,14 +37,12 @@ static void note_unreadable(struct instances *instances, struct slice name) {
 
 /* What is no JSON object is left out. */
 static void add(struct instances *instances, struct slice name, const struct value *reply) {
-    cJSON *heartbeat = reply->kind == REDIS_VALUE_TEXT
-                           ? cJSON_ParseWithLength(reply->text.data, reply->text.size)
-                           : NULL;
+    cJSON *heartbeat = reply->kind == REDIS_VALUE_TEXT ? heartbeat_parse(reply->text) : NULL;
     char *copy = strndup(name.data, name.size);
-    if (!cJSON_IsObject(heartbeat) && reply->kind != REDIS_VALUE_NIL) {
+    if (heartbeat == NULL && reply->kind != REDIS_VALUE_NIL) {
         note_unreadable(instances, name);
     }
-    if (copy == NULL || !cJSON_IsObject(heartbeat) || is_known(instances, name)) {
+    if (copy == NULL || heartbeat == NULL || is_known(instances, name)) {
         cJSON_Delete(heartbeat);
         free(copy);
     } else if (instances->count == INSTANCES_MAX) {
@@ -56,7 +55,7 @@ static void add(struct instances *instances, struct slice name, const struct val
 }
 
 static struct slice set_key(const struct search *s, char *storage) {
-    return redis_key(s->redis, INSTANCES_KEY, S(""), storage);
+    return redis_key(s->redis, HEARTBEAT_NAMES, S(""), storage);
 }
 
 /* Whether it may is Redis' to say: an error harms nothing. */
@@ -84,7 +83,7 @@ static enum status ask_all(const struct search *s) {
     redis_batch_start(s->batch);
     for (size_t i = 0; i < s->count; i++) {
         const struct slice get[] = {S("GET"),
-                                    redis_key(s->redis, INSTANCE_KEY, s->names[i], storage)};
+                                    redis_key(s->redis, HEARTBEAT_RECORD, s->names[i], storage)};
         redis_batch_add(s->batch, get[1], &(struct redis_command){get, 2}, 1);
     }
     enum status status = redis_batch_wait(s->batch);
@@ -200,11 +199,11 @@ void instances_fini(struct instances *instances) {
 void instances_say_flaws(const struct redis *redis, const struct instances *instances) {
     char storage[REDIS_KEY_MAX];
     if (instances->is_no_set) {
-        flaw_say(redis, redis_key(redis, INSTANCES_KEY, S(""), storage));
+        flaw_say(redis, redis_key(redis, HEARTBEAT_NAMES, S(""), storage));
     }
     if (instances->unreadable != 0) {
         struct slice name = slice_of_string(instances->unreadable_name);
-        flaw_say(redis, redis_key(redis, INSTANCE_KEY, name, storage));
+        flaw_say(redis, redis_key(redis, HEARTBEAT_RECORD, name, storage));
     }
     if (instances->unreadable > 1) {
         say("mintctl doctor counts the other keys of instances that are like that: %zu",
@@ -214,34 +213,16 @@ void instances_say_flaws(const struct redis *redis, const struct instances *inst
 
 /* ---- members ---- */
 
-static const cJSON *member_of(const struct instance_view *instance, const char *name) {
-    return cJSON_GetObjectItemCaseSensitive(instance->heartbeat, name);
-}
-
-const char *instance_text(const struct instance_view *instance, const char *member) {
-    const char *text = cJSON_GetStringValue(member_of(instance, member));
-    return text == NULL ? "" : text;
-}
-
-static bool is_number(const cJSON *item) {
-    return cJSON_IsNumber(item) && item->valuedouble >= 0 && item->valuedouble < 9e15;
-}
-
-uint64_t instance_number(const struct instance_view *instance, const char *member) {
-    const cJSON *item = member_of(instance, member);
-    return is_number(item) ? (uint64_t)item->valuedouble : 0;
-}
-
-double instance_rate(const struct instance_view *instance, const char *name) {
-    const cJSON *rate = cJSON_GetObjectItemCaseSensitive(member_of(instance, "rates"), name);
-    return is_number(rate) ? rate->valuedouble : 0;
+uint64_t instance_age(const struct instance_view *instance) {
+    uint64_t seen = heartbeat_number(instance->heartbeat, "seen");
+    uint64_t now = clock_shared_ms() / 1000;
+    return now > seen ? now - seen : 0;
 }
 
 bool instance_has_notice(const struct instance_view *instance, const char *notice) {
-    const cJSON *item;
-    cJSON_ArrayForEach(item, member_of(instance, "notices")) {
-        const char *text = cJSON_GetStringValue(item);
-        if (text != NULL && strcmp(text, notice) == 0) {
+    const char *told;
+    for (unsigned i = 0; (told = heartbeat_notice(instance->heartbeat, i)) != NULL; i++) {
+        if (strcmp(told, notice) == 0) {
             return true;
         }
     }

@@ -2,17 +2,16 @@
 #ifndef MINTCTL_INSTANCES_H
 #define MINTCTL_INSTANCES_H
 
-#include "redis.h"
+#include "clients/redis.h"
+#include "mintd/heartbeat_view.h"
 #include <cjson/cJSON.h>
 
 #define INSTANCES_MAX 1024u
 #define INSTANCE_NAME_MAX 100u /* bytes; no name of ours is longer */
-#define INSTANCES_KEY "instances"
-#define INSTANCE_KEY "instance:" /* a name follows */
 
 struct instance_view {
     char *name;
-    cJSON *heartbeat; /* an object */
+    cJSON *heartbeat; /* heartbeat_parse() */
 };
 
 struct instances {
@@ -38,11 +37,8 @@ void instances_fini(struct instances *instances);
 /* Says which keys hold what mintd does not write; nothing where all is well. */
 void instances_say_flaws(const struct redis *redis, const struct instances *instances);
 
-/* A member of a heartbeat; "" and 0 where there is none. */
-const char *instance_text(const struct instance_view *instance, const char *member);
-uint64_t instance_number(const struct instance_view *instance, const char *member);
-/* One of the rates, per second. */
-double instance_rate(const struct instance_view *instance, const char *name);
+/* Seconds since the last beat. */
+uint64_t instance_age(const struct instance_view *instance);
 /* Whether it has this to tell (API_NOTICES). */
 bool instance_has_notice(const struct instance_view *instance, const char *notice);
 

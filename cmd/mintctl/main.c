@@ -1,10 +1,13 @@
 /* main.c: the operator's tool: finds the command, runs it. Exit status: see command.h. */
 #include "command.h"
+#include "help.h"
+#include "loop_memory.h"
 #include "man.h"
 #include "mintd/crypto.h"
 #include "mintd/descriptors.h"
 #include "mintd/log.h"
 #include "output.h"
+#include "profile.h"
 #include "settings.h"
 #include <signal.h>
 #include <sys/prctl.h>
@@ -33,7 +36,11 @@ static const struct {
     {"acl", acl},
     {"doctor", doctor},
     {"status", show_status},
+    {"top", show_top},
     {"health", health},
+    {"completion", completion},
+    {"help", help},
+    {"version", version},
 };
 
 /* No core file and no debugger of another user: memory holds secrets and tokens. A leak checker
@@ -76,43 +83,22 @@ static enum status run(const struct usage *usage, int count, char **texts) {
     return STATUS_USAGE;
 }
 
-/* Not repeated as it is: it may be a token that was given without its command. */
-static enum status unknown_command(int count, char *const *texts) {
-    if (count > 0 && usage_is_group(texts[0])) {
-        bool asks = count > 1 && strcmp(texts[1], "--help") == 0;
-        usage_print_list(asks ? stdout : stderr, texts[0]);
-        return asks ? STATUS_DONE : STATUS_USAGE;
-    }
-    if (count == 0) {
-        usage_print_list(stderr, NULL);
-    } else {
-        say("no such command: mintctl --help lists all");
-    }
-    return STATUS_USAGE;
-}
-
 int main(int argc, char **argv) {
     int words = 0;
     if (!descriptors_fill()) {
         return (int)STATUS_REFUSED; /* and nowhere to say so */
     }
     protect_memory();
+    json_watch_memory();
+    loop_memory_watch();
     signal(SIGPIPE, SIG_IGN);
-    if (argc > 1 && strcmp(argv[1], "--help") == 0) {
-        usage_print_list(stdout, NULL);
-        return STATUS_DONE;
-    }
-    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
-        puts("mintctl " MINTD_VERSION);
-        return STATUS_DONE;
-    }
     if (argc > 1 && strcmp(argv[1], "--man") == 0) {
         man_print();
         return STATUS_DONE;
     }
     const struct usage *usage = usage_find(argc - 1, argv + 1, &words);
     if (usage == NULL) {
-        return (int)unknown_command(argc - 1, argv + 1);
+        return (int)end_output(help_without_command(argc - 1, argv + 1));
     }
     if (!crypto_start()) {
         say("not enough memory to start");
@@ -122,5 +108,6 @@ int main(int argc, char **argv) {
     log_start(LOG_FORMAT_TEXT, LOG_SILENT); /* what the floors below would say, we say in words */
     enum status status = run(usage, argc - 1 - words, argv + 1 + words);
     log_stop();
+    profile_wipe();
     return (int)end_output(status);
 }

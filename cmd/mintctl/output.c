@@ -1,32 +1,10 @@
 #include "output.h"
-#include "base/json_text.h"
+#include "mintd/buffer.h"
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
-
-void say(const char *format, ...) {
-    va_list values;
-    fflush(stdout);
-    va_start(values, format);
-    fputs("mintctl: ", stderr);
-    vfprintf(stderr, format, values);
-    fputc('\n', stderr);
-    va_end(values);
-}
-
-void say_no_memory(void) {
-    say("out of memory");
-}
-
-const char *visible(struct slice text, char *storage, size_t size) {
-    struct buffer out = buffer_of(storage, size - 1);
-    json_text_append(&out, text, JSON_TEXT_VISIBLE);
-    storage[out.size] = '\0';
-    return storage;
-}
 
 static bool write_all(struct slice text) {
     while (text.size > 0) {
@@ -49,7 +27,7 @@ bool output_is_abandoned(void) {
     return poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLHUP)) != 0;
 }
 
-static bool has_colours(void) {
+bool output_has_colours(void) {
     const char *term = getenv("TERM");
     return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL && term != NULL &&
            strcmp(term, "dumb") != 0;
@@ -60,7 +38,7 @@ void print_coloured(enum colour colour, const char *text, int width) {
         [COLOUR_NONE] = "0", [COLOUR_GREEN] = "32", [COLOUR_YELLOW] = "33",
         [COLOUR_RED] = "31", [COLOUR_BOLD] = "1",
     };
-    if (colour != COLOUR_NONE && has_colours()) {
+    if (colour != COLOUR_NONE && output_has_colours()) {
         printf("\033[%sm%-*s\033[0m", codes[colour], width, text);
     } else {
         printf("%-*s", width, text);
@@ -111,10 +89,22 @@ const char *size_text(uint64_t bytes, char storage[TIME_TEXT]) {
 
 /* ---- JSON ---- */
 
+static bool json_lacked_memory;
+
+static void *json_allocate(size_t size) {
+    void *memory = malloc(size);
+    json_lacked_memory = json_lacked_memory || memory == NULL;
+    return memory;
+}
+
+void json_watch_memory(void) {
+    cJSON_InitHooks(&(cJSON_Hooks){json_allocate, free});
+}
+
 /* The text as a JSON string, also where it is not UTF-8; the caller's to free. */
 static char *json_string(struct slice text) {
     size_t size = 6 * text.size + 3;
-    char *json = malloc(size);
+    char *json = json_allocate(size);
     if (json == NULL) {
         return NULL;
     }
@@ -139,6 +129,14 @@ void json_add_number(cJSON *object, const char *name, uint64_t number) {
     cJSON_AddRawToObject(object, name, digits);
 }
 
+void print_result(bool as_json, struct slice id, const char *result, const char *words) {
+    if (as_json) {
+        printf("{\"id\":\"%.*s\",\"result\":\"%s\"}\n", (int)id.size, id.data, result);
+    } else {
+        printf("%.*s: %s\n", (int)id.size, id.data, words);
+    }
+}
+
 void json_add_words(cJSON *object, const char *name, struct slice list) {
     cJSON *array = cJSON_AddArrayToObject(object, name);
     struct slice word;
@@ -151,14 +149,36 @@ void json_add_words(cJSON *object, const char *name, struct slice list) {
     }
 }
 
-bool json_print(cJSON *json) {
-    char *text = json == NULL ? NULL : cJSON_Print(json);
+/* NULL, said: memory was short. */
+static char *print(cJSON *json, bool on_a_line) {
+    char *text = json == NULL ? NULL : on_a_line ? cJSON_PrintUnformatted(json) : cJSON_Print(json);
     cJSON_Delete(json);
-    if (text == NULL) {
+    if (text == NULL || json_lacked_memory) {
         say_no_memory();
+        cJSON_free(text);
+        return NULL;
+    }
+    return text;
+}
+
+char *json_line(cJSON *json) {
+    return print(json, true);
+}
+
+static bool print_and_delete(cJSON *json, bool on_a_line) {
+    char *text = print(json, on_a_line);
+    if (text == NULL) {
         return false;
     }
     puts(text);
     cJSON_free(text);
     return true;
+}
+
+bool json_print(cJSON *json) {
+    return print_and_delete(json, false);
+}
+
+bool json_print_line(cJSON *json) {
+    return print_and_delete(json, true);
 }

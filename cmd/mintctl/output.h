@@ -1,18 +1,11 @@
-/* output.h: what people and programs read: messages, colour, times, JSON. */
+/* output.h: what people and programs read: colour, times, JSON. */
 #ifndef MINTCTL_OUTPUT_H
 #define MINTCTL_OUTPUT_H
 
-#include "mintd/slice.h"
+#include "mintd/say.h"
 #include <cjson/cJSON.h>
 #include <stdint.h>
 #include <stdio.h>
-
-/* "mintctl: ..." on standard error. Never a secret or a token. */
-void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void say_no_memory(void);
-
-/* The text as a string that harms no terminal, cut to what fits; storage is returned. */
-const char *visible(struct slice text, char *storage, size_t size);
 
 /* A line on standard output, past the buffers of stdio. False where it could not be written. */
 bool print_secret(struct slice secret);
@@ -22,6 +15,8 @@ bool output_is_abandoned(void);
 
 enum colour { COLOUR_NONE, COLOUR_GREEN, COLOUR_YELLOW, COLOUR_RED, COLOUR_BOLD };
 
+/* Whether standard output is a terminal with colours that are wanted. */
+bool output_has_colours(void);
 /* The text in this colour, where standard output is a terminal; filled up to width. */
 void print_coloured(enum colour colour, const char *text, int width);
 
@@ -36,11 +31,22 @@ const char *size_text(uint64_t bytes, char storage[TIME_TEXT]);
 
 /* ---- JSON; a member that memory has no room for is left out ---- */
 
+/* Notes where memory is short for JSON: a member that is missing would be a lie. For main(), ahead
+ * of all JSON. */
+void json_watch_memory(void);
+/* The text of it on a line, cJSON_free() frees it; the JSON is deleted. NULL, said: memory was
+ * short for this or another JSON. */
+char *json_line(cJSON *json);
 void json_add_text(cJSON *object, const char *name, struct slice text);
 void json_add_number(cJSON *object, const char *name, uint64_t number);
+/* That something was done: "ID: words" for people, {"id": ID, "result": result} with JSON. An ID
+ * has no character that JSON escapes. */
+void print_result(bool as_json, struct slice id, const char *result, const char *words);
 /* The words of a list separated by spaces, as an array. */
 void json_add_words(cJSON *object, const char *name, struct slice list);
 /* Prints it on standard output and deletes it. False, said, where there is no memory. */
 bool json_print(cJSON *json);
+/* The same on one line. */
+bool json_print_line(cJSON *json);
 
 #endif

@@ -13,6 +13,7 @@ const struct right_of_user rights[] = {
     {"sadd", RIGHT_NEEDED, "clients", {"0"}},
     {"sadd", RIGHT_FOR_LIST, "instances", {"0"}},
     {"srem", RIGHT_FOR_LIST, "instances", {"0"}},
+    {"srandmember", RIGHT_FOR_PAGE, "instances", {"64"}},
     {"incr", RIGHT_NEEDED, "fail:0:0", {NULL}},
     {"multi", RIGHT_NEEDED, NULL, {NULL}},
     {"exec", RIGHT_NEEDED, NULL, {NULL}},
@@ -27,6 +28,9 @@ const struct right_of_user rights[] = {
     {"cluster|info", RIGHT_FOR_CLUSTER, NULL, {NULL}},
     {"wait", RIGHT_FOR_REPLICAS, NULL, {"1", "0"}},
     {"role", RIGHT_FOR_REPLICAS, NULL, {NULL}}, /* how many there are */
+    {"watch", RIGHT_FOR_CLIENTS, "client:0", {NULL}},
+    {"unwatch", RIGHT_FOR_CLIENTS, NULL, {NULL}},
+    {"discard", RIGHT_FOR_CLIENTS, NULL, {NULL}},
     {"waitaof", RIGHT_FOR_FILES, NULL, {"1", "0", "0"}},
 };
 

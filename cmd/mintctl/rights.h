@@ -11,8 +11,10 @@ enum right_kind {
     RIGHT_FOR_DATABASE, /* where the URL names another database than 0 */
     RIGHT_FOR_CLUSTER,  /* where the URL names a cluster */
     RIGHT_FOR_LIST,     /* without it mintctl status does not see the instance */
+    RIGHT_FOR_PAGE,     /* without it /status does not see the other instances */
     RIGHT_FOR_MEMORY,   /* without it each request asks Redis */
     RIGHT_FOR_REPLICAS, /* for an instance that waits for replicas */
+    RIGHT_FOR_CLIENTS,  /* for an instance that has a clients file */
     RIGHT_FOR_FILES, /* for one that waits for their files; before 7.2 Redis knows no such word */
 };
 

@@ -1,10 +1,9 @@
 #include "settings.h"
+#include "clients/whole_file.h"
 #include "environment.h"
-#include "input.h"
 #include "mintd/crypto.h"
-#include "mintd/localhost.h"
 #include "output.h"
-#include <arpa/inet.h>
+#include "profile.h"
 
 #define URL_MAX 2048u
 #define PREFIX_MAX 64u
@@ -22,8 +21,11 @@ static bool prefix_is_valid(struct slice prefix) {
 }
 
 enum status settings_read_prefix(const struct arguments *arguments, struct slice *prefix) {
+    if (profile_read(arguments) != STATUS_DONE) {
+        return STATUS_USAGE;
+    }
     const char *flag = arguments_value(arguments, "--redis-prefix");
-    const char *variable = environment_value("MINTD_REDIS_PREFIX");
+    const char *variable = profile_value("MINTD_REDIS_PREFIX");
     const char *value = flag != NULL ? flag : variable != NULL ? variable : "mintd:";
     *prefix = slice_of_string(value);
     if (!prefix_is_valid(*prefix)) {
@@ -36,26 +38,7 @@ enum status settings_read_prefix(const struct arguments *arguments, struct slice
 
 /* ---- the URL ---- */
 
-static bool is_loopback(const char *host) {
-    return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 || host_is_localhost(host);
-}
-
-static bool is_address(const char *host) {
-    unsigned char bytes[sizeof(struct in6_addr)];
-    return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
-}
-
-static void describe(struct settings *settings) {
-    const struct redis_url *url = &settings->redis;
-    redis_url_describe(url, settings->address, sizeof settings->address);
-    settings->is_local = url->is_unix || is_loopback(url->host);
-    settings->is_literal = url->is_unix || is_address(url->host);
-    for (unsigned i = 0; i < url->seed_count; i++) {
-        settings->is_local = is_loopback(url->seeds[i].host) && (i == 0 || settings->is_local);
-    }
-}
-
-static enum status parse_url(struct settings *settings, const char *where, struct slice text) {
+static enum status parse_url(struct redis_target *settings, const char *where, struct slice text) {
     char storage[256];
     struct buffer error = buffer_of(storage, sizeof storage - 1);
     if (slice_equal(text, S("memory:"))) {
@@ -67,15 +50,15 @@ static enum status parse_url(struct settings *settings, const char *where, struc
         say("%s: %s", where, storage);
         return STATUS_USAGE;
     }
-    describe(settings);
+    redis_target_describe(settings);
     return STATUS_DONE;
 }
 
-static enum status parse_file(struct settings *settings, const char *path) {
+static enum status parse_file(struct redis_target *settings, const char *path) {
     char text[URL_MAX];
     size_t size;
     enum status status = STATUS_USAGE;
-    if (input_read_file(path, text, sizeof text, &size)) {
+    if (whole_file_read(path, text, sizeof text, &size)) {
         status = parse_url(settings, "MINTD_REDIS_FILE", slice_of(text, size));
     }
     crypto_wipe(text, sizeof text);
@@ -83,7 +66,7 @@ static enum status parse_file(struct settings *settings, const char *path) {
 }
 
 /* `flag` lies in argv, where a password is wiped once it is read. */
-static enum status parse_flag(struct settings *settings, char *flag) {
+static enum status parse_flag(struct redis_target *settings, char *flag) {
     enum status status = parse_url(settings, "--redis", slice_of_string(flag));
     if (settings->redis.password[0] != '\0') {
         crypto_wipe(flag, strlen(flag));
@@ -93,10 +76,10 @@ static enum status parse_flag(struct settings *settings, char *flag) {
     return status;
 }
 
-static enum status read_url(struct settings *settings, const struct arguments *arguments) {
+static enum status read_url(struct redis_target *settings, const struct arguments *arguments) {
     char *flag = arguments_value(arguments, "--redis");
-    const char *variable = environment_value("MINTD_REDIS");
-    const char *file = environment_value("MINTD_REDIS_FILE");
+    const char *variable = profile_value("MINTD_REDIS");
+    const char *file = profile_value("MINTD_REDIS_FILE");
     if (flag != NULL) {
         return parse_flag(settings, flag);
     }
@@ -123,9 +106,9 @@ static enum status copy_variable(const char *variable, const char *value,
     return STATUS_DONE;
 }
 
-static enum status read_sentinel_password(struct settings *settings) {
-    const char *variable = environment_value("MINTD_REDIS_SENTINEL_PASSWORD");
-    const char *file = environment_value("MINTD_REDIS_SENTINEL_PASSWORD_FILE");
+static enum status read_sentinel_password(struct redis_target *settings) {
+    const char *variable = profile_value("MINTD_REDIS_SENTINEL_PASSWORD");
+    const char *file = profile_value("MINTD_REDIS_SENTINEL_PASSWORD_FILE");
     char *password = settings->sentinel_password;
     size_t size = 0;
     if (variable != NULL && file != NULL) {
@@ -136,7 +119,7 @@ static enum status read_sentinel_password(struct settings *settings) {
     if (variable != NULL) {
         return copy_variable("MINTD_REDIS_SENTINEL_PASSWORD", variable, password);
     }
-    if (file != NULL && !input_read_file(file, password, REDIS_NAME_MAX - 1, &size)) {
+    if (file != NULL && !whole_file_read(file, password, REDIS_NAME_MAX - 1, &size)) {
         return STATUS_USAGE;
     }
     password[size] = '\0';
@@ -145,8 +128,8 @@ static enum status read_sentinel_password(struct settings *settings) {
 
 /* Of mintd's environment, where there may be some though --redis names another Redis: not used
  * then. */
-static enum status read_sentinel(struct settings *settings) {
-    const char *user = environment_value("MINTD_REDIS_SENTINEL_USER");
+static enum status read_sentinel(struct redis_target *settings) {
+    const char *user = profile_value("MINTD_REDIS_SENTINEL_USER");
     if (settings->redis.topology != REDIS_SENTINEL) {
         return STATUS_DONE;
     }
@@ -164,18 +147,18 @@ static enum status read_sentinel(struct settings *settings) {
 /* ---- TLS ---- */
 
 /* Of mintd's environment, which may be for another Redis than --redis: only for one with TLS. */
-static const char *variable_of(const struct settings *settings, const char *variable) {
-    return settings->redis.is_tls ? environment_value(variable) : NULL;
+static const char *variable_of(const struct redis_target *settings, const char *variable) {
+    return settings->redis.is_tls ? profile_value(variable) : NULL;
 }
 
 /* Absent: neither given. */
-static struct slice value_of(const struct settings *settings, const struct arguments *arguments,
+static struct slice value_of(const struct redis_target *settings, const struct arguments *arguments,
                              const char *flag, const char *variable) {
     const char *value = arguments_value(arguments, flag);
     return slice_of_string(value != NULL ? value : variable_of(settings, variable));
 }
 
-static bool read_insecure(const struct settings *settings, const struct arguments *arguments,
+static bool read_insecure(const struct redis_target *settings, const struct arguments *arguments,
                           bool *insecure) {
     struct slice value = slice_of_string(variable_of(settings, "MINTD_REDIS_TLS_INSECURE"));
     *insecure = arguments_has(arguments, "--redis-tls-insecure") || slice_equal(value, S("yes"));
@@ -186,7 +169,7 @@ static bool read_insecure(const struct settings *settings, const struct argument
     return true;
 }
 
-static enum status read_tls(struct settings *settings, const struct arguments *arguments) {
+static enum status read_tls(struct redis_target *settings, const struct arguments *arguments) {
     struct redis_tls_settings *tls = &settings->tls;
     char storage[512];
     struct buffer error = buffer_of(storage, sizeof storage - 1);
@@ -213,13 +196,13 @@ static enum status read_tls(struct settings *settings, const struct arguments *a
 
 /* ---- a password that ends ---- */
 
-static enum status read_password_source(struct settings *settings,
+static enum status read_password_source(struct redis_target *settings,
                                         const struct arguments *arguments) {
     const char *file = arguments_value(arguments, "--redis-password-file");
     const char *command = arguments_value(arguments, "--redis-password-command");
     if (file == NULL && command == NULL && settings->redis.password[0] == '\0') {
-        file = environment_value("MINTD_REDIS_PASSWORD_FILE");
-        command = environment_value("MINTD_REDIS_PASSWORD_COMMAND");
+        file = profile_value("MINTD_REDIS_PASSWORD_FILE");
+        command = profile_value("MINTD_REDIS_PASSWORD_COMMAND");
     }
     if (file != NULL && command != NULL) {
         say("--redis-password-file: --redis-password-command is given too: keep one");
@@ -254,8 +237,8 @@ void settings_warn_of_variables(void) {
     environment_each_unknown(name_of_variable, on_unknown_variable, NULL);
 }
 
-enum status settings_read(struct settings *settings, const struct arguments *arguments) {
-    memset(settings, 0, sizeof *settings);
+enum status settings_read(struct redis_target *settings, const struct arguments *arguments) {
+    *settings = (struct redis_target){.name = S("mintctl")};
     enum status status = settings_read_prefix(arguments, &settings->prefix);
     status = status == STATUS_DONE ? read_url(settings, arguments) : status;
     status = status == STATUS_DONE ? read_sentinel(settings) : status;
@@ -263,7 +246,12 @@ enum status settings_read(struct settings *settings, const struct arguments *arg
     return status == STATUS_DONE ? read_tls(settings, arguments) : status;
 }
 
-void settings_fini(struct settings *settings) {
-    tls_context_free(settings->context);
-    crypto_wipe(settings, sizeof *settings);
+enum status open_redis(const struct arguments *arguments, enum redis_layout layout,
+                       struct redis **redis) {
+    struct redis_target target;
+    *redis = NULL;
+    enum status status = settings_read(&target, arguments);
+    status = status == STATUS_DONE ? redis_open(&target, layout, redis) : status;
+    redis_target_fini(&target);
+    return status;
 }

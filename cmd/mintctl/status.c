@@ -1,9 +1,9 @@
 /* status.c: mintctl status: Redis, the number of clients, the instances. */
 #include "instances.h"
-#include "mintd/clock.h"
 #include "nodes.h"
 #include "oauth/oauth_internal.h"
 #include "output.h"
+#include "settings.h"
 #include <stdlib.h>
 
 struct overview {
@@ -38,12 +38,6 @@ static enum status read_overview(struct overview *o) {
                                                                : seen;
 }
 
-/* Seconds since its last beat. */
-static uint64_t age_of(const struct instance_view *instance) {
-    uint64_t seen = instance_number(instance, "seen"), now = clock_shared_ms() / 1000;
-    return now > seen ? now - seen : 0;
-}
-
 /* ---- JSON ---- */
 
 /* As they are: of a heartbeat that says something else there, whatever it says. */
@@ -67,9 +61,10 @@ static void add_instances(cJSON *object, const struct instances *instances) {
         const struct instance_view *instance = &instances->items[i];
         cJSON *item = cJSON_CreateObject();
         json_add_text(item, "name", slice_of_string(instance->name));
-        json_add_text(item, "version", slice_of_string(instance_text(instance, "version")));
-        json_add_number(item, "started", instance_number(instance, "started"));
-        json_add_number(item, "seen", instance_number(instance, "seen"));
+        json_add_text(item, "version",
+                      slice_of_string(heartbeat_text(instance->heartbeat, "version")));
+        json_add_number(item, "started", heartbeat_number(instance->heartbeat, "started"));
+        json_add_number(item, "seen", heartbeat_number(instance->heartbeat, "seen"));
         copy_members(item, instance->heartbeat);
         cJSON_AddItemToArray(array, item);
     }
@@ -106,7 +101,7 @@ static void add_redis(cJSON *object, const struct overview *o) {
                                              [REDIS_SENTINEL] = "sentinel",
                                              [REDIS_CLUSTER] = "cluster"};
     cJSON *redis = cJSON_AddObjectToObject(object, "redis");
-    const struct settings *settings = redis_settings(o->redis);
+    const struct redis_target *settings = redis_target_of(o->redis);
     json_add_text(redis, "address", slice_of_string(settings->address));
     json_add_text(redis, "prefix", settings->prefix);
     json_add_text(redis, "topology", slice_of_string(topologies[settings->redis.topology]));
@@ -174,7 +169,7 @@ static void print_cluster(const struct nodes *nodes) {
 }
 
 static void print_redis(const struct overview *o) {
-    const struct settings *settings = redis_settings(o->redis);
+    const struct redis_target *settings = redis_target_of(o->redis);
     printf("redis      %s, prefix %.*s\n", settings->address, (int)settings->prefix.size,
            settings->prefix.data);
     switch (settings->redis.topology) {
@@ -201,8 +196,8 @@ static void print_clients(int64_t count) {
 
 /* "on", "off", or of how many workers it is on. */
 static const char *cache_text(const struct instance_view *instance, char storage[TIME_TEXT]) {
-    uint64_t caching = instance_number(instance, "caching");
-    uint64_t workers = instance_number(instance, "workers");
+    uint64_t caching = heartbeat_number(instance->heartbeat, "caching");
+    uint64_t workers = heartbeat_number(instance->heartbeat, "workers");
     snprintf(storage, TIME_TEXT, "%llu of %llu", (unsigned long long)caching,
              (unsigned long long)workers);
     return caching == 0 ? "off" : caching == workers ? "on" : storage;
@@ -212,8 +207,8 @@ static const char *cache_text(const struct instance_view *instance, char storage
 static void print_mode(const struct instances *instances) {
     uint64_t caching = 0, workers = 0;
     for (size_t i = 0; i < instances->count; i++) {
-        caching += instance_number(&instances->items[i], "caching");
-        workers += instance_number(&instances->items[i], "workers");
+        caching += heartbeat_number(instances->items[i].heartbeat, "caching");
+        workers += heartbeat_number(instances->items[i].heartbeat, "workers");
     }
     if (workers != 0 && caching == 0) {
         printf("answers    each request asks Redis (mintctl doctor says why)\n");
@@ -237,17 +232,19 @@ static void print_listeners(const struct instance_view *instance) {
 
 static void print_instance(const struct instance_view *instance) {
     char name[100], version[40], up[TIME_TEXT], seen[TIME_TEXT], cache[TIME_TEXT];
-    bool is_tls = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(instance->heartbeat, "tls"));
-    bool is_draining =
-        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(instance->heartbeat, "draining"));
+    bool is_tls = heartbeat_is(instance->heartbeat, "tls");
+    bool is_draining = heartbeat_is(instance->heartbeat, "draining");
     printf("%-20s  %-8s  %-6s  %-8s  %7llu  %-6s  %-3s  %8.1f  %8.1f  %9.1f ",
            visible(slice_of_string(instance->name), name, sizeof name),
-           visible(slice_of_string(instance_text(instance, "version")), version, sizeof version),
-           span_text(instance_number(instance, "uptime") + age_of(instance), up),
-           span_text(age_of(instance), seen),
-           (unsigned long long)instance_number(instance, "workers"), cache_text(instance, cache),
-           is_tls ? "yes" : "no", instance_rate(instance, "minted"),
-           instance_rate(instance, "validated"), instance_rate(instance, "refused"));
+           visible(slice_of_string(heartbeat_text(instance->heartbeat, "version")), version,
+                   sizeof version),
+           span_text(heartbeat_number(instance->heartbeat, "uptime") + instance_age(instance), up),
+           span_text(instance_age(instance), seen),
+           (unsigned long long)heartbeat_number(instance->heartbeat, "workers"),
+           cache_text(instance, cache), is_tls ? "yes" : "no",
+           heartbeat_rate(instance->heartbeat, "minted"),
+           heartbeat_rate(instance->heartbeat, "validated"),
+           heartbeat_rate(instance->heartbeat, "refused"));
     print_listeners(instance);
     printf("%s\n", is_draining ? " (draining)" : "");
 }
@@ -289,7 +286,7 @@ enum status show_status(const struct arguments *arguments) {
         say_no_memory();
         return STATUS_REFUSED;
     }
-    enum status status = redis_open(arguments, REDIS_SOME_NODES, &o->redis);
+    enum status status = open_redis(arguments, REDIS_SOME_NODES, &o->redis);
     if (status == STATUS_DONE) {
         status = read_overview(o);
     }

@@ -1,9 +1,10 @@
 /* token.c: mintctl token show, revoke, revoke-all, key. */
-#include "client_change.h"
+#include "clients/client_change.h"
 #include "input.h"
 #include "mintd/clock.h"
 #include "oauth/oauth_internal.h"
 #include "output.h"
+#include "settings.h"
 #include "token_record.h"
 
 /* ---- key ---- */
@@ -100,7 +101,7 @@ enum status token_show(const struct arguments *arguments) {
     struct redis *redis = NULL;
     enum status status = token_operand_read(arguments->operands[0], true, jti);
     if (status == STATUS_DONE) {
-        status = redis_open(arguments, REDIS_REPLICA_TOO, &redis);
+        status = open_redis(arguments, REDIS_REPLICA_TOO, &redis);
     }
     if (status == STATUS_DONE) {
         status = show(arguments, redis, jti);
@@ -111,7 +112,7 @@ enum status token_show(const struct arguments *arguments) {
 
 /* ---- revoke ---- */
 
-static enum status revoke(struct redis *redis, const char jti[OAUTH_JTI_SIZE]) {
+static enum status revoke(struct redis *redis, const char jti[OAUTH_JTI_SIZE], bool as_json) {
     char storage[REDIS_KEY_MAX];
     int64_t deleted;
     const struct slice arguments[] = {
@@ -122,7 +123,7 @@ static enum status revoke(struct redis *redis, const char jti[OAUTH_JTI_SIZE]) {
     if (deleted == 0) {
         return token_unknown();
     }
-    printf("%.*s: revoked\n", (int)OAUTH_JTI_SIZE, jti);
+    print_result(as_json, slice_of(jti, OAUTH_JTI_SIZE), "revoked", "revoked");
     redis_settle(redis, arguments + 1, 1);
     return STATUS_DONE;
 }
@@ -132,16 +133,18 @@ enum status token_revoke(const struct arguments *arguments) {
     struct redis *redis = NULL;
     enum status status = token_operand_read(arguments->operands[0], true, jti);
     if (status == STATUS_DONE) {
-        status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+        status = open_redis(arguments, REDIS_OUR_LAYOUT, &redis);
     }
     if (status == STATUS_DONE) {
-        status = revoke(redis, jti);
+        status = revoke(redis, jti, arguments_has(arguments, "--json"));
     }
     redis_close(redis);
     return status;
 }
 
 /* ---- revoke-all ---- */
+
+static const char all_refused[] = "every token minted so far is refused from now on";
 
 static enum status next_generation(void *context, const struct client_record *record,
                                    struct client_edit *edit) {
@@ -151,16 +154,16 @@ static enum status next_generation(void *context, const struct client_record *re
     return STATUS_DONE;
 }
 
-static enum status revoke_of_client(struct redis *redis, struct slice id) {
+static enum status revoke_of_client(struct redis *redis, struct slice id, bool as_json) {
     enum status status = client_change(redis, id, &(struct client_change){next_generation, NULL});
     if (status == STATUS_DONE) {
-        printf("%.*s: every token minted so far is refused from now on\n", (int)id.size, id.data);
+        print_result(as_json, id, "revoked", all_refused);
         client_settle(redis, id, false);
     }
     return status;
 }
 
-static enum status revoke_of_everybody(struct redis *redis) {
+static enum status revoke_of_everybody(struct redis *redis, bool as_json) {
     char storage[REDIS_KEY_MAX];
     int64_t generation;
     const struct slice arguments[] = {S("INCR"),
@@ -171,7 +174,11 @@ static enum status revoke_of_everybody(struct redis *redis) {
     if (generation < 0 || (uint64_t)generation > OAUTH_NUMBER_MAX) {
         return generation_say_flaw(redis);
     }
-    puts("everybody: every token minted so far is refused from now on");
+    if (as_json) {
+        puts("{\"everybody\":true,\"result\":\"revoked\"}");
+    } else {
+        printf("everybody: %s\n", all_refused);
+    }
     redis_settle(redis, arguments + 1, 1);
     return STATUS_DONE;
 }
@@ -192,6 +199,7 @@ static enum status confirm(const struct arguments *arguments) {
 
 enum status token_revoke_all(const struct arguments *arguments) {
     bool everybody = arguments_has(arguments, "--everybody");
+    bool as_json = arguments_has(arguments, "--json");
     struct redis *redis = NULL;
     struct slice id = SLICE_ABSENT;
     if (everybody == (arguments->operand_count == 1)) {
@@ -201,12 +209,13 @@ enum status token_revoke_all(const struct arguments *arguments) {
     if (!everybody && !client_id_read(arguments->operands[0], &id)) {
         return STATUS_USAGE;
     }
-    enum status status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+    enum status status = open_redis(arguments, REDIS_OUR_LAYOUT, &redis);
     if (status == STATUS_DONE && everybody) {
         status = confirm(arguments);
     }
     if (status == STATUS_DONE) {
-        status = everybody ? revoke_of_everybody(redis) : revoke_of_client(redis, id);
+        status =
+            everybody ? revoke_of_everybody(redis, as_json) : revoke_of_client(redis, id, as_json);
     }
     redis_close(redis);
     return status;

@@ -3,6 +3,7 @@
 #include "mintd/quantity.h"
 #include "oauth/oauth_internal.h"
 #include "output.h"
+#include "settings.h"
 #include "token_record.h"
 
 #define TTL_DEFAULT_S 3600u /* what mintd --token-ttl is by default */
@@ -14,6 +15,8 @@ struct minting {
     struct buffer resources; /* separated by newlines */
     struct slice audience;   /* where there is one alone: it need not be a URI */
     unsigned ttl_s;          /* 0: not asked for */
+    unsigned granted_ttl_s;
+    bool as_json;
     uint64_t global_generation;
     struct client_record client;
     struct buffer granted_scope, granted_audience;
@@ -146,7 +149,7 @@ static enum status store(struct redis *redis, const struct oauth_token *token, u
 static enum status mint(struct redis *redis, struct minting *m, struct oauth_token *token) {
     char storage[RECORD_MAX];
     struct buffer json = buffer_of(storage, sizeof storage);
-    unsigned ttl_s = granted_ttl(m);
+    unsigned ttl_s = m->granted_ttl_s = granted_ttl(m);
     if (!make_token(token)) {
         return STATUS_REFUSED;
     }
@@ -172,6 +175,27 @@ static enum status read_terms(struct redis *redis, struct minting *m) {
     return status == STATUS_DONE ? client_record_read(redis, m->id, &m->client) : status;
 }
 
+/* Neither an id nor a token has a character that JSON escapes. */
+static bool print_token(const struct minting *m, const struct oauth_token *token) {
+    char storage[6 * OAUTH_SCOPE_MAX + OAUTH_CLIENT_ID_MAX + 256], ttl[32];
+    struct buffer out = buffer_of(storage, sizeof storage);
+    if (!m->as_json) {
+        return print_secret(slice_of(token->text, OAUTH_TOKEN_SIZE));
+    }
+    snprintf(ttl, sizeof ttl, ",\"ttl\":%u,", m->granted_ttl_s);
+    buffer_append(&out, S("{\"client\":\""));
+    buffer_append(&out, m->id);
+    buffer_append(&out, S("\",\"scope\":"));
+    buffer_append_json(&out, buffer_slice(&m->granted_scope));
+    buffer_append(&out, slice_of_string(ttl));
+    buffer_append(&out, S("\"token\":\""));
+    buffer_append(&out, slice_of(token->text, OAUTH_TOKEN_SIZE));
+    buffer_append(&out, S("\"}"));
+    bool printed = print_secret(buffer_slice(&out));
+    crypto_wipe(storage, sizeof storage);
+    return printed;
+}
+
 static enum status grant(struct redis *redis, struct minting *m) {
     struct oauth_token token;
     enum status status = read_terms(redis, m);
@@ -184,7 +208,7 @@ static enum status grant(struct redis *redis, struct minting *m) {
     if (status == STATUS_DONE) {
         status = mint(redis, m, &token);
     }
-    if (status == STATUS_DONE && !print_secret(slice_of(token.text, OAUTH_TOKEN_SIZE))) {
+    if (status == STATUS_DONE && !print_token(m, &token)) {
         say("the token could not be printed");
         status = STATUS_REFUSED;
     }
@@ -194,11 +218,12 @@ static enum status grant(struct redis *redis, struct minting *m) {
 }
 
 enum status token_mint(const struct arguments *arguments) {
-    struct minting minting = {.audience = SLICE_ABSENT};
+    struct minting minting = {.audience = SLICE_ABSENT,
+                              .as_json = arguments_has(arguments, "--json")};
     struct redis *redis = NULL;
     enum status status = read_request(arguments, &minting);
     if (status == STATUS_DONE) {
-        status = redis_open(arguments, REDIS_OUR_LAYOUT, &redis);
+        status = open_redis(arguments, REDIS_OUR_LAYOUT, &redis);
     }
     if (status == STATUS_DONE) {
         status = grant(redis, &minting);

@@ -1,5 +1,5 @@
 #include "token_record.h"
-#include "flaw.h"
+#include "clients/flaw.h"
 #include "input.h"
 #include "mintd/encoding.h"
 #include "oauth/oauth_internal.h"

@@ -2,7 +2,7 @@
 #ifndef MINTCTL_TOKEN_RECORD_H
 #define MINTCTL_TOKEN_RECORD_H
 
-#include "client_record.h"
+#include "clients/client_record.h"
 #include "oauth/token.h"
 
 /* A token or a jti of the command line, or, for "-", of standard input, as a jti. USAGE, said,

@@ -25,11 +25,20 @@ struct usage {
 /* Up to one without a name. */
 extern const struct usage usages[];
 extern const struct usage_option usage_redis_options[];
+/* The first words of commands of two words, up to NULL. */
+extern const char *const usage_groups[];
 
 /* By its words, one or two of them: how many is in *words. NULL: no such command. */
 const struct usage *usage_find(int count, char *const *texts, int *words);
 /* Whether there are commands that begin with this word ("client"). */
 bool usage_is_group(const char *word);
+/* Whether the command is one of the group: its name begins with this word and has another. */
+bool usage_is_in(const struct usage *usage, const char *group);
+/* The group ("client", or NULL: the first words of all) has such a word: that which looks most like
+ * it; NULL: none does. */
+const char *usage_nearest(const char *group, struct slice word);
+/* The same of the options of a command. */
+const char *usage_nearest_option(const struct usage *usage, struct slice flag);
 /* An option of the command; NULL: it has none of that name. */
 const struct usage_option *usage_find_option(const struct usage *usage, struct slice flag);
 

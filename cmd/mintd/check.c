@@ -34,7 +34,7 @@ static void append_url(struct buffer *shown, struct slice url) {
 
 static void append_value(const struct options *options, const struct setting *setting,
                          struct slice value, struct buffer *shown) {
-    if (setting->secrecy == SETTING_PUBLIC) {
+    if (setting->secrecy == SETTING_PUBLIC || setting->secrecy == SETTING_PUBLIC_IN_FILE) {
         buffer_append(shown, value);
     } else if (setting->secrecy == SETTING_MAY_HOLD_SECRET) {
         append_url(shown, value);

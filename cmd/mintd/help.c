@@ -1,4 +1,5 @@
 #include "help.h"
+#include "commit.h"
 #include "roff.h"
 #include "settings.h"
 #include <stdio.h>
@@ -9,13 +10,14 @@ static const char on_environment[] =
     "no "
     "value\nis yes or no there. Those that "
     "hold secrets\n(MINTD_CLIENT, MINTD_REDIS) can be read from a file: MINTD_CLIENT_FILE, "
-    "MINTD_REDIS_FILE.";
+    "MINTD_REDIS_FILE. So can the level of the log: MINTD_LOG_LEVEL_FILE.";
 
 static const struct {
     const char *flags, *help;
 } others[] = {
     {"--check", "read the configuration, say what is in force or what is wrong, exit"},
-    {"--help, --version", "say so, exit"},
+    {"-h, --help", "say this, exit"},
+    {"-V, --version", "say the version and the commit, exit"},
 };
 
 static void print_lines(const char *before, const char *text) {
@@ -53,10 +55,19 @@ static void print_man(void) {
     }
     roff_section("ENVIRONMENT");
     roff_text(on_environment);
+    roff_section("FILES");
+    roff_item("/etc/mintd/mintd.env", "the settings of mintd.service, as variables");
+    roff_item("/etc/mintd/credentials", "secrets for mintd.service, a file each");
+    roff_section("EXAMPLES");
+    roff_example("mintd --redis redis://127.0.0.1:6379 --listen 127.0.0.1:4001",
+                 "An instance beside its Redis:");
+    roff_example("MINTD_CLIENT_FILE=/run/secrets/client mintd --check",
+                 "Whether the settings are right, and what is in force:");
     roff_section("SIGNALS");
     roff_text(
         "SIGTERM and SIGINT drain and end it within 10 s; a second one ends it at once. SIGHUP "
-        "reads the files of TLS again at once; every 30 s they are read when they have changed.");
+        "reads these files again: those of TLS (every 30 s too, when they have changed), of the "
+        "password of Redis, and of MINTD_REDIS_FILE and MINTD_LOG_LEVEL_FILE.");
     roff_section("EXIT STATUS");
     roff_text("0 done, 1 it could not start, 2 a setting is wrong.");
     roff_section("SEE ALSO");
@@ -65,10 +76,10 @@ static void print_man(void) {
 
 bool help_show(const char *argument) {
     struct slice asked = slice_of_string(argument);
-    if (slice_equal(asked, S("--help"))) {
+    if (slice_equal(asked, S("--help")) || slice_equal(asked, S("-h"))) {
         print_help();
-    } else if (slice_equal(asked, S("--version"))) {
-        puts("mintd " MINTD_VERSION);
+    } else if (slice_equal(asked, S("--version")) || slice_equal(asked, S("-V"))) {
+        printf("mintd " MINTD_VERSION " (commit %s)\n", commit);
     } else if (slice_equal(asked, S("--man"))) {
         print_man();
     } else {

@@ -1,5 +1,6 @@
 /* main.c: settings in, exit status out: 0 done, 1 it could not start, 2 a setting is wrong. */
 #include "check.h"
+#include "commit.h"
 #include "loop_memory.h"
 #include "mintd/crypto.h"
 #include "mintd/descriptors.h"
@@ -60,6 +61,7 @@ static int run(struct options *options) {
                     "read it: use the environment or a file (MINTD_CLIENT_FILE, MINTD_REDIS_FILE)");
     }
     fit_connections(&options->instance);
+    options->instance.commit = commit;
     int status = instance_run(&options->instance);
     log_stop();
     return status;

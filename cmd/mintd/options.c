@@ -1,10 +1,12 @@
 #include "options.h"
 #include "environment.h"
 #include "help.h"
+#include "mintd/clients_file.h"
 #include "mintd/crypto.h"
 #include "mintd/http_server.h"
+#include "mintd/setting_file.h"
 #include "mintd/text_flaw.h"
-#include "setting_file.h"
+#include "nearest.h"
 #include "settings.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +39,7 @@ static void add_note(struct options *options, const char *what, struct slice set
 static void look_for_blanks(struct options *options, const struct setting *setting,
                             const char *where, const char *value) {
     struct slice rest = slice_of_string(value), part;
-    if (setting->secrecy == SETTING_PUBLIC) {
+    if (setting->secrecy == SETTING_PUBLIC || setting->secrecy == SETTING_PUBLIC_IN_FILE) {
         return;
     }
     while (slice_split(&rest, ':', &part)) {
@@ -91,6 +93,7 @@ static bool apply_file(struct options *options, const struct setting *setting, c
         snprintf(what, sizeof what, "cannot read %s: %s", path, why);
         return wrong(variable, what);
     }
+    options->given[setting - settings].file = path;
     return apply(options, setting, FROM_FILE, variable, text);
 }
 
@@ -98,7 +101,7 @@ static bool apply_environment(struct options *options, const struct setting *set
     char file_variable[64];
     const char *value = environment_value(setting->variable);
     snprintf(file_variable, sizeof file_variable, "%s_FILE", setting->variable);
-    const char *path = setting->secrecy != SETTING_PUBLIC ? environment_value(file_variable) : NULL;
+    const char *path = setting_has_file(setting) ? environment_value(file_variable) : NULL;
     if (value != NULL && path != NULL) {
         return wrong(file_variable, "the same setting is given without _FILE too: keep one");
     }
@@ -111,7 +114,7 @@ static bool apply_environment(struct options *options, const struct setting *set
 static bool name_of_setting(size_t index, struct environment_name *name) {
     if (index < settings_count) {
         name->variable = settings[index].variable;
-        name->has_file = settings[index].secrecy != SETTING_PUBLIC;
+        name->has_file = setting_has_file(&settings[index]);
     }
     return index < settings_count;
 }
@@ -144,8 +147,17 @@ static bool holds_secret(const struct setting *setting, const char *value) {
 /* What stands behind the '=' of a misspelt flag may be a secret: it is not shown. */
 static void refuse_unknown(struct slice flag) {
     char name[128];
+    struct nearest nearest = nearest_to(flag);
+    for (size_t i = 0; i < settings_count; i++) {
+        nearest_look(&nearest, settings[i].flag);
+    }
+    nearest_look(&nearest, "--check");
+    nearest_look(&nearest, "--help");
+    nearest_look(&nearest, "--version");
+    bool is_near = nearest.best != NULL;
     snprintf(name, sizeof name, "%.*s", (int)flag.size, flag.data);
-    wrong(name, "unknown option: mintd --help lists all");
+    fprintf(stderr, "mintd: %s: unknown option%s%s%s (mintd --help lists all)\n", name,
+            is_near ? "; did you mean " : "", is_near ? nearest.best : "", is_near ? "?" : "");
 }
 
 /* "--flag value", "--flag=value", and "--flag" for a switch. Returns how many arguments were used,
@@ -218,6 +230,10 @@ static bool password_settings_fit(const struct instance_options *instance) {
     }
     if ((has_file || has_command) && instance->store_in_memory) {
         return wrong(setting, "it is for Redis, and --redis is memory:");
+    }
+    if (has_command && instance->sandbox == INSTANCE_SANDBOX_ON) {
+        return wrong("--sandbox", "it lets no program run, and --redis-password-command is one: "
+                                  "give --redis-password-file, or leave --sandbox out");
     }
     const char *what = redis_url_misses_password(&instance->redis, has_file || has_command);
     return what == NULL || wrong("--redis", what);
@@ -301,6 +317,18 @@ static bool load_redis_tls(struct options *options) {
     return true;
 }
 
+/* As it will be applied; what Redis holds is not looked at. */
+static bool check_clients_file(struct options *options) {
+    char storage[SAY_LINE_MAX];
+    struct buffer error = buffer_of(storage, sizeof storage - 1);
+    const char *path = options->instance.clients_file;
+    if (path == NULL || clients_file_check(path, &error, &options->no_memory)) {
+        return true;
+    }
+    storage[error.size] = '\0';
+    return wrong("--clients-file", storage);
+}
+
 /* "https://[::]:4001/path": a listener may have such a host, what clients ask may not. */
 static void look_at_issuer(struct options *options) {
     struct slice rest = options->instance.issuer, authority;
@@ -317,6 +345,15 @@ static void look_at_issuer(struct options *options) {
     if (http_address_is_everywhere(buffer_slice(&address))) {
         add_note(options, "no client reaches this address: give the URL by which clients reach it",
                  S("--issuer"), NULL);
+    }
+}
+
+/* Those that are read again at SIGHUP. */
+static void name_files(struct options *options) {
+    struct instance_options *instance = &options->instance;
+    instance->log_level_file = options->given[find_setting(S("--log-level")) - settings].file;
+    if (instance->redis_password_file == NULL && instance->redis_password_command == NULL) {
+        instance->redis_file = options->given[find_setting(S("--redis")) - settings].file;
     }
 }
 
@@ -351,8 +388,10 @@ enum options_result options_init(struct options *options, int argc, char **argv)
         }
     }
     look_at_issuer(options);
+    name_files(options);
     environment_each_unknown(name_of_setting, on_unknown_variable, options);
-    return apply_defaults(options) && load_tls(options) && load_redis_tls(options)
+    return apply_defaults(options) && load_tls(options) && load_redis_tls(options) &&
+                   check_clients_file(options)
                ? result
                : refusal(options);
 }

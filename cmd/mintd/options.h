@@ -23,6 +23,7 @@ struct setting_given {
     enum setting_source source;
     unsigned count; /* more than one where it is repeatable */
     const char *texts[INSTANCE_LISTENERS_MAX];
+    const char *file; /* that it was read from; NULL: none */
 };
 
 /* What is no mistake, and looks like one: a warning. */

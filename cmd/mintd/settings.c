@@ -1,5 +1,6 @@
 #include "settings.h"
 #include "mintd/api.h"
+#include "mintd/encoding.h"
 #include "mintd/http_server.h"
 #include "mintd/quantity.h"
 #include <stdio.h>
@@ -43,18 +44,6 @@ static bool read_switch(struct slice value, bool *yes, struct buffer *error) {
     return *yes || slice_equal(value, S("no")) || complain(error, "it is yes or no");
 }
 
-static bool is_name(struct slice value) {
-    for (size_t i = 0; i < value.size; i++) {
-        char c = value.data[i];
-        bool alphanumeric =
-            (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!alphanumeric && (c == '\0' || strchr("._-", c) == NULL)) {
-            return false;
-        }
-    }
-    return value.size != 0;
-}
-
 bool setting_is_same_address(struct slice a, struct slice b) {
     bool any_port = a.size > 2 && memcmp(a.data + a.size - 2, ":0", 2) == 0;
     return !any_port && !slice_is_absent(b) && slice_equal(a, b);
@@ -84,6 +73,10 @@ static bool set_listen(struct options *o, struct slice value, struct buffer *err
 static bool set_metrics_listen(struct options *o, struct slice value, struct buffer *error) {
     o->instance.metrics_listen = value;
     return http_address_is_valid(value, error);
+}
+
+static bool set_metrics_clients(struct options *o, struct slice value, struct buffer *error) {
+    return read_number(value, 0, CLIENT_NAMES_MAX, &o->instance.metrics_clients, error);
 }
 
 static bool set_file(struct slice value, struct slice *file, struct buffer *error) {
@@ -227,6 +220,20 @@ static bool set_drain_delay(struct options *o, struct slice value, struct buffer
     return true;
 }
 
+static bool set_readiness(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.stays_ready = slice_equal(value, S("serving"));
+    return o->instance.stays_ready || slice_equal(value, S("redis")) ||
+           complain(error, "it is redis or serving");
+}
+
+static bool set_sandbox(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.sandbox = slice_equal(value, S("on"))    ? INSTANCE_SANDBOX_ON
+                          : slice_equal(value, S("off")) ? INSTANCE_SANDBOX_OFF
+                                                         : INSTANCE_SANDBOX_AUTO;
+    return o->instance.sandbox != INSTANCE_SANDBOX_AUTO || slice_equal(value, S("auto")) ||
+           complain(error, "it is auto, on or off");
+}
+
 static bool set_token_ttl(struct options *o, struct slice value, struct buffer *error) {
     return read_seconds(value, 1, OAUTH_TTL_MAX, &o->instance.token_ttl_s, error);
 }
@@ -252,9 +259,14 @@ static bool set_client(struct options *o, struct slice value, struct buffer *err
     return oauth_client_seed_parse(value, &o->seed, error);
 }
 
+static bool set_clients_file(struct options *o, struct slice value, struct buffer *error) {
+    o->instance.clients_file = value.data;
+    return value.size != 0 || complain(error, "it is the name of a file");
+}
+
 static bool set_name(struct options *o, struct slice value, struct buffer *error) {
     o->instance.name = value;
-    return (is_name(value) && value.size <= INSTANCE_NAME_MAX) ||
+    return (word_is_plain(value) && value.size <= INSTANCE_NAME_MAX) ||
            complain(error, "it is 1 to 64 of A-Z a-z 0-9 . _ -");
 }
 
@@ -277,15 +289,13 @@ static bool set_log_format(struct options *o, struct slice value, struct buffer 
     return text || slice_equal(value, S("json")) || complain(error, "it is text or json");
 }
 
+static bool set_access_log(struct options *o, struct slice value, struct buffer *error) {
+    return read_switch(value, &o->instance.access_log, error);
+}
+
 static bool set_log_level(struct options *o, struct slice value, struct buffer *error) {
-    static const char *const names[] = {"debug", "info", "warning", "error"};
-    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (slice_equal(value, slice_of_string(names[i]))) {
-            o->log_level = (enum log_level)i;
-            return true;
-        }
-    }
-    return complain(error, "it is debug, info, warning or error");
+    return log_level_parse(value, &o->log_level) ||
+           complain(error, "it is debug, info, warning or error");
 }
 
 /* ---- the table ---- */
@@ -296,6 +306,9 @@ const struct setting settings[] = {
      set_listen, true, SETTING_PUBLIC},
     {"--metrics-listen", "MINTD_METRICS_LISTEN", "ADDRESS",
      "serve /metrics there and not on the main listeners", set_metrics_listen, false,
+     SETTING_PUBLIC},
+    {"--metrics-clients", "MINTD_METRICS_CLIENTS", "N",
+     "count tokens of so many clients by name, 100 at most (0)", set_metrics_clients, false,
      SETTING_PUBLIC},
     {"--tls-cert", "MINTD_TLS_CERT", "FILE",
      "certificate and its chain, in PEM: every TCP address of --listen speaks TLS then; read\n"
@@ -370,6 +383,15 @@ const struct setting settings[] = {
     {"--drain-delay", "MINTD_DRAIN_DELAY", "TIME",
      "how long all is still served at SIGTERM, with /readyz 503, ahead of the drain (0)",
      set_drain_delay, false, SETTING_PUBLIC},
+    {"--readiness", "MINTD_READINESS", "redis|serving",
+     "when /readyz is 200: as long as Redis takes writes, or from the first such moment until the\n"
+     "drain (redis)",
+     set_readiness, false, SETTING_PUBLIC},
+    {"--sandbox", "MINTD_SANDBOX", "auto|on|off",
+     "give up the system calls that a running mintd does not make; auto: where the kernel allows "
+     "it\n"
+     "and no --redis-password-command has to run (auto)",
+     set_sandbox, false, SETTING_PUBLIC},
     {"--token-ttl", "MINTD_TOKEN_TTL", "TIME",
      "life of a token where the client has no ttl of its own: 600, 10m, 24h (1h)", set_token_ttl,
      false, SETTING_PUBLIC},
@@ -386,6 +408,10 @@ const struct setting settings[] = {
     {"--client", "MINTD_CLIENT", "ID:SECRET[:SCOPE]",
      "make this client at start, if there is none of that name", set_client, false,
      SETTING_IS_SECRET},
+    {"--clients-file", "MINTD_CLIENTS_FILE", "FILE",
+     "make the clients what this file says, at start and at SIGHUP, as mintctl client apply does;\n"
+     "none is removed (none)",
+     set_clients_file, false, SETTING_PUBLIC},
     {"--issuer", "MINTD_ISSUER", "URL",
      "the issuer of all instances of a cluster (http:// or https:// and the first address)",
      set_issuer, false, SETTING_PUBLIC},
@@ -400,9 +426,16 @@ const struct setting settings[] = {
      "refusals of strangers told one by one, each second and reason; the others are summed;\n"
      "0: each is told (20)",
      set_log_refusals, false, SETTING_PUBLIC},
+    {"--access-log", "MINTD_ACCESS_LOG", NULL,
+     "a line in the log for each request, at level info (no)", set_access_log, false,
+     SETTING_PUBLIC},
     {"--log-level", "MINTD_LOG_LEVEL", "LEVEL", "debug, info, warning or error (info)",
-     set_log_level, false, SETTING_PUBLIC},
+     set_log_level, false, SETTING_PUBLIC_IN_FILE},
 };
+
+bool setting_has_file(const struct setting *setting) {
+    return setting->secrecy != SETTING_PUBLIC;
+}
 
 const size_t settings_count = sizeof settings / sizeof settings[0];
 _Static_assert(sizeof settings / sizeof settings[0] <= SETTINGS_MAX, "room for each setting");

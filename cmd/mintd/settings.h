@@ -7,6 +7,7 @@
 
 enum setting_secrecy {
     SETTING_PUBLIC,
+    SETTING_PUBLIC_IN_FILE,  /* public; a file may have it, which is read again at SIGHUP */
     SETTING_MAY_HOLD_SECRET, /* a URL: it does where it has an '@' */
     SETTING_IS_SECRET,
 };
@@ -21,9 +22,11 @@ struct setting {
     /* Reads a value into the options; false with what it should be. */
     bool (*set)(struct options *options, struct slice value, struct buffer *error);
     bool repeatable;
-    enum setting_secrecy
-        secrecy; /* not PUBLIC: has a MINTD_..._FILE form, and is better not on the command line */
+    enum setting_secrecy secrecy; /* not PUBLIC: has a MINTD_..._FILE form; a secret: better not on
+                                     the command line */
 };
+
+bool setting_has_file(const struct setting *setting);
 
 extern const struct setting settings[];
 extern const size_t settings_count;

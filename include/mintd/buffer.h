@@ -1,10 +1,10 @@
 /* buffer.h: text written into storage of a fixed size.
  *
- *      data .. data + size             what has been written
- *      data + size .. data + capacity  room
+ *     data .. data + size             what has been written
+ *     data + size .. data + capacity  room
  *
- * What does not fit is dropped whole and `overflow` set, for good: write everything, then ask once.
- * The buffer owns nothing; wiping what was secret is the caller's. */
+ * A piece that does not fit is dropped whole, and sets `overflow` for good. So write everything,
+ * and then look at `overflow` once. The buffer owns nothing. The caller wipes what was secret. */
 #ifndef MINTD_BUFFER_H
 #define MINTD_BUFFER_H
 
@@ -41,14 +41,15 @@ static inline void buffer_append_char(struct buffer *b, char c) {
 
 void buffer_append_number(struct buffer *b, uint64_t number);
 
-/* A JSON string with its quotes (RFC 8259): `"`, `\` and control bytes escaped. Bytes that are not
- * UTF-8 become U+FFFD, so the output is always valid. */
+/* Appends a JSON string with its quotes (RFC 8259): `"`, `\` and control bytes are escaped. Bytes
+ * that are not UTF-8 become U+FFFD, so the output is always valid. */
 void buffer_append_json(struct buffer *b, struct slice s);
 
-/* "2026-11-23T21:02:37.272Z" from milliseconds since the epoch. */
+/* Appends "2026-11-23T21:02:37.272Z", made from milliseconds since the epoch. */
 void buffer_append_iso8601(struct buffer *b, uint64_t epoch_ms);
 
-/* printf, for text off the hot way. The NUL that printf adds needs a byte of room too. */
+/* Appends what printf would print. For text that no request waits for: it is slow. The NUL that
+ * printf adds needs a byte of room too. */
 void buffer_append_format(struct buffer *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -1,6 +1,6 @@
 /* crypto.h: OpenSSL behind a few verbs: random bytes, digests, equality, wiping.
  *
- * Objects are fetched once and kept: a struct crypto belongs to one thread. */
+ * A struct crypto fetches OpenSSL's objects once and keeps them. It belongs to one thread. */
 #ifndef MINTD_CRYPTO_H
 #define MINTD_CRYPTO_H
 
@@ -11,35 +11,37 @@
 
 struct crypto;
 
-/* Readies OpenSSL, which walks into NULL where memory was short as it first readied itself: to be
- * asked before any of it is used. Costs next to nothing when repeated. False: OpenSSL must not be
- * used. */
+/* Initialises OpenSSL. Call it before any other use of OpenSSL: where memory was short while
+ * OpenSSL initialised itself, it would later read through NULL. Calling it again costs almost
+ * nothing. False: OpenSSL must not be used. */
 bool crypto_start(void);
-/* Has OpenSSL's allocations watched: it does not always say that memory was what was missing. For
- * main(), ahead of crypto_start() and of all threads; without it none are counted. */
+/* Counts OpenSSL's failed allocations from now on: OpenSSL does not always say that memory was
+ * short. For main(), before crypto_start() and before any other thread starts. Without it nothing
+ * is counted. */
 void crypto_watch_allocations(void);
-/* How many have failed since, on all threads. */
+/* How many of OpenSSL's allocations have failed since then, on all threads. */
 unsigned crypto_failed_allocations(void);
 
-/* NULL where memory or OpenSSL's algorithms are not to be had. */
+/* NULL: no memory, or OpenSSL lacks an algorithm. */
 struct crypto *crypto_new(void);
-void crypto_free(struct crypto *crypto); /* wipes; NULL is fine */
+void crypto_free(struct crypto *crypto); /* wipes it; NULL is fine */
 
-/* Random bytes from OpenSSL's generator, drawn in blocks and wiped as they are used. False where
- * the generator fails: then there must be no token. */
+/* Random bytes from OpenSSL's generator, drawn in blocks and wiped as they are used. False: the
+ * generator failed, and no token may be made. */
 bool crypto_random(struct crypto *crypto, void *out, size_t size);
 
 bool crypto_sha256(struct crypto *crypto, struct slice input, uint8_t digest[CRYPTO_DIGEST_SIZE]);
 
-/* HMAC-SHA-256 over the size of a, a and b, so that no two pairs are taken for each other, under a
- * random key of this struct crypto: what it gives means nothing outside the thread that owns it. */
+/* HMAC-SHA-256 over the size of a, a, and b: the size keeps two different pairs from giving the
+ * same input. The key is random and belongs to this struct crypto, so the digest means nothing
+ * outside the thread that owns it. */
 bool crypto_keyed_digest(struct crypto *crypto, struct slice a, struct slice b,
                          uint8_t digest[CRYPTO_DIGEST_SIZE]);
 
-/* In a time that depends on the sizes alone. Different sizes are never equal. */
+/* Takes a time that depends only on the sizes. Texts of different sizes are never equal. */
 bool crypto_equal(struct slice a, struct slice b);
 
-/* Sets size bytes to zero; never optimised away. */
+/* Sets size bytes to zero; the compiler never leaves it out. */
 void crypto_wipe(void *data, size_t size);
 
 #endif

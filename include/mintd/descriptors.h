@@ -4,8 +4,9 @@
 
 #include <stdbool.h>
 
-/* Opens /dev/null on those that were closed when the program was started: else the next file or
- * socket would take their place, and lines of the log would go there. First thing in main(). */
+/* Opens /dev/null on each of the three that was closed when the program was started. Otherwise the
+ * next file or socket would take its number, and lines of the log would go there. It is the first
+ * call in main(). False: /dev/null could not be opened. */
 bool descriptors_fill(void);
 
 #endif

@@ -1,39 +1,49 @@
 /* encoding.h: bytes as text and back: hex, base62, base64, form encoding, CRC-32.
  *
- * All of it is pure: no allocation, no state. `out` never overlaps the input unless said so. */
+ * All functions are pure: no allocation, no state. `out` must not overlap the input. */
 #ifndef MINTD_ENCODING_H
 #define MINTD_ENCODING_H
 
 #include "mintd/buffer.h"
 
-/* Two lower-case digits a byte; writes 2 * size characters, no NUL. */
+/* Two lower-case digits for each byte: writes 2 * size characters and no NUL. */
 void hex_encode(const uint8_t *bytes, size_t size, char *out);
-/* Exactly size bytes from 2 * size digits of either case. */
+/* Reads exactly size bytes from 2 * size digits of either case. False: the text is something
+ * else. */
 bool hex_decode(struct slice text, uint8_t *bytes, size_t size);
 
-/* The digits 0-9 A-Z a-z. Writes number as exactly width characters, zeros in front; number must
- * fit. */
+/* Base62 has the digits 0-9 A-Z a-z. Writes number as exactly width characters, with zeros in
+ * front. The number must fit. */
 void base62_encode(uint64_t number, char *out, size_t width);
 /* The character that stands for a value from 0 to 61. */
 char base62_digit(unsigned value);
-static inline bool base62_is_digit(char c) {
-    return (unsigned)c - '0' < 10u || ((unsigned)c | 0x20u) - 'a' < 26u;
-}
+/* Whether a text consists of such digits only; an empty text does. */
+bool base62_is_text(struct slice s);
+
+/* Whether the text is a token68 (RFC 7235 2.1; RFC 6750 2.1 calls it b64token): at least one of
+ * letters, digits and "-._~+/", then any number of "=". "=" by itself is not one. */
+bool token68_is_valid(struct slice s);
+
+/* Whether the text is at least one character, and only letters, digits, ".", "_" and "-". Names of
+ * instances, ids of requests and the hidden names in Forwarded (RFC 7239 6.3) are such words. */
+bool word_is_plain(struct slice s);
 
 /* CRC-32 of ISO 3309 (zlib's, GitHub's token checksum). */
 uint32_t crc32_of(struct slice s);
 
-/* RFC 4648 section 4: strict alphabet, padding required, unused bits zero. Appends the bytes. */
+/* RFC 4648 section 4, strict: only its alphabet, with padding, unused bits zero. Appends the
+ * bytes. False: the text is something else, or out has no room. */
 bool base64_decode(struct slice text, struct buffer *out);
-/* RFC 4648 without padding, as PHC strings have it. */
+/* The same without padding, as PHC strings have it. */
 bool base64_decode_unpadded(struct slice text, struct buffer *out);
 void base64_encode_unpadded(const uint8_t *bytes, size_t size, struct buffer *out);
 
-/* application/x-www-form-urlencoded (RFC 6749 appendix B): '+' is a space, %XX a byte. False where
- * an escape is malformed or where out has no room. */
+/* application/x-www-form-urlencoded (RFC 6749 appendix B): '+' is a space, %XX is a byte. Appends
+ * the bytes. False: an escape is malformed, or out has no room. */
 bool form_decode(struct slice text, struct buffer *out);
 
-/* Well-formed UTF-8 without NUL: no overlong forms, no surrogates, nothing over U+10FFFF. */
+/* Whether it is well-formed UTF-8 without NUL: no overlong form, no surrogate, nothing over
+ * U+10FFFF. */
 bool utf8_is_valid(struct slice s);
 
 #endif

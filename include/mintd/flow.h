@@ -1,13 +1,15 @@
 /* flow.h: work in steps, any of which may have to wait.
  *
- * One function a step, one loop that runs them. The law "now or later, never both" lives here: an
- * operation embeds a struct flow, sets `step` to its first step and calls flow_start(), which gives
+ * There is one function for each step, and one loop that runs them. The law "now or later, never
+ * both" lives here. An operation embeds a struct flow, sets `step` to its first step and calls
+ * flow_start(), which returns
  *
- *   PROGRESS_DONE     all steps ran; the result is in the operation; on_done is not called
- *   PROGRESS_PENDING  on_done is called exactly once, on a later turn of the loop
+ *  PROGRESS_DONE     all steps ran; the result is in the operation; on_done is not called
+ *  PROGRESS_PENDING  on_done is called exactly once, on a later turn of the loop
  *
- * A step ends by setting the next step (NULL after the last) and returning PROGRESS_DONE, or by
- * returning PROGRESS_PENDING once it has started something whose callback calls flow_resume(). */
+ * A step ends in one of two ways. It sets the next step (NULL after the last) and returns
+ * PROGRESS_DONE. Or it has started something whose callback calls flow_resume(), and returns
+ * PROGRESS_PENDING. */
 #ifndef MINTD_FLOW_H
 #define MINTD_FLOW_H
 
@@ -17,7 +19,7 @@ enum progress { PROGRESS_DONE, PROGRESS_PENDING };
 
 struct flow {
     enum progress (*step)(struct flow *flow);
-    void (*on_done)(struct flow *flow); /* set by whoever starts the operation */
+    void (*on_done)(struct flow *flow); /* set by the caller who starts the operation */
 };
 
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
@@ -31,7 +33,7 @@ static inline enum progress flow_start(struct flow *flow) {
     return PROGRESS_DONE;
 }
 
-/* From the callback of what a step waited for. */
+/* Call it from the callback of what a step waited for. */
 static inline void flow_resume(struct flow *flow) {
     if (flow_start(flow) == PROGRESS_DONE) {
         flow->on_done(flow);

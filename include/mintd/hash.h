@@ -1,5 +1,5 @@
-/* hash.h: a keyed hash for tables whose keys strangers may choose. Not a digest: with the seed
- * known, collisions are easy to find; without it, they are not. */
+/* hash.h: a keyed hash for tables whose keys may come from strangers. It is not a digest: with the
+ * seed known, collisions are easy to find. Without the seed they are not. */
 #ifndef MINTD_HASH_H
 #define MINTD_HASH_H
 

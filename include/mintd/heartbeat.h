@@ -1,11 +1,13 @@
-/* heartbeat.h: an instance's record in the store: that it lives, what it is, how it does.
+/* heartbeat.h: an instance's record in the store: that it lives, what it is, and how it does.
  *
- *      instance:<name>     a JSON object (docs/redis.md), gone 20 s after the last beat
- *      instances           the set of names, so that nobody has to look through all keys for them
+ *     instance:<name>     a JSON object (docs/redis.md), gone 20 s after the last beat
+ *     instances           the set of names, so that a reader need not look through all keys for
+ * them
  *
- * One for a process, on the loop of one worker. Every 5 s it counts what all workers have done
- * since the last beat, writes the record and puts the name into the set; at the end it takes both
- * away. A set that cannot be written is told once, and harms nothing else. */
+ * A process has one heartbeat, on the loop of one worker. Every 5 s it counts what all workers
+ * have done since the last beat, writes the record and puts the name into the set. At the end it
+ * takes both away. If the set cannot be written, the log says so once, and nothing else is
+ * harmed. */
 #ifndef MINTD_HEARTBEAT_H
 #define MINTD_HEARTBEAT_H
 
@@ -27,24 +29,25 @@ struct heartbeat_totals {
 };
 
 struct heartbeat {
-    /* its own */
+    /* its own; nobody else touches it */
     struct heartbeat_options options;
-    struct flow flow; /* a beat, or the end */
+    struct flow flow; /* runs a beat, or the end */
     struct store_operation operation;
     uint64_t now_ns, due_ns, list_due_ns;
-    struct heartbeat_totals totals; /* at the last beat, which was at: */
+    struct heartbeat_totals totals; /* as they were at the last beat */
     uint64_t counted_ns;
     unsigned written;   /* beats whose record was written */
-    unsigned strangers; /* looks that found another's record under our name */
+    unsigned strangers; /* how often another instance's record stood under our name */
     bool is_open;
     bool list_refusal_told;
     enum { HEARTBEAT_BEATS, HEARTBEAT_IS_LEAVING, HEARTBEAT_HAS_LEFT } life;
 };
 
 void heartbeat_init(struct heartbeat *heartbeat, const struct heartbeat_options *options);
-/* Some times a second: beats where it is time and the store is up. */
+/* Beats where it is time and the store is up. The worker calls it ten times a second. */
 void heartbeat_tick(struct heartbeat *heartbeat, uint64_t now_ns);
-/* No more beats; the record and the name are taken away, as far as the store answers. */
+/* Ends the beats, and takes the record and the name away, as far as the store answers.
+ * heartbeat_has_left() tells when it is over. */
 void heartbeat_leave(struct heartbeat *heartbeat);
 bool heartbeat_has_left(const struct heartbeat *heartbeat);
 

@@ -1,9 +1,9 @@
 /* http_server.h: an HTTP/1.1 server on one event loop: listeners, connections, limits, drain.
  *
- * Happy path: http_listen() opens the sockets once for all workers; each worker makes a server,
- * gives it its sockets, runs its loop and calls http_server_flush() once a turn and
+ * Happy path: http_listen() opens the sockets once for all workers. Each worker makes a server,
+ * gives it its sockets and runs its loop. It calls http_server_flush() once in each turn and
  * http_server_tick() ten times a second. http_server_drain() stops listening and lets the open
- * requests end; http_server_close() ends what is left. */
+ * requests end. http_server_close() ends what is left. */
 #ifndef MINTD_HTTP_SERVER_H
 #define MINTD_HTTP_SERVER_H
 
@@ -20,39 +20,41 @@ struct http_server;
 
 #define HTTP_ADDRESS_MAX 256u
 
-#define HTTP_ADDRESSES_MAX 8u /* of one name */
+#define HTTP_ADDRESSES_MAX 8u /* addresses of one name */
 
 struct http_sockets {
-    unsigned count;     /* of workers: the caller's to set */
-    int *fds;           /* the caller's; room for HTTP_ADDRESSES_MAX * count */
-    unsigned addresses; /* that are open: address a for worker w is fds[a * count + w] */
+    unsigned count;     /* how many workers there are: the caller sets it */
+    int *fds;           /* the caller's array: room for HTTP_ADDRESSES_MAX * count */
+    unsigned addresses; /* how many are open: address a for worker w is fds[a * count + w] */
 };
 
 enum http_listened {
     HTTP_LISTENS,
-    HTTP_HAS_NO_SUCH_ADDRESS, /* this machine: IPv6 is off, for instance */
+    HTTP_HAS_NO_SUCH_ADDRESS, /* this machine lacks it: IPv6 is off, for instance */
     HTTP_LISTENS_NOT,
 };
 
-/* "host:port", "[v6]:port", ":port" (all interfaces), "unix:/path". A name is all its addresses;
- * those that this machine does not have are told to the log, while there is one that it has.
- * "localhost" needs no resolver; others are resolved (blocking: only at start). TCP: one
- * SO_REUSEPORT socket a worker, listening; a port where anybody else listens already is an error.
- * Unix: one socket, duplicated; a socket file that nobody answers on is replaced. On success the
- * sockets are the caller's. On failure nothing stays open, and `error` gets one line that says what
- * is wrong and what may help. */
+/* Opens the sockets of an address: "host:port", "[v6]:port", ":port" (all interfaces) or
+ * "unix:/path". A name stands for all its addresses. While this machine has at least one of them,
+ * those that it does not have are logged and left out. "localhost" needs no resolver. Other names
+ * are resolved, which blocks: call it only at start.
+ *
+ * TCP: each worker gets one listening socket with SO_REUSEPORT; a port on which somebody else
+ * listens already is an error. Unix: one socket, duplicated; a socket file on which nobody answers
+ * is replaced. On success the caller owns the sockets. On failure nothing stays open, and `error`
+ * gets one line that says what is wrong and what may help. */
 enum http_listened http_listen(struct slice address, struct http_sockets *sockets,
                                struct buffer *error);
-/* Whether the address is well-formed, without opening anything. */
+/* Whether the address is well-formed. It opens nothing. */
 bool http_address_is_valid(struct slice address, struct buffer *error);
-/* Whether only this machine reaches it: loopback or a unix socket. */
+/* Whether only this machine can reach it: it is loopback or a unix socket. */
 bool http_address_is_local(struct slice address);
-/* Whether it is every interface: no host, or the unspecified address of either family. */
+/* Whether it means every interface: no host, or the unspecified address of either family. */
 bool http_address_is_everywhere(struct slice address);
-/* The address that a listening socket has, as http_listen() takes it ("127.0.0.1:4001"): tells the
- * port where 0 was asked for. */
+/* Appends the address of a listening socket, as http_listen() takes it ("127.0.0.1:4001"). It
+ * tells the port that the kernel chose where port 0 was asked for. */
 void http_listener_name(int fd, struct buffer *name);
-/* Removes the socket file of a unix address; nothing for TCP. */
+/* Removes the socket file of a unix address. For TCP it does nothing. */
 void http_unlisten(struct slice address);
 
 /* ---- server ---- */
@@ -71,59 +73,75 @@ enum http_status_index {
         HTTP_STATUS_COUNT
 };
 
-/* The index of a status that stands in the table; of any other, that of 500. */
+/* The index of a status in the table; of a status that is not in it, the index of 500. */
 enum http_status_index http_status_index_of(unsigned status);
 unsigned http_status_of_index(enum http_status_index index);
 
 struct http_metrics {
     struct counter responses[HTTP_MAX_ENDPOINTS][HTTP_STATUS_COUNT];
+    /* From the arrival of a whole request to its answer, for all endpoints but 0. It is never too
+     * short. It is too long by at most the time of one turn of the loop, or of 16 answers where
+     * that is less. */
+    struct histogram durations[HTTP_MAX_ENDPOINTS];
     struct counter accepted;     /* connections since the start */
     struct counter turned_away;  /* closed at once: over a bound, or no memory */
-    struct counter over_address; /* of these, over max_per_address */
+    struct counter over_address; /* of these: over max_per_address */
     struct counter open;         /* connections now */
     struct counter timeouts;     /* connections ended by a deadline */
+    struct counter handshakes;   /* TLS handshakes that succeeded */
     struct counter handshakes_failed;
 };
 
 struct http_server_options {
     const struct http_handler *handler;
-    void *context; /* given to the handler */
+    void *context; /* given to each call of the handler */
     struct http_metrics *metrics;
-    unsigned max_connections;   /* of this server */
-    struct http_bounds *bounds; /* and with others; outlives the server; NULL: none */
-    /* Deadlines in milliseconds; 0 takes the default. */
-    unsigned head_ms;  /* from a request's first byte to the end of its head: 408; 10,000. Also for
-                          the handshake of TLS: closed */
-    unsigned body_ms;  /* from there to the end of its body: 408; 10,000 */
-    unsigned idle_ms;  /* between requests, and before the first: closed silently; 75,000 */
-    unsigned write_ms; /* for the client's machine to take what was written, or 32 KiB of it where
-                          it is more: reset; 10,000 */
+    unsigned max_connections;   /* of this server only */
+    struct http_bounds *bounds; /* the bounds of the process; outlives the server; NULL: none */
+
+    /* Deadlines in milliseconds; 0 means the default. */
+
+    /* From a request's first byte to the end of its head: then 408. Default 10,000. Also for the
+     * TLS handshake: then the connection is closed. */
+    unsigned head_ms;
+    /* From the end of the head to the end of the body: then 408. Default 10,000. */
+    unsigned body_ms;
+    /* Between requests, and before the first: then closed silently. Default 75,000. */
+    unsigned idle_ms;
+    /* For the client's machine to take what was written, or 32 KiB of it where it is more: then
+     * the connection is reset. Default 10,000. */
+    unsigned write_ms;
 };
 
-/* NULL where memory or the loop fails. The metrics and the handler outlive the server. */
+/* NULL: no memory, or the loop refused. The metrics and the handler outlive the server. */
 struct http_server *http_server_new(struct uv_loop_s *loop,
                                     const struct http_server_options *options);
-/* Takes over one listening socket of http_listen() (closed with the server, also on failure);
- * returns 0 or a libuv error. Once for each listener. */
+/* Takes over one listening socket of http_listen(). It is closed with the server, also on failure.
+ * Returns 0 or a libuv error. Call it once for each listener. */
 int http_server_add_listener(struct http_server *server, int fd);
-/* From now on what is accepted over TCP speaks TLS; what is open goes on as it is. Takes over the
- * reference. False without memory, the first time alone. */
+/* Connections that are accepted over TCP from now on speak TLS. Open ones go on as they are. The
+ * server takes over the reference to the context, also on failure. False: no memory; only the
+ * first call can fail. */
 bool http_server_use_tls(struct http_server *server, struct tls_context *tls);
-/* Goes on with the requests that wait behind answered ones, and writes all answers of this turn:
- * one write a connection. (What was answered on the spot has left at the end of its read.) To be
- * called before the loop blocks (uv_prepare), ahead of the store's flush. */
+/* Ends a turn of the loop: goes on with the requests that wait behind answered ones, and writes
+ * all answers of this turn with one write for each connection. An answer that was given at once
+ * has left at the end of its read already. The durations that are counted end here. Call it before
+ * the loop blocks (uv_prepare), and before store_flush(). */
 void http_server_flush(struct http_server *server);
-/* Looks at deadlines and renews the Date line. About every 100 ms. wall_ms: since the epoch. */
+/* Looks at deadlines, renews the Date line, and frees memory that is no longer needed. Call it
+ * about every 100 ms. wall_ms: milliseconds since the epoch. */
 void http_server_tick(struct http_server *server, uint64_t wall_ms);
-/* Listeners close (what they had accepted is served); idle connections close; responses from now on
- * say "Connection: close". */
+/* Closes the listeners and the idle connections. Connections that were accepted are still served.
+ * Responses from now on say "Connection: close". */
 void http_server_drain(struct http_server *server);
-/* Ahead of that: all goes on, and responses from now on say "Connection: close". */
+/* Call it before the drain: everything goes on, but responses from now on say "Connection:
+ * close". */
 void http_server_announce_drain(struct http_server *server);
 /* Whether no connection is open any more. */
 bool http_server_is_idle(const struct http_server *server);
-/* Ends all connections now, whatever they do. Exchanges whose endpoint has not responded live on
- * until it does; then on_closed is called, once, on a later turn, and the server may be freed. */
+/* Ends all connections now, whatever they do. An exchange whose endpoint has not responded yet
+ * lives until it does. When all have ended, on_closed is called once, on a later turn; then the
+ * server may be freed. */
 void http_server_close(struct http_server *server, void (*on_closed)(void *context), void *context);
 void http_server_free(struct http_server *server); /* after on_closed */
 

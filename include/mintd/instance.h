@@ -11,56 +11,75 @@
 #define INSTANCE_LISTENERS_MAX 8u
 #define INSTANCE_WORKERS_MAX 256u
 #define INSTANCE_NAME_MAX 64u
-#define INSTANCE_ISSUER_MAX 272u /* of one that is written here */
-/* A warning, where no issuer was given and not only this machine reaches the instance. */
+#define INSTANCE_ISSUER_MAX 272u /* bytes of an issuer that instance_write_issuer() writes */
+/* The warning where no issuer was given and other machines can reach the instance. */
 #define INSTANCE_ISSUER_IS_A_GUESS                                                                 \
     "the issuer is a guess, and this instance is reachable from other machines: give the URL by "  \
     "which clients reach it"
 
-/* Settings, all valid. The slices outlive instance_run(). */
+enum instance_sandbox {
+    INSTANCE_SANDBOX_AUTO, /* where the kernel allows it and nothing has to run another program */
+    INSTANCE_SANDBOX_ON,   /* or the start fails */
+    INSTANCE_SANDBOX_OFF,
+};
+
+/* The settings, all of them valid. The slices and all pointers outlive instance_run(). */
 struct instance_options {
+    const char *commit;                          /* of the sources, for people */
     struct slice listen[INSTANCE_LISTENERS_MAX]; /* as http_listen() takes them */
-    unsigned listen_count;                       /* 1 at least */
-    bool
-        listens_by_default; /* nobody chose them: one that this machine does not have is left out */
-    struct slice metrics_listen;           /* absent: /metrics is on the main listeners */
-    struct tls_context *tls;               /* for TCP in `listen`; NULL: plain */
-    struct slice tls_certificate, tls_key; /* the files it was made of: read again when changed */
-    bool store_in_memory;                  /* else Redis: */
+    unsigned listen_count;                       /* at least 1 */
+    /* `listen` is the default. One of it that this machine does not have is left out. */
+    bool listens_by_default;
+    struct slice metrics_listen; /* absent: /metrics is on the main listeners */
+    /* How many clients are counted by name, at most CLIENT_NAMES_MAX; 0: none. */
+    unsigned metrics_clients;
+    struct tls_context *tls; /* for the TCP addresses of `listen`; NULL: no TLS */
+    /* The files that it was made from. They are read again when they change. */
+    struct slice tls_certificate, tls_key;
+    bool store_in_memory; /* false: the store is Redis, which is: */
     struct redis_url redis;
-    const char *redis_password_file, *redis_password_command; /* one at most; NULL: the URL's */
-    struct slice sentinel_user,
-        sentinel_password;                 /* what Sentinels are greeted with; absent: none */
-    struct redis_tls_settings redis_tls;   /* its files are read again when changed */
-    struct tls_context *redis_tls_context; /* made of them; NULL: plain */
+    /* At most one of the two; both NULL: the URL's password. */
+    const char *redis_password_file, *redis_password_command;
+    /* The files that the URL and the level of the log were read from. They are read again at
+     * SIGHUP. NULL: there is no file. */
+    const char *redis_file, *log_level_file;
+    const char *clients_file; /* it declares clients (clients_file.h); NULL: none */
+    struct slice sentinel_user, sentinel_password; /* for the Sentinels; absent: none */
+    struct redis_tls_settings redis_tls;           /* its files are read again when they change */
+    struct tls_context *redis_tls_context;         /* made from redis_tls; NULL: no TLS */
     struct slice redis_prefix;
-    struct slice redis_identity;   /* the one Redis that is served; absent: any */
-    struct slice issuer;           /* absent: from the first listener's address */
-    struct slice scopes_supported; /* for the metadata; absent: nothing is said */
-    struct redis_wait redis_wait;  /* none: no write waits for replicas */
+    struct slice redis_identity; /* the only Redis that may be served; absent: any */
+    struct slice issuer;         /* absent: made from the first listener's address */
+    enum instance_sandbox sandbox;
+    bool stays_ready;              /* once /readyz has been 200, it is 200 until the drain */
+    struct slice scopes_supported; /* for the metadata; absent: it does not name the scopes */
+    struct redis_wait redis_wait;  /* zeroed: no write waits for replicas */
     unsigned redis_timeout_ms;
-    size_t cache_size; /* bytes, of the process; 0: each request asks Redis */
+    size_t cache_size; /* bytes, for the whole process; 0: each request asks Redis */
     unsigned workers;
-    unsigned max_connections;             /* of the process */
-    unsigned max_connections_per_address; /* 0: no bound of its own */
-    unsigned drain_delay_s; /* between the request to drain and the drain: all goes on */
+    unsigned max_connections;             /* for the whole process */
+    unsigned max_connections_per_address; /* 0: no bound */
+    unsigned drain_delay_s; /* from the request to drain to the drain; meanwhile all goes on */
     unsigned token_ttl_s;
-    unsigned failure_limit;     /* failures a minute of a client from an address; 0: no limit */
-    unsigned failure_v6_prefix; /* IPv6 addresses that share so many bits are counted as one */
+    unsigned failure_limit; /* failures a minute for a client from an address; 0: no limit */
+    /* IPv6 addresses that share their first so many bits are counted as one. */
+    unsigned failure_v6_prefix;
     struct networks trusted_proxies;
-    unsigned refusals_told; /* of strangers, in the log, a second and reason; 0: all */
+    bool access_log;        /* each answer is a line in the log */
+    unsigned refusals_told; /* lines in the log for each reason in each second; 0: all */
     struct slice name;      /* absent: host name and port */
     const struct oauth_client_seed *seed; /* a client to make at start; NULL: none */
 };
 
-/* Opens everything, runs until SIGTERM or SIGINT, drains after drain_delay_s (8 s at most; a second
- * signal ends it at once). Returns the exit status: 0 after a drain, 1 where something could not be
- * opened, with one line on standard error that says what. */
+/* Opens everything and runs until SIGTERM or SIGINT. Then it waits for drain_delay_s and drains,
+ * for at most 8 s; a second signal ends the drain at once. Returns the exit status: 0 after a
+ * drain. It is 1 where something could not be opened; one line on standard error then says what. */
 int instance_run(const struct instance_options *options);
 
-/* The name and the issuer in force. `bound`: the address of the first listener, with the port that
- * it has. The name is INSTANCE_NAME_MAX bytes at most: as it was given, or "<host>-<port>"; of a
- * unix socket, its path stands for the port. The issuer is what is used where none was given. */
+/* Append the name and the issuer that are in force. `bound` is the address of the first listener,
+ * with the port that it has. The name has at most INSTANCE_NAME_MAX bytes. It is the one that was
+ * given, else "<host>-<port>"; for a unix socket its path stands for the port. The issuer is the
+ * one to use where none was given. */
 void instance_write_name(const struct instance_options *options, struct slice host,
                          struct slice bound, struct buffer *name);
 void instance_write_issuer(const struct instance_options *options, struct slice bound,

@@ -1,4 +1,4 @@
-/* localhost.h: the name that no resolver is asked for: it is 127.0.0.1 and ::1 (RFC 6761 6.3). */
+/* localhost.h: the name that needs no resolver: it is 127.0.0.1 and ::1 (RFC 6761 6.3). */
 #ifndef MINTD_LOCALHOST_H
 #define MINTD_LOCALHOST_H
 
@@ -13,9 +13,10 @@ union localhost_address {
     struct sockaddr_in6 v6;
 };
 
-/* "localhost" and what ends in ".localhost", in any case, also with the dot of the root. */
+/* Whether it is "localhost" or ends in ".localhost", in any case, with or without a dot at its
+ * end. */
 bool host_is_localhost(const char *host);
-/* 0: of IPv4; 1: of IPv6. */
+/* index 0: the IPv4 address; 1: the IPv6 address. The port is in host byte order. */
 union localhost_address localhost_address(unsigned index, unsigned port);
 
 #endif

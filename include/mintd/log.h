@@ -1,14 +1,19 @@
-/* log.h: structured lines on standard error; text on a terminal, a JSON object a line elsewhere.
+/* log.h: structured lines on standard error: text on a terminal, elsewhere one JSON object for
+ * each line.
  *
- * A call formats its line on the caller's stack and puts it into a bounded queue; a thread of the
- * log's own writes it, so that a sink that blocks never blocks an event loop. Where the queue is
- * full the line is dropped and counted (log_dropped()). Control bytes and bytes that are not UTF-8
- * are escaped, so a line is always one line. Never pass a secret, a token or an Authorization
- * header: token ids (jti) are made for this.
+ * A call formats its line on the caller's stack and puts it into a bounded queue. The log's own
+ * thread writes it, so a sink that blocks never blocks an event loop. Where the queue is full, the
+ * line is dropped and counted (log_dropped()). Control bytes and bytes that are not UTF-8 are
+ * escaped, so a line is always one line. Never pass a secret, a token or an Authorization header:
+ * pass the token's id (jti).
  *
- *      log_info("token minted", LOG_TEXT("client", id), LOG_NUMBER("ttl_s", 3600));
+ * Where standard error is systemd's journal (JOURNAL_STREAM), each line begins with its priority,
+ * for example "<6>" for info, and text lines have no time of their own.
  *
- * Before log_start() and after log_stop() lines are written directly. Any thread may log. */
+ *     log_info("token minted", LOG_TEXT("client", id), LOG_NUMBER("ttl_s", 3600));
+ *
+ * Before log_start() and after log_stop() the caller writes its lines itself. Any thread may
+ * log. */
 #ifndef MINTD_LOG_H
 #define MINTD_LOG_H
 
@@ -20,22 +25,22 @@ enum log_level {
     LOG_INFO,
     LOG_WARNING,
     LOG_ERROR,
-    LOG_SILENT /* for log_start() alone: no line is written */
+    LOG_SILENT /* only for log_start(): no line is written */
 };
 enum log_format {
     LOG_FORMAT_AUTO,
     LOG_FORMAT_TEXT,
     LOG_FORMAT_JSON
-}; /* AUTO: text on a terminal */
+}; /* AUTO: text on a terminal, else JSON */
 
 #define LOG_LINE_MAX 2048u /* a longer line loses its last fields and says "truncated" */
-#define LOG_QUEUE_BYTES (256u * 1024u) /* lines waiting for the sink */
+#define LOG_QUEUE_BYTES (256u * 1024u) /* room for lines that wait for the sink */
 
 struct log_field {
-    const char *name;  /* NULL ends a list */
-    struct slice text; /* absent: the field is left out */
-    int64_t number;    /* instead of text */
-    bool is_number;
+    const char *name;               /* NULL ends a list */
+    struct slice text;              /* absent: the field is left out */
+    int64_t number;                 /* where is_number, in place of text */
+    bool is_number, in_thousandths; /* in_thousandths: 1234 is written as 1.234 */
 };
 
 #define LOG_TEXT(field_name, value)                                                                \
@@ -45,18 +50,27 @@ struct log_field {
 #define LOG_NUMBER(field_name, value)                                                              \
     { .name = (field_name), .number = (int64_t)(value), .is_number = true }
 
-/* Starts the writer; returns 0 or an errno value (the log then goes on writing directly). */
+#define LOG_THOUSANDTHS(field_name, value)                                                         \
+    { .name = (field_name), .number = (int64_t)(value), .is_number = true, .in_thousandths = true }
+
+/* Starts the writer. Returns 0 or an errno value; on failure the log goes on writing directly. */
 int log_start(enum log_format format, enum log_level level);
-/* Writes what is queued, for 1 s at most, and ends the writer. */
+/* Writes what is queued, for at most 1 s, and ends the writer. */
 void log_stop(void);
-/* Lines dropped since the start. */
+/* How many lines were dropped since the start. */
 uint64_t log_dropped(void);
-/* Whether a line of this level is written: ask before costly preparation. */
+/* "debug", "info", "warning" or "error", and the other way round. False: the name is none of
+ * them. */
+struct slice log_level_name(enum log_level level);
+bool log_level_parse(struct slice name, enum log_level *level);
+/* Replaces the level of log_start() from now on. */
+void log_set_level(enum log_level level);
+/* Whether a line of this level is written. Ask before costly preparation. */
 bool log_enabled(enum log_level level);
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 
-/* The trailing end mark lets a call have no field at all. */
+/* LOG_END behind the arguments lets a call have no field at all. */
 #define log_line(level, message, ...)                                                              \
     do {                                                                                           \
         if (log_enabled(level)) {                                                                  \

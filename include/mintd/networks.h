@@ -17,9 +17,9 @@ struct networks {
     unsigned count;
 };
 
-/* "10.0.0.0/8 2001:db8::/32 192.0.2.7 unix", separated by spaces or commas; at most NETWORKS_MAX.
- * IPv6 may stand in brackets; "::ffff:10.0.0.0/104" is 10.0.0.0/8. False with one line that says
- * what is wrong. */
+/* Reads "10.0.0.0/8 2001:db8::/32 192.0.2.7 unix": at most NETWORKS_MAX networks, separated by
+ * spaces or commas. IPv6 may stand in brackets; "::ffff:10.0.0.0/104" is 10.0.0.0/8. False:
+ * `error` has one line that says what is wrong. */
 bool networks_parse(struct slice text, struct networks *networks, struct buffer *error);
 bool networks_contain(const struct networks *networks, const struct ip *ip);
 

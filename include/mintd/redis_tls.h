@@ -1,5 +1,6 @@
-/* redis_tls.h: TLS to Redis, from settings: whom to believe, and who we are. Chain and name are
- * always looked at, both, or neither. */
+/* redis_tls.h: TLS to Redis, from the settings: which servers we believe, and which certificate we
+ * show. The chain and the name of a server's certificate are always checked together, or neither
+ * is. */
 #ifndef MINTD_REDIS_TLS_H
 #define MINTD_REDIS_TLS_H
 
@@ -14,18 +15,20 @@ struct redis_tls_settings {
     bool believes_all;             /* --redis-tls-insecure */
 };
 
-/* Reads the files (blocking). NULL where they cannot be used, or without memory, as
- * tls_client_context_new() has it. */
+/* Reads the files, which blocks. NULL: they cannot be used, or there is no memory; error and
+ * no_memory then tell as tls_client_context_new() says. The caller owns the reference. */
 struct tls_context *redis_tls_read(const struct redis_tls_settings *settings, struct buffer *error,
                                    bool *no_memory);
 
-/* At start: whether the settings fit each other and the URL, and the context where that has TLS
- * (else *tls is NULL). False: error has one line about what *setting names. */
+/* At start: whether the settings fit each other and the URL. Where the URL has TLS, *tls is the
+ * context, else NULL. False: *setting names the setting that is wrong, and `error` has one line
+ * about it. */
 bool redis_tls_open(const struct redis_tls_settings *settings, const struct redis_url *url,
                     struct tls_context **tls, const char **setting, struct buffer *error,
                     bool *no_memory);
 
-/* The files that are worth a look now and then; how many, REDIS_TLS_FILES_MAX at most. */
+/* Writes the files that are to be looked at now and then, to see whether they have changed.
+ * Returns how many there are, at most REDIS_TLS_FILES_MAX. */
 unsigned redis_tls_files(const struct redis_tls_settings *settings,
                          struct slice files[REDIS_TLS_FILES_MAX]);
 

@@ -1,7 +1,7 @@
 /* slice.h: a view of bytes that somebody else owns.
  *
- * A slice owns nothing and is not NUL-terminated. {NULL, 0} stands for "absent"; an empty text that
- * is present has size 0 and data that is not NULL. */
+ * A slice owns nothing and is not NUL-terminated. {NULL, 0} means "absent". An empty text that is
+ * present has size 0 and data that is not NULL. */
 #ifndef MINTD_SLICE_H
 #define MINTD_SLICE_H
 
@@ -50,28 +50,28 @@ static inline struct slice slice_skip(struct slice s, size_t count) {
 
 bool slice_bytes_equal_nocase(const char *a, const char *b, size_t size);
 
-/* ASCII letters compare alike in both cases; other bytes must be the same. */
+/* ASCII letters are equal in both cases; other bytes must be the same. */
 static inline bool slice_equal_nocase(struct slice a, struct slice b) {
     return a.size == b.size && slice_bytes_equal_nocase(a.data, b.data, a.size);
 }
 
-/* Without leading and trailing spaces and tabs (RFC 9110 OWS). */
+/* The slice without spaces and tabs at its ends (RFC 9110 OWS). */
 struct slice slice_trim(struct slice s);
 
-/* Cuts *rest at the first separator: *part is what stands before it, *rest what stands behind. At
- * the last part *rest becomes absent. Returns false, with nothing changed, where *rest is absent
- * already. */
+/* Cuts *rest at the first separator: *part is what stands before it, *rest is what stands behind.
+ * With the last part, *rest becomes absent. False: *rest was absent already, and nothing has
+ * changed. */
 bool slice_split(struct slice *rest, char separator, struct slice *part);
 
-/* The next item of a list separated by spaces ("read write"), empty items left out; false at the
- * end. */
+/* The next item of a list that is separated by spaces ("read write"). Empty items are left out.
+ * False: there is no more. */
 bool slice_next_word(struct slice *rest, struct slice *word);
 
-/* Whether the list separated by spaces has the word. */
+/* Whether the list, separated by spaces, has the word. */
 bool slice_has_word(struct slice list, struct slice word);
 
-/* An unsigned decimal number, digits alone and all of them; false where it is not one, or over max.
- */
+/* Reads an unsigned decimal number: only digits, and all of the slice. False: it is something
+ * else, or over max. */
 bool slice_to_number(struct slice s, unsigned long long max, unsigned long long *number);
 
 #endif

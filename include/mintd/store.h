@@ -1,16 +1,16 @@
-/* store.h: the contract of a store: keys, text values, hashes, time to live.
+/* store.h: the contract of a store: keys, text values, hashes, sets, counters, time to live.
  *
  * No answer is not a no. An operation ends as
- *   STORE_FOUND    a read: it is there, and here it is; a write: acknowledged
+ *   STORE_FOUND    a read: it is there, and here it is; a write: it is acknowledged
  *   STORE_ABSENT   a read: it is not there
  *   STORE_UNKNOWN  nobody can tell (trouble says why); a write may have happened or not
- * and UNKNOWN must never be taken for ABSENT: it is a 503, not a 401.
+ * UNKNOWN must never be taken for ABSENT: it is a 503, not a 401.
  *
- * Each verb returns PROGRESS_DONE (the answer is in the operation, on_done will not be called) or
- * PROGRESS_PENDING (on_done is called exactly once, on a later turn, at the operation's deadline at
- * the latest). The operation is the caller's storage, and must stay in place until then. Keys,
- * values and fields given are copied before the verb returns. A store belongs to one event loop.
- * Each operation touches one key, so that it is the same in a cluster. */
+ * Each verb returns PROGRESS_DONE or PROGRESS_PENDING. DONE: the answer is in the operation, and
+ * on_done is not called. PENDING: on_done is called exactly once, on a later turn of the loop, at
+ * the latest at the operation's deadline. The operation is the caller's storage, and must stay in
+ * place until then. Keys, values and fields are copied before the verb returns. A store belongs to
+ * one event loop. Each operation touches one key, so it works in the same way in a cluster. */
 #ifndef MINTD_STORE_H
 #define MINTD_STORE_H
 
@@ -20,37 +20,38 @@
 #include "mintd/slice.h"
 
 #define STORE_KEY_MAX 512u            /* bytes, without the prefix */
-#define STORE_VALUE_MAX (64u * 1024u) /* a longer value read back is UNKNOWN (PROTOCOL) */
-#define STORE_FIELDS_MAX 64u          /* of a hash; the same */
+#define STORE_VALUE_MAX (64u * 1024u) /* a longer value that is read is UNKNOWN (PROTOCOL) */
+#define STORE_FIELDS_MAX 64u          /* of a hash; more are UNKNOWN (PROTOCOL) too */
 #define STORE_PREMISES_MAX 2u         /* of one decision */
+#define STORE_MEMBERS_MAX 64u         /* how many members of a set are read at once */
 
 enum store_answer { STORE_UNKNOWN, STORE_FOUND, STORE_ABSENT };
 
-/* Why an answer is unknown. Names as people see them in logs, metrics and /readyz. */
+/* Why an answer is unknown. People see these names in logs, metrics and /readyz. */
 #define STORE_TROUBLES(X)                                                                          \
     X(NONE, "none")                                                                                \
-    X(DISCONNECTED, "disconnected") /* no link, or lost before the reply */                        \
-    X(TIMEOUT, "timeout")           /* slower than the deadline */                                 \
+    X(DISCONNECTED, "disconnected") /* no link, or it was lost before the reply */                 \
+    X(TIMEOUT, "timeout")           /* no reply by the deadline */                                 \
     X(OVERLOADED, "overloaded")     /* our queue is full */                                        \
     X(READONLY, "readonly")                                                                        \
     X(LOADING, "loading")                                                                          \
     X(OOM, "oom")                                                                                  \
     X(MISCONF, "misconf")                                                                          \
     X(MASTERDOWN, "masterdown")                                                                    \
-    X(NOMASTER, "nomaster")     /* no Sentinel says where it is */                                 \
-    X(NOREPLICAS, "noreplicas") /* it is done, but too few replicas have it, or not in time */     \
-    X(CLUSTER, "cluster") /* nobody has the slot; or MOVED, ASK, TRYAGAIN of a server that was not \
-                             to be one */                                                          \
+    X(NOMASTER, "nomaster")     /* no Sentinel says where the master is */                         \
+    X(NOREPLICAS, "noreplicas") /* done, but too few replicas have it in time */                   \
+    X(CLUSTER, "cluster") /* no node has the slot; or MOVED, ASK, TRYAGAIN from a server that      \
+                             should be none */                                                     \
     X(NOAUTH, "noauth")   /* NOAUTH, WRONGPASS */                                                  \
     X(NOPERM, "noperm")                                                                            \
     X(WRONGTYPE, "wrongtype")                                                                      \
     X(TLS_NAME, "tls_name")       /* its certificate is for another name */                        \
-    X(TLS_CHAIN, "tls_chain")     /* nobody whom we believe has signed it */                       \
-    X(TLS_EXPIRED, "tls_expired") /* or is not valid yet */                                        \
-    X(TLS_VERSION, "tls_version") /* it speaks no TLS 1.2 or 1.3 */                                \
+    X(TLS_CHAIN, "tls_chain")     /* no authority that we believe has signed it */                 \
+    X(TLS_EXPIRED, "tls_expired") /* it has expired, or is not valid yet */                        \
+    X(TLS_VERSION, "tls_version") /* it speaks neither TLS 1.2 nor 1.3 */                          \
     X(TLS_CUT, "tls_cut")         /* it cut the connection: in the handshake, or without an end */ \
-    X(TLS_REFUSED, "tls_refused") /* it refuses us: mostly for want of a certificate of ours */    \
-    X(SCHEMA, "schema")           /* the data is laid out by a version that we do not know */      \
+    X(TLS_REFUSED, "tls_refused") /* it refuses us, mostly for want of a certificate */            \
+    X(SCHEMA, "schema")           /* the layout of the data is of a version that we do not know */ \
     X(IDENTITY, "identity")       /* it is another Redis than the one that was named */            \
     X(PROTOCOL, "protocol")       /* a reply that makes no sense, or any other error reply */
 
@@ -67,7 +68,7 @@ struct store_field {
     struct slice name, value;
 };
 
-/* A copy in memory. number 0: none. */
+/* Names a copy in memory. number 0: there is none. */
 struct store_copy {
     uint64_t key_hash, number;
 };
@@ -80,86 +81,101 @@ struct store_premise {
 
 /* The store's own: where a command is. */
 struct store_way {
-    void *node, *held; /* one of them, while it waits for its reply or to be sent */
+    void *node, *held; /* one of them is set while it waits for its reply, or to be sent */
     unsigned slot, replies;
-    uint8_t hops;
-    bool is_aside;        /* sent to another node than has the key */
-    bool awaits_replicas; /* its reply has come, that to the WAIT behind it has not */
+    /* How many redirects it followed, and how often it was told to try again. */
+    uint8_t hops, waits;
+    bool is_aside;        /* it was sent to another node than the one that has the key */
+    bool awaits_replicas; /* its reply has come, but not the reply to the WAIT behind it */
 };
 
 struct store_operation {
     void (*on_done)(struct store_operation *operation); /* set by the caller */
-    /* By when there must be an answer, in clock_monotonic_ns(). Set to 0 for the store's timeout
-     * from now: the verb then puts in what holds, so that the same operation, started again, or
-     * another one given the same value, ends by the deadline of the first: a request has one,
-     * however many commands it takes. */
+    /* The time by which there must be an answer, in clock_monotonic_ns(). 0: the store's timeout
+     * from now; the verb then writes the deadline in here. So a request has one deadline, however
+     * many commands it takes: start the same operation again, or give its value to another one. */
     uint64_t deadline_ns;
 
     /* The result. Slices are valid until on_done returns; after PROGRESS_DONE, until the store's
      * next verb. */
     enum store_answer answer;
-    enum store_trouble trouble;       /* when UNKNOWN */
+    enum store_trouble trouble;       /* set when UNKNOWN */
     struct slice value;               /* store_get */
-    const struct store_field *fields; /* store_read_hash */
+    const struct store_field *fields; /* store_read_hash; for store_read_members: the names */
     size_t field_count;
-    int64_t number;   /* store_create_hash: 1 made, 0 it was there; store_delete: keys deleted;
-                         store_remove_field: fields removed; store_add_member: members added;
-                         store_remove_member: members removed; store_count */
-    bool from_memory; /* a read: answered from a copy, which the store keeps coherent (below), or by
-                         what another read had asked before */
-    /* a read: the copy that the answer came from, or is kept as; none where it was asked for by
-     * this read, and is not kept */
+    /* store_create_hash: 1: it was made, 0: it was there already. store_delete: how many keys were
+     * deleted. store_remove_field: how many fields were removed. store_add_member,
+     * store_remove_member: how many members were added or removed. store_count: the new value. */
+    int64_t number;
+    /* A read: it was answered from a copy, which the store keeps coherent (below), or by what
+     * another read had asked before. */
+    bool from_memory;
+    /* A read: the copy that the answer came from, or is kept as. None: this read has asked for the
+     * answer itself, and it is not kept. */
     struct store_copy copy;
-    /* a read, store_delete: nothing would have told if the store were not the one that was named
-     * any more */
+    /* A read or store_delete: if the store were no longer the one that was named, nothing would
+     * have told so by now. */
     bool is_doubtful;
-    bool holds; /* store_set_on_premises, store_confirm, when FOUND: each premise */
+    /* store_set_on_premises and store_confirm, when FOUND: every premise holds. */
+    bool holds;
 
     /* The store's own. */
     struct store_copy rests_on[STORE_PREMISES_MAX];
     struct store_operation *next, *previous;
-    struct store_operation *next_waiting; /* for the same read */
+    struct store_operation *next_waiting; /* the next operation that waits for the same read */
     uint64_t started_ns;
     void *store, *waits_for;
     struct store_way way;
     unsigned kind;
     uint8_t origin;    /* of the copy */
-    bool is_unordered; /* the read that it was to come after may have come later */
+    bool is_unordered; /* the read that it should come after may have come later */
 };
 
-/* What is remembered of the answers of reads. */
+/* The cache: copies of the answers of reads. */
 struct cache_metrics {
-    struct counter on;          /* 1 while answers are remembered and trusted */
-    struct counter hits;        /* reads answered from memory */
+    struct counter on;          /* 1 while copies are kept and trusted */
+    struct counter hits;        /* reads that were answered from memory */
     struct counter misses;      /* reads that asked the store */
-    struct counter joined;      /* reads that waited for another's question of the same key */
-    struct counter evicted;     /* thrown away for want of room */
-    struct counter invalidated; /* thrown away because the store said that it had changed */
-    struct counter emptied;     /* times that all was thrown away */
+    struct counter joined;      /* reads that waited for another read of the same key */
+    struct counter evicted;     /* copies that were dropped for want of room */
+    struct counter invalidated; /* copies that were dropped because the store told of a change */
+    struct counter emptied;     /* how often all copies were dropped */
     struct counter entries;     /* now */
     struct counter bytes;       /* now */
 };
 
-/* Counted by the store, read by anybody. */
+/* The store counts; any thread may read. */
 struct store_metrics {
     struct counter answers[3]; /* by enum store_answer */
     struct counter troubles[STORE_TROUBLE_COUNT];
     struct histogram round_trip;   /* from the command to its reply */
     struct counter link_up;        /* 1 while it can serve */
-    struct counter nodes;          /* of a cluster: that have slots */
-    struct counter nodes_up;       /* of these, whose link is up */
+    struct counter nodes;          /* of a cluster: nodes that have slots */
+    struct counter nodes_up;       /* of these: nodes whose link is up */
     struct counter redirects;      /* commands that were sent on to another node */
     struct counter connects;       /* links that came up */
-    struct counter master_changes; /* links that were left for another master, as Sentinels said */
-    struct counter sentinels_lost; /* links to Sentinels that had answered */
-    struct counter durable_up;     /* second links, for what waits for replicas, that are up */
-    struct counter waits;          /* WAIT, answered: by batches of writes */
-    struct counter waits_short;    /* of these: too few had it in time */
+    struct counter master_changes; /* links that were left because Sentinels named another master */
+    struct counter sentinels_lost; /* links to Sentinels that had answered, and were lost */
+    struct counter durable_up;     /* second links that are up, for writes that wait for replicas */
+    struct counter waits;          /* replies to WAIT; one for each batch of writes */
+    struct counter waits_short;    /* of these: too few replicas had it in time */
     struct counter pending;        /* operations now */
+    /* The Unix time at which the first of its servers' certificates expires, as each showed it in
+     * its last handshake. 0: there is no TLS, or there was no handshake yet. */
+    struct counter certificate_expiry_s;
     struct cache_metrics cache;
 };
 
 struct store;
+
+/* One server that the store is kept on, for people. */
+struct store_node {
+    struct slice address; /* without a password */
+    const char *role;     /* "master", "sentinel"; NULL: it is away, and has not told its role */
+    enum store_trouble trouble;
+    unsigned slots; /* of a cluster: how many slots it has */
+};
+typedef void store_visit(void *context, const struct store_node *node);
 
 struct store_verbs {
     enum progress (*get)(struct store *, struct slice key, struct store_operation *);
@@ -179,6 +195,7 @@ struct store_verbs {
                                 struct store_operation *);
     enum progress (*remove_member)(struct store *, struct slice key, struct slice member,
                                    struct store_operation *);
+    enum progress (*read_members)(struct store *, struct slice key, struct store_operation *);
     enum progress (*count)(struct store *, struct slice key, unsigned ttl_s,
                            struct store_operation *);
     enum progress (*confirm)(struct store *, const struct store_premise *premises, unsigned count,
@@ -187,28 +204,29 @@ struct store_verbs {
     void (*close)(struct store *, void (*on_closed)(void *), void *context);
     void (*free)(struct store *);
     enum store_trouble (*trouble)(const struct store *);
-    /* NULL: nothing is ever away by itself. */
+    /* May be NULL: no part of the store can be away by itself. */
     void (*write_away)(const struct store *, struct buffer *);
     bool (*has_place)(const struct store *, struct slice key);
+    const char *(*look)(const struct store *, store_visit *visit, void *context);
 };
 
-/* Embedded first in each implementation. */
+/* Each implementation has it as its first member. */
 struct store {
     const struct store_verbs *verbs;
 };
 
-/* The text of a key (GET). */
+/* Reads the text of a key (GET). */
 static inline enum progress store_get(struct store *store, struct slice key,
                                       struct store_operation *operation) {
     return store->verbs->get(store, key, operation);
 }
-/* Writes a text that is gone after ttl_s seconds (SETEX); ttl_s is 1 at least. */
+/* Writes a text that is gone after ttl_s seconds (SETEX); ttl_s is at least 1. */
 static inline enum progress store_set(struct store *store, struct slice key, struct slice value,
                                       unsigned ttl_s, struct store_operation *operation) {
     return store->verbs->set(store, key, value, ttl_s, NULL, 0, operation);
 }
-/* The same of a text that rests on `count` premises, STORE_PREMISES_MAX at most: it is written
- * whether or not they hold, and `holds` tells, as that of store_confirm() does. */
+/* Writes a text that rests on `count` premises, at most STORE_PREMISES_MAX. It is written whether
+ * or not they hold, and `holds` tells, as for store_confirm(). */
 static inline enum progress store_set_on_premises(struct store *store, struct slice key,
                                                   struct slice value, unsigned ttl_s,
                                                   const struct store_premise *premises,
@@ -221,55 +239,55 @@ static inline enum progress store_delete(struct store *store, struct slice key,
                                          struct store_operation *operation) {
     return store->verbs->delete (store, key, operation);
 }
-/* All fields of a hash (HGETALL); a hash without fields is ABSENT. */
+/* Reads all fields of a hash (HGETALL). A hash without fields is ABSENT. */
 static inline enum progress store_read_hash(struct store *store, struct slice key,
                                             struct store_operation *operation) {
     return store->verbs->read_hash(store, key, NULL, operation);
 }
-/* The same, asked after `after`: another read, which was started on this turn and is PENDING. What
- * is found is no older than what that one finds, unless it is from_memory: of two keys that change
- * one after the other, nobody sees the second change without the first. */
+/* The same, asked after another read, `after`, which was started on this turn and is PENDING. What
+ * is found is no older than what `after` finds, unless it is from_memory. So, of two keys that
+ * change one after the other, nobody sees the second change without the first. */
 static inline enum progress store_read_hash_after(struct store *store, struct slice key,
                                                   const struct store_operation *after,
                                                   struct store_operation *operation) {
     return store->verbs->read_hash(store, key, after, operation);
 }
-/* Makes a hash with all these fields, or, where the key exists, changes nothing: atomically, also
+/* Makes a hash with all these fields; where the key exists, it changes nothing. It is atomic, also
  * against another instance that does the same at the same moment. */
 static inline enum progress store_create_hash(struct store *store, struct slice key,
                                               const struct store_field *fields, size_t count,
                                               struct store_operation *operation) {
     return store->verbs->create_hash(store, key, fields, count, operation);
 }
-/* Sets one field of a hash that has the field `beside`. ABSENT: it has not, or there is no hash;
- * then the field that was to be set may be there nonetheless, and store_remove_field() takes it
- * away: a store that others write to cannot do both in one step. */
+/* Sets one field of a hash that has the field `beside`. ABSENT: the hash lacks that field, or
+ * there is no hash. The new field may be there even then, and store_remove_field() takes it away:
+ * a store that others write to cannot check and set in one step. */
 static inline enum progress store_set_field(struct store *store, struct slice key,
                                             struct slice beside, struct store_field field,
                                             struct store_operation *operation) {
     return store->verbs->set_field(store, key, beside, field, operation);
 }
-/* Removes one field of a hash (HDEL), and with its last field the hash. FOUND also where there was
- * none; `number` tells. */
+/* Removes one field of a hash (HDEL), and the hash with its last field. FOUND also where there was
+ * no such field; `number` tells. */
 static inline enum progress store_remove_field(struct store *store, struct slice key,
                                                struct slice name,
                                                struct store_operation *operation) {
     return store->verbs->remove_field(store, key, name, operation);
 }
-/* Adds to a set (SADD); `number` tells whether it was not in it. */
+/* Adds a member to a set (SADD). `number` tells whether it is new. */
 static inline enum progress store_add_member(struct store *store, struct slice key,
                                              struct slice member,
                                              struct store_operation *operation) {
     return store->verbs->add_member(store, key, member, operation);
 }
-/* Removes from a set (SREM), and with its last member the set. FOUND also where it was not in it;
- * `number` tells. */
+/* Removes a member from a set (SREM), and the set with its last member. FOUND also where it was
+ * not in the set; `number` tells. */
 static inline enum progress store_remove_member(struct store *store, struct slice key,
                                                 struct slice member,
                                                 struct store_operation *operation) {
     return store->verbs->remove_member(store, key, member, operation);
 }
-/* Adds one to a counter that is gone ttl_s seconds after it was first counted up; `number` is its
+/* Adds one to a counter that is gone ttl_s seconds after it was first counted up. `number` is its
  * new value. */
 static inline enum progress store_count(struct store *store, struct slice key, unsigned ttl_s,
                                         struct store_operation *operation) {
@@ -278,59 +296,74 @@ static inline enum progress store_count(struct store *store, struct slice key, u
 
 /* ---- memory ----
  *
- * A store may answer reads from copies of what it read before. It is told of each change, mostly
- * within a millisecond and in any case within 2 s, and forgets the copy. What store_delete() ends
- * is forgotten by all stores of this process before it is FOUND. Who must not rest on a copy that
- * may have changed a moment ago names it as a premise.
+ * A store may answer reads from copies of what it read before. It hears of each change, mostly
+ * within a millisecond and in any case within 2 s, and then forgets the copy. All stores of this
+ * process forget what store_delete() ends before it is FOUND. A caller that must not rest on a
+ * copy that may have changed a moment ago names it as a premise.
  *
- * Where one store is named and nothing tells of another one in its place, answers are doubtful
- * until store_confirm() has looked at which one it is. */
+ * Where one store is named, and nothing would tell if another one stood in its place, answers are
+ * doubtful until store_confirm() has looked at which one it is. */
 
-/* Whether a no that rests on this answer is to be confirmed before anybody hears of it. */
+/* Whether a no that rests on this answer has to be confirmed before anybody hears of it. */
 static inline bool store_no_may_be_wrong(const struct store_operation *operation) {
     return operation->from_memory || operation->is_doubtful;
 }
 
-/* FOUND: every change of the premises' keys that was made before this call has been heard of, and
- * `holds` tells whether each premise's copy was still in memory then: so each of them was right
- * from before the call until now, and there is one moment at which all of them were. A premise
- * without a copy (it was read by its own question, and is not kept) holds, but says less: it was
- * right when it was read. Of answers that were doubtful: they came from the store that was named;
- * else it is UNKNOWN (IDENTITY). DONE where nothing is remembered, and no store named. */
+/* FOUND: the store has heard of every change of the premises' keys that was made before this call,
+ * and `holds` tells whether the copy of each premise was still in memory then. If so, each of them
+ * was right from before the call until now, and there is one moment at which all of them were
+ * right.
+ *
+ * A premise without a copy (a read of its own brought it, and it is not kept) holds, but proves
+ * less: it was right when it was read. For answers that were doubtful, FOUND also means that they
+ * came from the store that was named; otherwise it is UNKNOWN (IDENTITY). It is DONE at once where
+ * nothing is remembered and no store is named. */
 static inline enum progress store_confirm(struct store *store, const struct store_premise *premises,
                                           unsigned count, struct store_operation *operation) {
     return store->verbs->confirm(store, premises, count, operation);
 }
 
-/* Before the loop blocks, once a turn: sends the commands that have gathered in one write; or,
- * where this turn brought more, not yet: then the loop does not block, and they leave within 1 ms.
- */
+/* Reads at most STORE_MEMBERS_MAX members of a set; of a larger set, any so many. A set without
+ * members is ABSENT. */
+static inline enum progress store_read_members(struct store *store, struct slice key,
+                                               struct store_operation *operation) {
+    return store->verbs->read_members(store, key, operation);
+}
+
+/* Call it once in each turn, before the loop blocks. It sends the commands that have gathered, in
+ * one write. While turns bring more commands it may hold them back: then the loop does not block,
+ * and they leave within 1 ms. */
 static inline void store_flush(struct store *store) {
     store->verbs->flush(store);
 }
-/* NONE while operations can be expected to work, else why not. No request is sent for this. */
+/* NONE while operations are expected to work, else why not. It sends no request. */
 static inline enum store_trouble store_trouble_now(const struct store *store) {
     return store->verbs->trouble(store);
 }
-/* For people: which part of the store is away while operations on the rest work; nothing where all
- * is there, or nothing. */
+/* Writes for people which part of the store is away while operations on the rest work. It writes
+ * nothing where all of it is there, or nothing is. */
 static inline void store_write_away(const struct store *store, struct buffer *text) {
     if (store->verbs->write_away != NULL) {
         store->verbs->write_away(store, text);
     }
 }
-/* False: a part of the store is away, and it is the one that this key would lie in. Who is free to
- * choose a key chooses another one. */
+/* False: a part of the store is away, and this key would lie in that part. A caller that may
+ * choose its key chooses another one. */
 static inline bool store_has_place(const struct store *store, struct slice key) {
     return store->verbs->has_place == NULL || store->verbs->has_place(store, key);
 }
-/* Ends all open operations as UNKNOWN (their on_done is called, on this turn or a later one),
- * closes the link; on_closed is called once, on a later turn. Verbs called meanwhile and after are
- * DONE and UNKNOWN. */
+/* Returns the kind of the store ("memory", "standalone", "sentinel", "cluster"), and visits the
+ * servers behind it as this store sees them now. It asks nobody. */
+static inline const char *store_look(const struct store *store, store_visit *visit, void *context) {
+    return store->verbs->look(store, visit, context);
+}
+/* Ends all open operations as UNKNOWN (their on_done is called, on this turn or a later one) and
+ * closes the links. on_closed is called once, on a later turn. Verbs that are called meanwhile and
+ * afterwards are DONE and UNKNOWN. */
 static inline void store_close(struct store *store, void (*on_closed)(void *), void *context) {
     store->verbs->close(store, on_closed, context);
 }
-/* After on_closed. */
+/* To be called after on_closed. */
 static inline void store_free(struct store *store) {
     store->verbs->free(store);
 }

@@ -1,5 +1,5 @@
-/* tls_files.h: certificates, keys and authorities out of PEM files, into a context (mintd/tls.h).
- * All of it blocks. */
+/* tls_files.h: loads certificates, keys and authorities from PEM files into a context
+ * (mintd/tls.h). All calls block. */
 #ifndef MINTD_TLS_FILES_H
 #define MINTD_TLS_FILES_H
 
@@ -10,20 +10,20 @@
 struct tls_complaint {
     struct buffer *error;
     bool no_memory;
-    unsigned failed_before; /* allocations of OpenSSL's */
+    unsigned failed_before; /* OpenSSL's failed allocations, as counted before */
 };
 
 struct tls_complaint tls_complaint_of(struct buffer *error);
-/* "subject: what", or that memory was short where OpenSSL says so. Its queue of errors is empty
- * then. Always false. */
+/* Writes "subject: what", or that memory was short where OpenSSL says so. It empties OpenSSL's
+ * queue of errors. Always returns false. */
 bool tls_complain(struct tls_complaint *complaint, struct slice subject, const char *what);
 
-/* The certificate with its chain, and its key, not encrypted. False, with a complaint, where they
- * cannot be used. */
+/* Loads the certificate with its chain, and its key, which is not encrypted. False: they cannot be
+ * used, and there is a complaint. */
 bool tls_use_certificate(struct tls_context *tls, struct slice certificate_file,
                          struct slice key_file, struct tls_complaint *complaint);
-/* Whom to believe: a file of certificates; or a folder, as openssl-rehash makes it, which is
- * looked into at each handshake; or the system's (absent). */
+/* Loads the authorities to believe: a file of certificates; or a folder, as openssl-rehash makes
+ * it, which is read at each handshake; or the system's (absent). False: there is a complaint. */
 bool tls_use_authorities(struct tls_context *tls, struct slice file_or_folder,
                          struct tls_complaint *complaint);
 

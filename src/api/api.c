@@ -29,6 +29,8 @@ static const struct route routes[] = {
     {SLICE("/authorize"), NULL, ENDPOINT_AUTHORIZE, METHODS_ANY, authorization_refused},
     {SLICE("/healthz"), NULL, ENDPOINT_HEALTHZ, METHODS_READ, operations_health},
     {SLICE("/readyz"), NULL, ENDPOINT_READYZ, METHODS_READ, operations_readiness},
+    {SLICE("/status"), NULL, ENDPOINT_STATUS, METHODS_READ, operations_status_page},
+    {SLICE("/status.json"), NULL, ENDPOINT_STATUS, METHODS_READ, operations_status},
     {SLICE("/metrics"), NULL, ENDPOINT_METRICS, METHODS_READ, operations_metrics},
     {SLICE(""), is_below_verify, ENDPOINT_VERIFY, METHODS_ANY, forward_auth},
     {SLICE(""), metadata_is_authorization_server, ENDPOINT_METADATA, METHODS_READ,
@@ -49,15 +51,16 @@ const char *endpoint_name(enum endpoint endpoint) {
 static bool is_served(const struct api *api, const struct route *route) {
     bool operational = route->handle == operations_health ||
                        route->handle == operations_readiness || route->handle == operations_metrics;
+    bool is_status = route->endpoint == ENDPOINT_STATUS;
     switch (api->options.paths) {
     case API_WITHOUT_METRICS:
-        return route->endpoint != ENDPOINT_METRICS;
+        return route->endpoint != ENDPOINT_METRICS && !is_status;
     case API_METRICS_ONLY:
-        return operational;
+        return operational || is_status;
     case API_ALL:
         break;
     }
-    return true;
+    return !is_status;
 }
 
 static const struct route *find_route(const struct api *api, struct slice path) {
@@ -180,9 +183,25 @@ static void on_request(void *context, struct http_exchange *x) {
     find_route(api, http_request_of(x)->path)->handle(api, x);
 }
 
-const struct http_handler *api_handler(void) {
-    static const struct http_handler handler = {on_head, on_request};
-    return &handler;
+static void on_answered(void *context, struct http_exchange *x,
+                        const struct http_answered *answered) {
+    static const char *const methods[] = {
+        [HTTP_METHOD_GET] = "GET",     [HTTP_METHOD_HEAD] = "HEAD",
+        [HTTP_METHOD_POST] = "POST",   [HTTP_METHOD_OPTIONS] = "OPTIONS",
+        [HTTP_METHOD_OTHER] = "other",
+    };
+    (void)context;
+    log_info("request", LOG_OF_REQUEST(x), LOG_STRING("method", methods[answered->method]),
+             LOG_STRING("endpoint", endpoint_name((enum endpoint)answered->endpoint)),
+             LOG_NUMBER("status", answered->status),
+             LOG_THOUSANDTHS("duration_ms", answered->duration_us),
+             LOG_TEXT("client", answered->client), LOG_TEXT("peer", http_peer_of(x)));
+}
+
+const struct http_handler *api_handler(bool has_access_log) {
+    static const struct http_handler plain = {on_head, on_request, NULL};
+    static const struct http_handler telling = {on_head, on_request, on_answered};
+    return has_access_log ? &telling : &plain;
 }
 
 struct api *api_new(const struct api_options *options) {
@@ -191,9 +210,16 @@ struct api *api_new(const struct api_options *options) {
         api->options = *options;
         metadata_init(api);
     }
+    if (api != NULL && !status_open(api)) {
+        api_free(api);
+        return NULL;
+    }
     return api;
 }
 
 void api_free(struct api *api) {
+    if (api != NULL) {
+        status_close(api);
+    }
     free(api);
 }

@@ -20,6 +20,7 @@ struct api {
     char resource_url_text[API_ISSUER_MAX + 128];
     struct slice resource_url; /* of the metadata of /secret */
     struct readiness readiness;
+    struct status *status; /* NULL: there is no /status here */
 };
 
 /* Endpoints as metrics and logs name them; 0 is what belongs to none. */
@@ -30,6 +31,7 @@ struct api {
     X(SECRET, "secret")                                                                            \
     X(HEALTHZ, "healthz")                                                                          \
     X(READYZ, "readyz")                                                                            \
+    X(STATUS, "status")                                                                            \
     X(METRICS, "metrics")                                                                          \
     X(VERIFY, "verify")                                                                            \
     X(INTROSPECT, "introspect")                                                                    \
@@ -59,6 +61,27 @@ void authorization_refused(struct api *api, struct http_exchange *x);
 void operations_health(struct api *api, struct http_exchange *x);
 void operations_readiness(struct api *api, struct http_exchange *x);
 void operations_metrics(struct api *api, struct http_exchange *x);
+void operations_status(struct api *api, struct http_exchange *x);
+void operations_status_page(struct api *api, struct http_exchange *x);
+
+/* ---- readiness.c ---- */
+
+/* What is known without a probe: absent where nothing speaks against it. */
+struct slice readiness_reason_against(const struct api *api);
+
+/* ---- status.c ---- */
+
+/* Where it is served. False: no memory. status_close() undoes it in any case. */
+bool status_open(struct api *api);
+void status_close(struct api *api);
+
+/* ---- readiness.c ---- */
+
+/* What /readyz would say, as far as is known without a probe: by the last heartbeat. */
+bool readiness_is_likely(const struct api *api);
+/* Keeps how a heartbeat's writing ended. */
+void readiness_note_write(struct api_process *process, struct store *store,
+                          const struct store_operation *write);
 
 /* ---- metadata.c ---- */
 
@@ -86,6 +109,11 @@ struct slice metadata_resource_url(const struct api *api);
  * (RFC 6749 5.2), and one more where `extra` is not NULL. */
 void reply_error(struct http_exchange *x, unsigned status, struct slice error,
                  struct slice description, const struct http_header *extra);
+
+/* What leads from a line of the log to its request, and to the caller's trace. */
+#define LOG_OF_REQUEST(x)                                                                          \
+    LOG_TEXT("request_id", http_request_id_of(x)), LOG_TEXT("trace_id", http_trace_id_of(x)),      \
+        LOG_TEXT("span_id", http_span_id_of(x))
 
 /* Who was refused what, for the log: all that is known, the rest absent. */
 struct refusal_facts {

@@ -52,6 +52,7 @@ static void reply_admitted(struct verify_call *call) {
         HEADER("X-Auth-Audience", or_dash(v->audience)),
         HEADER("X-Auth-Expires-At", buffer_slice(&expires)),
     };
+    http_set_client(exchange_of(call), v->client_id);
     http_respond(exchange_of(call), &(struct http_response){200, headers, 5, SLICE("")});
 }
 

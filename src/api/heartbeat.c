@@ -5,13 +5,14 @@
  * Failure: a record that could not be written is written again after a second; a name that may not
  * be listed is tried again after a minute, since Redis' user may be given the right. */
 #include "mintd/heartbeat.h"
+#include "api/api_internal.h"
 #include "api/heartbeat_record.h"
+#include "mintd/heartbeat_view.h"
 #include "mintd/log.h"
 
 #define SECOND_NS 1000000000ull
 #define RETRY_NS SECOND_NS
 #define LIST_RETRY_NS (60 * SECOND_NS)
-#define LIST "instances"
 /* The looks for a stranger are ahead of these beats; as many must find one, so that another that is
  * about to end is not told of. */
 #define LOOK_FROM 1u
@@ -76,8 +77,8 @@ static enum progress end_life(struct flow *flow) {
 static enum progress take_name_away(struct flow *flow) {
     struct heartbeat *h = heartbeat_of(flow);
     flow->step = end_life;
-    return store_remove_member(h->options.store, S(LIST), slice_of_string(h->options.process->name),
-                               &h->operation);
+    return store_remove_member(h->options.store, S(HEARTBEAT_NAMES),
+                               slice_of_string(h->options.process->name), &h->operation);
 }
 
 static enum progress take_key_away(struct flow *flow) {
@@ -125,6 +126,7 @@ static enum progress take_listing(struct flow *flow) {
 
 static enum progress take_writing(struct flow *flow) {
     struct heartbeat *h = heartbeat_of(flow);
+    readiness_note_write(h->options.process, h->options.store, &h->operation);
     if (h->operation.answer == STORE_UNKNOWN) {
         h->due_ns = h->now_ns + RETRY_NS;
         return end(flow);
@@ -134,8 +136,8 @@ static enum progress take_writing(struct flow *flow) {
         return end(flow);
     }
     flow->step = take_listing;
-    return store_add_member(h->options.store, S(LIST), slice_of_string(h->options.process->name),
-                            &h->operation);
+    return store_add_member(h->options.store, S(HEARTBEAT_NAMES),
+                            slice_of_string(h->options.process->name), &h->operation);
 }
 
 static enum progress write_record(struct flow *flow) {

@@ -1,6 +1,7 @@
 /* What the record of an instance says: see docs/redis.md. */
 #include "api/heartbeat_record.h"
 #include "mintd/clock.h"
+#include "mintd/heartbeat_view.h"
 #include <unistd.h>
 
 #define SECOND_NS 1000000000ull
@@ -131,6 +132,7 @@ static void write_skew(struct buffer *json) {
 void heartbeat_write(const struct api_process *process, uint64_t wall_ms, struct buffer *json) {
     struct heartbeat_totals totals = heartbeat_count(process);
     buffer_append(json, S("{\"version\":\"" MINTD_VERSION "\""));
+    write_text(json, "commit", slice_of_string(process->commit));
     write_text(json, "run", slice_of_string(process->run));
     write_text(json, "host", slice_of_string(process->host));
     write_number(json, "pid", (uint64_t)getpid());
@@ -157,7 +159,7 @@ void heartbeat_write(const struct api_process *process, uint64_t wall_ms, struct
 
 struct slice heartbeat_key(const struct api_process *process, char *storage) {
     struct buffer key = buffer_of(storage, HEARTBEAT_KEY_MAX);
-    buffer_append(&key, S("instance:"));
+    buffer_append(&key, S(HEARTBEAT_RECORD));
     buffer_append(&key, slice_of_string(process->name));
     return buffer_slice(&key);
 }

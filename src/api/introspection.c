@@ -71,11 +71,14 @@ static void finish(struct introspection_call *call) {
                               &inquiry->authentication, inquiry->refusal, inquiry->trouble);
         return;
     }
-    if (oauth_inquiry_finds_active(inquiry)) {
+    bool is_active = oauth_inquiry_finds_active(inquiry);
+    oauth_count_introspection(call->api->options.oauth, is_active);
+    if (is_active) {
         write_active(&body, call);
     } else {
         buffer_append(&body, S("{\"active\":false}"));
     }
+    http_set_client(exchange_of(call), oauth_credentials_id(&inquiry->authentication.credentials));
     http_respond(exchange_of(call), &(struct http_response){200, headers, 3, buffer_slice(&body)});
 }
 

@@ -1,9 +1,10 @@
-/* metrics.c: /metrics: the sum of what all workers have counted, as Prometheus' text 0.0.4. */
-#include "api/api_internal.h"
-#include "mintd/clock.h"
+/* metrics.c: /metrics: the sum of what all workers have counted. */
+#include "api/metrics.h"
+#include "api/accept.h"
+#include "mintd/gzip.h"
 #include <stdlib.h>
 
-#define TEXT_MAX (128u * 1024u)
+#define TEXT_MAX (192u * 1024u) /* 100 clients of the longest names take 64 KiB of it */
 
 typedef const struct counter *(*counter_of)(const struct worker_metrics *worker, unsigned index);
 
@@ -15,18 +16,8 @@ static uint64_t sum(const struct api_process *process, counter_of which, unsigne
     return total;
 }
 
-static void write_head(struct buffer *text, const char *name, const char *type, const char *help) {
-    buffer_append_format(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void write_number(struct buffer *text, const char *name, uint64_t value) {
-    buffer_append_format(text, "%s %llu\n", name, (unsigned long long)value);
-}
-
-static void write_labelled(struct buffer *text, const char *name, const char *label,
-                           const char *label_value, uint64_t value) {
-    buffer_append_format(text, "%s{%s=\"%s\"} %llu\n", name, label, label_value,
-                         (unsigned long long)value);
+static struct exposition_label label_of(const char *name, const char *value) {
+    return (struct exposition_label){name, slice_of_string(value)};
 }
 
 /* ---- plain numbers ---- */
@@ -40,11 +31,11 @@ static void write_labelled(struct buffer *text, const char *name, const char *la
     X(http.open, "mintd_connections_open", "gauge", "Connections open now.")                       \
     X(http.timeouts, "mintd_connections_timed_out_total", "counter",                               \
       "Connections ended by a deadline.")                                                          \
-    X(http.handshakes_failed, "mintd_tls_handshakes_failed_total", "counter",                      \
-      "TLS handshakes that failed.")                                                               \
     X(oauth.minted, "mintd_tokens_minted_total", "counter",                                        \
       "Tokens minted and acknowledged by the store.")                                              \
     X(oauth.validated, "mintd_tokens_validated_total", "counter", "Tokens found good.")            \
+    X(oauth.revoked, "mintd_tokens_revoked_total", "counter",                                      \
+      "Tokens that their clients gave back at /revoke.")                                           \
     X(oauth.slow_checks, "mintd_secret_slow_checks_total", "counter",                              \
       "Secrets given to the threads that check slow hashes.")                                      \
     X(oauth.shared_checks, "mintd_secret_shared_checks_total", "counter",                          \
@@ -87,15 +78,15 @@ static void write_labelled(struct buffer *text, const char *name, const char *la
     X(store.cache.entries, "mintd_cache_entries", "gauge", "Copies in memory.")                    \
     X(store.cache.bytes, "mintd_cache_bytes", "gauge", "Memory of copies.")
 
-static void write_numbers(struct buffer *text, const struct api_process *process) {
+static void write_numbers(struct exposition *e, const struct api_process *process) {
 #define X(field, name, type, help)                                                                 \
     {                                                                                              \
         uint64_t total = 0;                                                                        \
         for (unsigned i = 0; i < process->metrics_count; i++) {                                    \
             total += counter_read(&process->metrics[i].field);                                     \
         }                                                                                          \
-        write_head(text, name, type, help);                                                        \
-        write_number(text, name, total);                                                           \
+        exposition_family(e, name, type, help);                                                    \
+        exposition_number(e, name, total);                                                         \
     }
     NUMBERS(X)
 #undef X
@@ -103,13 +94,20 @@ static void write_numbers(struct buffer *text, const struct api_process *process
 
 /* ---- numbers by label ---- */
 
+/* One series a value of the label. */
+static void write_by(struct exposition *e, const struct api_process *process, const char *name,
+                     const char *label, const char *value, counter_of which, unsigned index) {
+    exposition_labelled(e, name, label_of(label, value), sum(process, which, index));
+}
+
 static const struct counter *response_counter(const struct worker_metrics *worker, unsigned index) {
     return &worker->http.responses[index / HTTP_STATUS_COUNT][index % HTTP_STATUS_COUNT];
 }
 
-static void write_responses(struct buffer *text, const struct api_process *process) {
-    write_head(text, "mintd_http_responses_total", "counter",
-               "Responses by endpoint and status; none: answered before an endpoint was known.");
+static void write_responses(struct exposition *e, const struct api_process *process) {
+    exposition_family(
+        e, "mintd_http_responses_total", "counter",
+        "Responses by endpoint and status; none: answered before an endpoint was known.");
     for (unsigned endpoint = 0; endpoint < ENDPOINT_COUNT; endpoint++) {
         for (unsigned status = 0; status < HTTP_STATUS_COUNT; status++) {
             uint64_t count = sum(process, response_counter, endpoint * HTTP_STATUS_COUNT + status);
@@ -117,7 +115,7 @@ static void write_responses(struct buffer *text, const struct api_process *proce
                 continue;
             }
             buffer_append_format(
-                text, "mintd_http_responses_total{endpoint=\"%s\",status=\"%u\"} %llu\n",
+                &e->text, "mintd_http_responses_total{endpoint=\"%s\",status=\"%u\"} %llu\n",
                 endpoint_name((enum endpoint)endpoint),
                 http_status_of_index((enum http_status_index)status), (unsigned long long)count);
         }
@@ -128,13 +126,36 @@ static const struct counter *refusal_counter(const struct worker_metrics *worker
     return &worker->oauth.refusals[index];
 }
 
-static void write_refusals(struct buffer *text, const struct api_process *process) {
-    write_head(text, "mintd_refusals_total", "counter", "Requests refused, by reason.");
+static void write_refusals(struct exposition *e, const struct api_process *process) {
+    exposition_family(e, "mintd_refusals_total", "counter", "Requests refused, by reason.");
     for (unsigned i = OAUTH_REFUSED_NONE + 1; i < OAUTH_REFUSAL_COUNT; i++) {
-        write_labelled(text, "mintd_refusals_total", "reason",
-                       oauth_refusal_label((enum oauth_refusal)i),
-                       sum(process, refusal_counter, i));
+        write_by(e, process, "mintd_refusals_total", "reason",
+                 oauth_refusal_word((enum oauth_refusal)i), refusal_counter, i);
     }
+}
+
+static const struct counter *introspection_counter(const struct worker_metrics *worker,
+                                                   unsigned is_active) {
+    return &worker->oauth.introspections[is_active];
+}
+
+static void write_introspections(struct exposition *e, const struct api_process *process) {
+    static const char name[] = "mintd_introspections_total";
+    exposition_family(e, name, "counter", "Introspections answered, by what was said.");
+    write_by(e, process, name, "active", "true", introspection_counter, true);
+    write_by(e, process, name, "active", "false", introspection_counter, false);
+}
+
+static const struct counter *handshake_counter(const struct worker_metrics *worker,
+                                               unsigned is_failed) {
+    return is_failed != 0 ? &worker->http.handshakes_failed : &worker->http.handshakes;
+}
+
+static void write_handshakes(struct exposition *e, const struct api_process *process) {
+    static const char name[] = "mintd_tls_handshakes_total";
+    exposition_family(e, name, "counter", "TLS handshakes with clients, by how they ended.");
+    write_by(e, process, name, "result", "ok", handshake_counter, false);
+    write_by(e, process, name, "result", "failed", handshake_counter, true);
 }
 
 static const struct counter *answer_counter(const struct worker_metrics *worker, unsigned index) {
@@ -145,131 +166,118 @@ static const struct counter *trouble_counter(const struct worker_metrics *worker
     return &worker->store.troubles[index];
 }
 
-static void write_identity(struct buffer *text, const struct api_process *process) {
-    static const char name[] = "mintd_store_identity_changes_total";
-    write_head(text, name, "counter",
-               "Times that Redis was emptied, or was another one than before.");
-    write_number(text, name, atomic_load(&process->identity_changes));
-}
-
-static void write_store(struct buffer *text, const struct api_process *process) {
+static void write_store(struct exposition *e, const struct api_process *process) {
     static const char *const answers[] = {
         [STORE_UNKNOWN] = "unknown", [STORE_FOUND] = "found", [STORE_ABSENT] = "absent"};
-    write_head(text, "mintd_store_answers_total", "counter", "Operations of the store by answer.");
+    exposition_family(e, "mintd_store_answers_total", "counter",
+                      "Operations of the store by answer.");
     for (unsigned i = 0; i < sizeof answers / sizeof answers[0]; i++) {
-        write_labelled(text, "mintd_store_answers_total", "answer", answers[i],
-                       sum(process, answer_counter, i));
+        write_by(e, process, "mintd_store_answers_total", "answer", answers[i], answer_counter, i);
     }
-    write_head(text, "mintd_store_troubles_total", "counter",
-               "Operations whose answer is unknown, by reason.");
+    exposition_family(e, "mintd_store_troubles_total", "counter",
+                      "Operations whose answer is unknown, by reason.");
     for (unsigned i = STORE_TROUBLE_NONE + 1; i < STORE_TROUBLE_COUNT; i++) {
-        write_labelled(text, "mintd_store_troubles_total", "reason",
-                       store_trouble_name((enum store_trouble)i), sum(process, trouble_counter, i));
+        write_by(e, process, "mintd_store_troubles_total", "reason",
+                 store_trouble_name((enum store_trouble)i), trouble_counter, i);
     }
+    exposition_family(e, "mintd_store_identity_changes_total", "counter",
+                      "Times that Redis was emptied, or was another one than before.");
+    exposition_number(e, "mintd_store_identity_changes_total",
+                      atomic_load(&process->identity_changes));
 }
 
-static void write_slow_checks(struct buffer *text, const struct oauth *oauth) {
+static void write_slow_checks(struct exposition *e, const struct oauth *oauth) {
     static const char *const lanes[] = {[PASSWORD_AHEAD] = "ahead", [PASSWORD_BEHIND] = "behind"};
-    write_head(text, "mintd_slow_checks_waiting", "gauge",
-               "Slow hashes that wait for a thread; behind: of addresses with much refused.");
+    exposition_family(
+        e, "mintd_slow_checks_waiting", "gauge",
+        "Slow hashes that wait for a thread; behind: of addresses with much refused.");
     for (unsigned i = 0; i < PASSWORD_LANES; i++) {
-        write_labelled(text, "mintd_slow_checks_waiting", "lane", lanes[i],
-                       oauth_slow_checks_waiting(oauth, (enum password_lane)i));
+        exposition_labelled(e, "mintd_slow_checks_waiting", label_of("lane", lanes[i]),
+                            oauth_slow_checks_waiting(oauth, (enum password_lane)i));
     }
 }
 
-/* ---- durations ---- */
+/* ---- by client ---- */
 
-static const struct counter *round_trip_counter(const struct worker_metrics *worker,
-                                                unsigned index) {
-    const struct histogram *h = &worker->store.round_trip;
-    return index > HISTOGRAM_BUCKETS ? &h->sum_ns : &h->buckets[index];
+/* Of each client two: what was minted, then what was validated. */
+static const struct counter *client_counter(const struct worker_metrics *worker, unsigned index) {
+    unsigned client = index / 2;
+    return index % 2 == 0 ? &worker->oauth.clients[client].minted
+                          : &worker->oauth.clients[client].validated;
 }
 
-static const struct counter *loop_lag_counter(const struct worker_metrics *worker, unsigned index) {
-    const struct histogram *h = &worker->loop_lag;
-    return index > HISTOGRAM_BUCKETS ? &h->sum_ns : &h->buckets[index];
-}
-
-static const struct counter *slow_check_wait_counter(const struct worker_metrics *worker,
-                                                     unsigned index) {
-    const struct histogram *h = &worker->oauth.slow_check_wait;
-    return index > HISTOGRAM_BUCKETS ? &h->sum_ns : &h->buckets[index];
-}
-
-static void write_histogram(struct buffer *text, const struct api_process *process,
-                            const char *name, const char *help, counter_of which) {
-    uint64_t count = 0;
-    write_head(text, name, "histogram", help);
-    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        count += sum(process, which, i);
-        buffer_append_format(text, "%s_bucket{le=\"%.9g\"} %llu\n", name,
-                             (double)((uint64_t)HISTOGRAM_FIRST_NS << i) / 1e9,
-                             (unsigned long long)count);
+static void write_client_family(struct exposition *e, const struct api_process *process,
+                                const char *name, const char *help, unsigned which) {
+    unsigned count = client_names_count(process->client_names);
+    exposition_family(e, name, "counter", help);
+    for (unsigned i = 0; i < count; i++) {
+        struct exposition_label label = {"client", client_names_at(process->client_names, i)};
+        exposition_labelled(e, name, label, sum(process, client_counter, 2 * i + which));
     }
-    count += sum(process, which, HISTOGRAM_BUCKETS);
-    buffer_append_format(text, "%s_bucket{le=\"+Inf\"} %llu\n", name, (unsigned long long)count);
-    buffer_append_format(text, "%s_sum %.9g\n%s_count %llu\n", name,
-                         (double)sum(process, which, HISTOGRAM_BUCKETS + 1) / 1e9, name,
-                         (unsigned long long)count);
+    write_by(e, process, name, "client", CLIENT_NAMES_OTHER, client_counter,
+             2 * CLIENT_NAMES_MAX + which);
 }
 
-/* ---- the process ---- */
-
-static void write_process(struct buffer *text, const struct api_process *process) {
-    write_head(text, "mintd_build_info", "gauge", "Always 1; the labels tell what runs.");
-    buffer_append_format(text, "mintd_build_info{version=\"%s\",name=\"%s\"} 1\n", MINTD_VERSION,
-                         process->name);
-    write_head(text, "mintd_start_time_seconds", "gauge", "When it started, since the epoch.");
-    write_number(text, "mintd_start_time_seconds", process->started_ms / 1000);
-    write_head(text, "mintd_workers", "gauge", "Event loops.");
-    write_number(text, "mintd_workers", process->worker_count);
-    write_head(text, "mintd_log_lines_dropped_total", "counter",
-               "Log lines dropped because the sink was slower than the log.");
-    write_number(text, "mintd_log_lines_dropped_total", log_dropped());
-    long long expiry = atomic_load(&process->certificate_expiry_s);
-    if (expiry > 0) {
-        write_head(text, "mintd_tls_certificate_expiry_seconds", "gauge",
-                   "When the certificate in use expires, since the epoch.");
-        write_number(text, "mintd_tls_certificate_expiry_seconds", (uint64_t)expiry);
+static void write_clients(struct exposition *e, const struct api_process *process) {
+    if (process->client_names != NULL) {
+        write_client_family(e, process, "mintd_client_tokens_minted_total",
+                            "Tokens minted, by client; other: those over --metrics-clients.", 0);
+        write_client_family(e, process, "mintd_client_tokens_validated_total",
+                            "Tokens found good, by client; other: as above.", 1);
     }
 }
 
-/* Absent where nobody can tell. */
-static void write_clock(struct buffer *text) {
-    int64_t skew_ms;
-    if (clock_skew_ms(&skew_ms)) {
-        write_head(text, "mintd_clock_skew_seconds", "gauge",
-                   "How far this machine's clock is ahead of that of Redis.");
-        buffer_append_format(text, "mintd_clock_skew_seconds %.3f\n", (double)skew_ms / 1000);
-    }
+/* ---- the answer ---- */
+
+static void write_all(struct exposition *e, const struct api *api) {
+    const struct api_process *process = api->options.process;
+    metrics_write_process(e, api);
+    write_responses(e, process);
+    write_numbers(e, process);
+    write_handshakes(e, process);
+    write_refusals(e, process);
+    write_introspections(e, process);
+    write_store(e, process);
+    write_slow_checks(e, api->options.oauth);
+    write_clients(e, process);
+    metrics_write_durations(e, process);
+    exposition_end(e);
+}
+
+static bool pack(const struct exposition *e, struct buffer *packed) {
+    return packed->data != NULL && gzip_pack(buffer_slice(&e->text), packed);
+}
+
+static void reply_metrics(struct http_exchange *x, const struct exposition *e, bool packs) {
+    char *storage = packs ? malloc(TEXT_MAX) : NULL;
+    struct buffer packed = buffer_of(storage, TEXT_MAX);
+    bool is_packed = pack(e, &packed); /* else it is sent as it is */
+    const struct http_header headers[] = {
+        HEADER("Content-Type", e->is_openmetrics
+                                   ? S("application/openmetrics-text; version=1.0.0; charset=utf-8")
+                                   : S("text/plain; version=0.0.4; charset=utf-8")),
+        HEADER_NO_STORE,
+        HEADER("Vary", SLICE("Accept, Accept-Encoding")),
+        HEADER("Content-Encoding", SLICE("gzip")),
+    };
+    http_respond(x, &(struct http_response){.status = 200,
+                                            .headers = headers,
+                                            .header_count = is_packed ? 4 : 3,
+                                            .body = buffer_slice(is_packed ? &packed : &e->text)});
+    free(storage);
 }
 
 void operations_metrics(struct api *api, struct http_exchange *x) {
-    static const struct http_header headers[] = {
-        HEADER("Content-Type", SLICE("text/plain; version=0.0.4; charset=utf-8")), HEADER_NO_STORE};
-    const struct api_process *process = api->options.process;
+    const struct http_request *request = http_request_of(x);
     char *storage = malloc(TEXT_MAX);
-    if (storage == NULL) {
-        reply_error(x, 503, S("temporarily_unavailable"), S("not enough memory"), NULL);
-        return;
+    struct exposition e = {buffer_of(storage, TEXT_MAX), accept_prefers_openmetrics(request)};
+    if (storage != NULL) {
+        write_all(&e, api);
     }
-    struct buffer text = buffer_of(storage, TEXT_MAX);
-    write_process(&text, process);
-    write_clock(&text);
-    write_responses(&text, process);
-    write_numbers(&text, process);
-    write_refusals(&text, process);
-    write_store(&text, process);
-    write_identity(&text, process);
-    write_slow_checks(&text, api->options.oauth);
-    write_histogram(&text, process, "mintd_slow_check_wait_seconds",
-                    "How long a slow hash waited for a thread, or until it was given up.",
-                    slow_check_wait_counter);
-    write_histogram(&text, process, "mintd_store_round_trip_seconds",
-                    "From a command to its reply.", round_trip_counter);
-    write_histogram(&text, process, "mintd_loop_lag_seconds", "How late a worker's tick came.",
-                    loop_lag_counter);
-    http_respond(x, &(struct http_response){200, headers, 2, buffer_slice(&text)});
+    if (storage == NULL || e.text.overflow) {
+        reply_error(x, 503, S("temporarily_unavailable"), S("not enough memory"), NULL);
+    } else {
+        reply_metrics(x, &e, accept_takes_gzip(request));
+    }
     free(storage);
 }

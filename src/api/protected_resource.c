@@ -34,6 +34,7 @@ static void reply_welcome(struct secret_call *call) {
     buffer_append(&body, S(",\"expires_in\":"));
     buffer_append_number(&body, seconds_left(call));
     buffer_append_char(&body, '}');
+    http_set_client(exchange_of(call), v->client_id);
     http_respond(exchange_of(call), &(struct http_response){200, headers, 2, buffer_slice(&body)});
 }
 

@@ -1,7 +1,9 @@
 /* readiness.c: /readyz: can it serve.
  *
  * Ready means that the store takes a write: it is tried, with the instance's heartbeat. A store
- * that is read-only, full or loading is not ready, though it answers. But whoever asks often must
+ * that is read-only, full or loading is not ready, though it answers. With --readiness serving an
+ * instance that was ready once stays ready until it drains: it refuses in its own words what it
+ * cannot serve, where a balancer without instances has none. But whoever asks often must
  * not make Redis write often: one probe answers all who ask while it is under way, and for some
  * time after; a no for less time than a yes, so that who waits for the store hears of it soon. That
  * there is no link needs no probe. */
@@ -19,12 +21,16 @@ struct readiness_call {
 };
 
 /* For people: neither a reason to be ready nor not to be. */
-static void write_warning(const struct api *api, struct buffer *body) {
+static void write_warning(const struct api *api, struct slice trouble, struct buffer *body) {
     const struct api_process *process = api->options.process;
     char storage[AWAY_MAX];
     struct buffer away = buffer_of(storage, sizeof storage);
     store_write_away(api->options.store, &away);
-    if (away.size != 0) {
+    if (!slice_is_absent(trouble)) {
+        buffer_append(body, S(",\"warning\":\"what needs redis is answered 503: "));
+        buffer_append(body, trouble); /* a word of ours */
+        buffer_append_char(body, '"');
+    } else if (away.size != 0) {
         buffer_append(&away, S(": what it has is answered 503"));
         buffer_append(body, S(",\"warning\":"));
         buffer_append_json(body, buffer_slice(&away));
@@ -36,12 +42,14 @@ static void write_warning(const struct api *api, struct buffer *body) {
     }
 }
 
-static void reply_ready(const struct api *api, struct http_exchange *x) {
+/* trouble: what is wrong with the store; absent: nothing. */
+static void reply_ready(const struct api *api, struct http_exchange *x, struct slice trouble) {
     static const struct http_header headers[] = {HEADER_JSON, HEADER_NO_STORE};
     char storage[BODY_MAX];
     struct buffer body = buffer_of(storage, sizeof storage);
+    atomic_store(&api->options.process->was_ready, true);
     buffer_append(&body, S("{\"status\":\"ready\""));
-    write_warning(api, &body);
+    write_warning(api, trouble, &body);
     buffer_append_char(&body, '}');
     http_respond(x, &(struct http_response){200, headers, 2, buffer_slice(&body)});
 }
@@ -54,23 +62,46 @@ static void reply_not_ready(const struct api *api, struct http_exchange *x, stru
     buffer_append(&body, S("{\"status\":\"unavailable\",\"error\":\"temporarily_unavailable\","
                            "\"reason\":"));
     buffer_append_json(&body, reason);
-    write_warning(api, &body);
+    write_warning(api, SLICE_ABSENT, &body);
     buffer_append_char(&body, '}');
     http_respond(x, &(struct http_response){503, headers, 3, buffer_slice(&body)});
 }
 
+static bool stays_ready(const struct api *api) {
+    const struct api_process *process = api->options.process;
+    return process->stays_ready && atomic_load(&process->was_ready) &&
+           !atomic_load(&process->draining);
+}
+
+static void reply_not_served(const struct api *api, struct http_exchange *x, struct slice reason) {
+    if (stays_ready(api)) {
+        reply_ready(api, x, reason);
+    } else {
+        reply_not_ready(api, x, reason);
+    }
+}
+
 /* The node that the heartbeat is written to may be the one that is away. */
-static bool is_of_one_node(const struct api *api, const struct store_operation *probe) {
+static bool is_of_one_node(struct store *store, const struct store_operation *probe) {
     return probe->trouble == STORE_TROUBLE_DISCONNECTED &&
-           store_trouble_now(api->options.store) == STORE_TROUBLE_NONE;
+           store_trouble_now(store) == STORE_TROUBLE_NONE;
+}
+
+static bool speaks_for_it(struct store *store, const struct store_operation *probe) {
+    return probe->answer == STORE_FOUND || is_of_one_node(store, probe);
+}
+
+void readiness_note_write(struct api_process *process, struct store *store,
+                          const struct store_operation *write) {
+    atomic_store(&process->is_unwritable, !speaks_for_it(store, write));
 }
 
 static void reply(const struct api *api, struct http_exchange *x) {
     const struct store_operation *probe = &api->readiness.probe;
-    if (probe->answer == STORE_FOUND || is_of_one_node(api, probe)) {
-        reply_ready(api, x);
+    if (speaks_for_it(api->options.store, probe)) {
+        reply_ready(api, x, SLICE_ABSENT);
     } else {
-        reply_not_ready(api, x, slice_of_string(store_trouble_name(probe->trouble)));
+        reply_not_served(api, x, slice_of_string(store_trouble_name(probe->trouble)));
     }
 }
 
@@ -78,6 +109,7 @@ static void on_probed(struct store_operation *probe) {
     struct api *api = container_of(probe, struct api, readiness.probe);
     struct readiness *readiness = &api->readiness;
     struct readiness_call *call = readiness->waiting;
+    readiness_note_write(api->options.process, api->options.store, probe);
     readiness->waiting = NULL;
     readiness->is_open = false;
     while (call != NULL) {
@@ -104,6 +136,9 @@ static enum progress probe(struct api *api) {
         store_set(api->options.store, heartbeat_key(api->options.process, key_storage),
                   buffer_slice(&json), HEARTBEAT_TTL_S, &readiness->probe);
     readiness->is_open = progress == PROGRESS_PENDING;
+    if (progress == PROGRESS_DONE) {
+        readiness_note_write(api->options.process, api->options.store, &readiness->probe);
+    }
     return progress;
 }
 
@@ -120,11 +155,20 @@ static struct slice reason_against(const struct api *api) {
     return atomic_load(&process->starting) ? S("starting") : SLICE_ABSENT;
 }
 
+bool readiness_is_likely(const struct api *api) {
+    bool is_writable = !atomic_load(&api->options.process->is_unwritable);
+    return stays_ready(api) || (slice_is_absent(reason_against(api)) && is_writable);
+}
+
+struct slice readiness_reason_against(const struct api *api) {
+    return reason_against(api);
+}
+
 void operations_readiness(struct api *api, struct http_exchange *x) {
     struct readiness *readiness = &api->readiness;
     struct slice reason = reason_against(api);
     if (!slice_is_absent(reason)) {
-        reply_not_ready(api, x, reason);
+        reply_not_served(api, x, reason);
         return;
     }
     if (!readiness->is_open && (is_recent(readiness) || probe(api) == PROGRESS_DONE)) {

@@ -29,11 +29,11 @@ void reply_error(struct http_exchange *x, unsigned status, struct slice error,
 void note_refusal(struct api *api, struct http_exchange *x, const struct refusal_facts *facts) {
     enum oauth_error error = oauth_refusal_error(facts->refusal);
     oauth_count_refusal(api->options.oauth, facts->refusal);
+    http_set_client(x, facts->client_id);
     if (!refusals_is_told(api->options.process, facts->refusal)) {
         return;
     }
-    log_info("refused", LOG_TEXT("request_id", http_request_id_of(x)),
-             LOG_STRING("endpoint", endpoint_name(facts->endpoint)),
+    log_info("refused", LOG_OF_REQUEST(x), LOG_STRING("endpoint", endpoint_name(facts->endpoint)),
              LOG_STRING("error", oauth_error_name(error)),
              LOG_STRING("reason", oauth_refusal_label(facts->refusal)),
              LOG_TEXT("detail", facts->detail),

@@ -24,7 +24,7 @@ static void refuse(struct revocation_call *call, enum oauth_refusal refusal,
 static void log_revoked(struct revocation_call *call) {
     const struct oauth_inquiry *inquiry = &call->revocation.inquiry;
     struct http_exchange *x = exchange_of(call);
-    log_info("token revoked", LOG_TEXT("request_id", http_request_id_of(x)),
+    log_info("token revoked", LOG_OF_REQUEST(x),
              LOG_TEXT("client", oauth_credentials_id(&inquiry->authentication.credentials)),
              LOG_TEXT("jti", slice_of(inquiry->verification.jti, OAUTH_JTI_SIZE)),
              LOG_TEXT("peer", http_peer_of(x)));
@@ -41,6 +41,8 @@ static void finish(struct revocation_call *call) {
     if (revocation->revoked) {
         log_revoked(call);
     }
+    http_set_client(exchange_of(call),
+                    oauth_credentials_id(&revocation->inquiry.authentication.credentials));
     http_respond(exchange_of(call), &(struct http_response){200, headers, 3, SLICE("{}")});
 }
 

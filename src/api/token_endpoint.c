@@ -50,7 +50,7 @@ static void write_tutorial_fields(struct buffer *body, const struct oauth_grant 
 static void log_minted(struct token_call *call) {
     const struct oauth_grant *grant = &call->grant;
     struct http_exchange *x = exchange_of(call);
-    log_info("token minted", LOG_TEXT("request_id", http_request_id_of(x)),
+    log_info("token minted", LOG_OF_REQUEST(x),
              LOG_STRING("endpoint", endpoint_name(call->endpoint)),
              LOG_TEXT("client", oauth_credentials_id(&grant->authentication.credentials)),
              LOG_NUMBER("secret", grant->authentication.secret_number),
@@ -63,6 +63,8 @@ static void reply_token(struct token_call *call) {
     char storage[BODY_MAX];
     struct buffer body = buffer_of(storage, sizeof storage);
     log_minted(call);
+    http_set_client(exchange_of(call),
+                    oauth_credentials_id(&call->grant.authentication.credentials));
     buffer_append_char(&body, '{');
     write_rfc_fields(&body, &call->grant);
     if (call->endpoint == ENDPOINT_AUTH) {

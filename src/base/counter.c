@@ -1,16 +1,18 @@
 #include "mintd/counter.h"
 
-/* The first bucket whose end is not under the duration: each ends at twice the one before. */
-static unsigned bucket_of(uint64_t duration_ns) {
-    if (duration_ns <= HISTOGRAM_FIRST_NS) {
-        return 0;
-    }
-    uint64_t firsts = (duration_ns - 1) / HISTOGRAM_FIRST_NS;
-    unsigned bucket = 64 - (unsigned)__builtin_clzll(firsts);
-    return bucket < HISTOGRAM_BUCKETS ? bucket : HISTOGRAM_BUCKETS;
-}
+#define US UINT64_C(1000)
+#define MS UINT64_C(1000000)
+
+const uint64_t histogram_bounds_ns[HISTOGRAM_BUCKETS] = {
+    50 * US, 100 * US, 250 * US, 500 * US, 1 * MS,   2500 * US, 5 * MS,    10 * MS,
+    25 * MS, 50 * MS,  100 * MS, 250 * MS, 500 * MS, 1000 * MS, 2500 * MS,
+};
 
 void histogram_record(struct histogram *h, uint64_t duration_ns) {
-    counter_add(&h->buckets[bucket_of(duration_ns)], 1);
+    unsigned bucket = 0;
+    while (bucket < HISTOGRAM_BUCKETS && duration_ns > histogram_bounds_ns[bucket]) {
+        bucket++;
+    }
+    counter_add(&h->buckets[bucket], 1);
     counter_add(&h->sum_ns, duration_ns);
 }

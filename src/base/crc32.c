@@ -1,6 +1,8 @@
 /* Four bytes a step: of each byte value, and of how many zero bytes follow it, the remainder is in
  * a table. */
 #include "mintd/encoding.h"
+#include <endian.h>
+#include <string.h>
 
 /* For the reflected polynomial 0xedb88320: remainders[n][b] is that of the byte b and n bytes of 0.
  */
@@ -168,9 +170,9 @@ static uint32_t add_byte(uint32_t crc, char byte) {
 }
 
 static uint32_t add_four(uint32_t crc, const char *bytes) {
-    for (unsigned i = 0; i < 4; i++) {
-        crc ^= (uint32_t)(uint8_t)bytes[i] << 8 * i;
-    }
+    uint32_t four;
+    memcpy(&four, bytes, sizeof four);
+    crc ^= le32toh(four);
     return remainders[3][crc & 0xff] ^ remainders[2][crc >> 8 & 0xff] ^
            remainders[1][crc >> 16 & 0xff] ^ remainders[0][crc >> 24];
 }

@@ -36,6 +36,50 @@ char base62_digit(unsigned value) {
     return digits[value];
 }
 
+/* What a character may stand in. */
+enum { BASE62 = 1, TOKEN68 = 2, PLAIN_WORD = 4 };
+
+#define ALL(c) [c] = BASE62 | TOKEN68 | PLAIN_WORD
+#define TWO(c) [c] = TOKEN68 | PLAIN_WORD
+#define ONE(c) [c] = TOKEN68
+static const uint8_t belongs_to[256] = {
+    ALL('0'), ALL('1'), ALL('2'), ALL('3'), ALL('4'), ALL('5'), ALL('6'), ALL('7'), ALL('8'),
+    ALL('9'), ALL('A'), ALL('B'), ALL('C'), ALL('D'), ALL('E'), ALL('F'), ALL('G'), ALL('H'),
+    ALL('I'), ALL('J'), ALL('K'), ALL('L'), ALL('M'), ALL('N'), ALL('O'), ALL('P'), ALL('Q'),
+    ALL('R'), ALL('S'), ALL('T'), ALL('U'), ALL('V'), ALL('W'), ALL('X'), ALL('Y'), ALL('Z'),
+    ALL('a'), ALL('b'), ALL('c'), ALL('d'), ALL('e'), ALL('f'), ALL('g'), ALL('h'), ALL('i'),
+    ALL('j'), ALL('k'), ALL('l'), ALL('m'), ALL('n'), ALL('o'), ALL('p'), ALL('q'), ALL('r'),
+    ALL('s'), ALL('t'), ALL('u'), ALL('v'), ALL('w'), ALL('x'), ALL('y'), ALL('z'), TWO('-'),
+    TWO('.'), TWO('_'), ONE('~'), ONE('+'), ONE('/'),
+};
+#undef ALL
+#undef TWO
+#undef ONE
+
+/* Every character is looked at: a loop that ends early takes longer for those that pass. */
+static bool all_belong_to(struct slice s, uint8_t where) {
+    uint8_t common = where;
+    for (size_t i = 0; i < s.size; i++) {
+        common &= belongs_to[(uint8_t)s.data[i]];
+    }
+    return common == where;
+}
+
+bool base62_is_text(struct slice s) {
+    return all_belong_to(s, BASE62);
+}
+
+bool token68_is_valid(struct slice s) {
+    while (s.size > 1 && s.data[s.size - 1] == '=') {
+        s.size--;
+    }
+    return s.size != 0 && all_belong_to(s, TOKEN68);
+}
+
+bool word_is_plain(struct slice s) {
+    return s.size != 0 && all_belong_to(s, PLAIN_WORD);
+}
+
 void base62_encode(uint64_t number, char *out, size_t width) {
     while (width != 0) {
         out[--width] = base62_digit((unsigned)(number % 62));

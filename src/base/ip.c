@@ -1,5 +1,6 @@
 #include "mintd/ip.h"
 #include "mintd/buffer.h"
+#include "mintd/encoding.h"
 #include <arpa/inet.h>
 
 #define PORT_MAX 65535u
@@ -45,15 +46,7 @@ bool ip_parse(struct slice text, struct ip *ip) {
 /* ---- as proxies write it ---- */
 
 static bool is_obfuscated(struct slice text) {
-    for (size_t i = 0; i < text.size; i++) {
-        char c = text.data[i];
-        bool alphanumeric =
-            (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        if (!alphanumeric && c != '.' && c != '_' && c != '-') {
-            return false;
-        }
-    }
-    return text.size > 1 && text.data[0] == '_';
+    return text.size > 1 && text.data[0] == '_' && word_is_plain(text);
 }
 
 /* Nothing, or ":80", or ":_hidden". */

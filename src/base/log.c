@@ -8,6 +8,7 @@
  * blocks at log_stop() (the rest is dropped after 1 s; a writer caught inside write(2) is left
  * behind with its ring, and frees it if it ever returns). */
 #include "mintd/log.h"
+#include "journal.h"
 #include "log_line.h"
 #include "log_ring.h"
 #include "mintd/clock.h"
@@ -45,9 +46,24 @@ static uint64_t dropped_untold;   /* under the mutex */
 static _Atomic uint64_t dropped;
 static _Atomic int threshold = LOG_INFO;
 static _Atomic int chosen_format = LOG_FORMAT_AUTO;
+static _Atomic bool to_journal;
 
 bool log_enabled(enum log_level level) {
     return (int)level >= atomic_load_explicit(&threshold, memory_order_relaxed);
+}
+
+void log_set_level(enum log_level level) {
+    atomic_store_explicit(&threshold, (int)level, memory_order_relaxed);
+}
+
+bool log_level_parse(struct slice name, enum log_level *level) {
+    for (enum log_level l = LOG_DEBUG; l < LOG_SILENT; l++) {
+        if (slice_equal(name, log_level_name(l))) {
+            *level = l;
+            return true;
+        }
+    }
+    return false;
 }
 
 uint64_t log_dropped(void) {
@@ -192,7 +208,8 @@ static bool format_is_json(void) {
 static struct slice format_line(char storage[LOG_LINE_MAX], enum log_level level,
                                 const char *message, const struct log_field *fields) {
     struct buffer out = buffer_of(storage, LOG_LINE_MAX);
-    struct log_line line = {clock_wall_ms(), level, message, fields};
+    struct log_line line = {clock_wall_ms(), level, message, fields,
+                            atomic_load_explicit(&to_journal, memory_order_relaxed)};
     log_line_format(&line, format_is_json(), &out);
     return buffer_slice(&out);
 }
@@ -269,7 +286,8 @@ static int writer_start(struct log_writer *w) {
 }
 
 int log_start(enum log_format format, enum log_level level) {
-    atomic_store_explicit(&threshold, (int)level, memory_order_relaxed);
+    log_set_level(level);
+    atomic_store_explicit(&to_journal, journal_is_behind(SINK), memory_order_relaxed);
     atomic_store_explicit(&chosen_format, (int)format, memory_order_relaxed);
     atomic_store_explicit(&chosen_format, format_is_json() ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT,
                           memory_order_relaxed);

@@ -1,4 +1,5 @@
 #include "log_line.h"
+#include "journal.h"
 #include "json_text.h"
 
 #define MESSAGE_MAX 256u /* its bytes; at six a byte it still leaves room for the rest */
@@ -6,7 +7,7 @@
 static const struct slice truncated_json = SLICE(",\"truncated\":true}\n");
 static const struct slice truncated_text = SLICE("  truncated=true\n");
 
-static struct slice level_name(enum log_level level) {
+struct slice log_level_name(enum log_level level) {
     static const struct slice names[] = {
         [LOG_DEBUG] = SLICE("debug"),
         [LOG_INFO] = SLICE("info"),
@@ -29,6 +30,15 @@ static void append_integer(struct buffer *out, int64_t number) {
     buffer_append_number(out, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
 }
 
+static void append_number(struct buffer *out, const struct log_field *field) {
+    if (!field->in_thousandths) {
+        append_integer(out, field->number);
+        return;
+    }
+    append_integer(out, field->number / 1000);
+    buffer_append_format(out, ".%03u", (unsigned)(field->number % 1000));
+}
+
 /* Whether a value can stand in a text line without quotes. */
 static bool is_bare(struct slice s) {
     for (size_t i = 0; i < s.size; i++) {
@@ -46,7 +56,7 @@ static void append_json_field(struct buffer *out, const struct log_field *field)
     append_quoted(out, slice_of_string(field->name));
     buffer_append_char(out, ':');
     if (field->is_number) {
-        append_integer(out, field->number);
+        append_number(out, field);
     } else {
         append_quoted(out, field->text);
     }
@@ -57,7 +67,7 @@ static void append_text_field(struct buffer *out, const struct log_field *field,
     json_text_append(out, slice_of_string(field->name), JSON_TEXT_VISIBLE);
     buffer_append_char(out, '=');
     if (field->is_number) {
-        append_integer(out, field->number);
+        append_number(out, field);
     } else if (is_bare(field->text)) {
         buffer_append(out, field->text);
     } else {
@@ -67,18 +77,23 @@ static void append_text_field(struct buffer *out, const struct log_field *field,
 
 static void append_head(struct buffer *out, const struct log_line *line, struct slice message,
                         bool json) {
+    if (line->to_journal) {
+        buffer_append(out, journal_prefix(line->level));
+    }
     if (json) {
         buffer_append(out, S("{\"time\":\""));
         buffer_append_iso8601(out, line->epoch_ms);
         buffer_append(out, S("\",\"level\":\""));
-        buffer_append(out, level_name(line->level));
+        buffer_append(out, log_level_name(line->level));
         buffer_append(out, S("\",\"message\":"));
         append_quoted(out, message);
         return;
     }
-    buffer_append_iso8601(out, line->epoch_ms);
-    buffer_append_char(out, ' ');
-    buffer_append(out, level_name(line->level));
+    if (!line->to_journal) {
+        buffer_append_iso8601(out, line->epoch_ms);
+        buffer_append_char(out, ' ');
+    }
+    buffer_append(out, log_level_name(line->level));
     buffer_append(out, S("  "));
     json_text_append(out, message, JSON_TEXT_VISIBLE);
 }

@@ -10,6 +10,7 @@ struct log_line {
     enum log_level level;
     const char *message;
     const struct log_field *fields; /* ends with a NULL name; may be NULL */
+    bool to_journal;                /* "<N>" first; it notes the time itself, so text has none */
 };
 
 /* Appends the line with its newline to an empty buffer of LOG_LINE_MAX bytes; it always fits. */

@@ -1,5 +1,6 @@
 #include "mintd/thread.h"
 #include <signal.h>
+#include <sys/prctl.h>
 
 static int create(pthread_t *thread, size_t stack_size, void *(*run)(void *), void *argument) {
     pthread_attr_t attributes;
@@ -26,4 +27,8 @@ int thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *argume
     error = create(thread, stack_size, run, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return error;
+}
+
+void thread_name(const char *name) {
+    prctl(PR_SET_NAME, name);
 }

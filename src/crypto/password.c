@@ -63,11 +63,12 @@ static bool derive_sha256(struct slice secret, uint8_t *out) {
     return ok;
 }
 
+/* Its HMAC pads the key with zeros: "x" and "x\0" would be the same secret. */
+static bool scrypt_cannot_tell(struct slice secret) {
+    return secret.size != 0 && secret.data[secret.size - 1] == '\0';
+}
+
 static bool derive_scrypt(struct password_record *record, struct slice secret, uint8_t *out) {
-    /* Its HMAC pads the key with zeros: "x" and "x\0" would be the same secret. */
-    if (secret.size != 0 && secret.data[secret.size - 1] == '\0') {
-        return false;
-    }
     uint64_t memory_max = SCRYPT_MEMORY_MAX;
     OSSL_PARAM parameters[] = {
         octets(OSSL_KDF_PARAM_PASSWORD, secret),
@@ -136,15 +137,37 @@ bool password_digest_matches(const struct password_digest *digest, struct slice 
     return crypto_equal(slice_of(hex, sizeof(hex)), slice_of(digest->hex, sizeof(digest->hex)));
 }
 
-bool password_verify(struct slice stored, struct slice secret) {
+static bool nothing_matches(struct slice stored, struct password_record *record,
+                            struct slice secret) {
+    return password_kind_of(stored) == PASSWORD_MALFORMED ||
+           !password_record_parse(stored, record) ||
+           (record->algorithm == ALGORITHM_SCRYPT && scrypt_cannot_tell(secret));
+}
+
+enum password_verdict password_verify(struct slice stored, struct slice secret) {
     struct password_record record;
     uint8_t hash[RECORD_PART_MAX];
-    if (!password_record_parse(stored, &record)) {
+    if (nothing_matches(stored, &record, secret)) {
+        return PASSWORD_WRONG;
+    }
+    if (!derive(&record, secret, hash)) {
+        return PASSWORD_NOT_CHECKED;
+    }
+    bool matches = hash_equals(&record, hash);
+    crypto_wipe(hash, sizeof(hash));
+    return matches ? PASSWORD_RIGHT : PASSWORD_WRONG;
+}
+
+bool password_start(void) {
+    struct password_record record = {
+        .algorithm = ALGORITHM_SCRYPT, .scrypt = {.n = 2, .r = 1, .p = 1}, .hash_size = FRESH_HASH};
+    uint8_t hash[FRESH_HASH];
+    if (!crypto_start()) {
         return false;
     }
-    bool matches = derive(&record, secret, hash) && hash_equals(&record, hash);
-    crypto_wipe(hash, sizeof(hash));
-    return matches;
+    unsigned failed_before = crypto_failed_allocations();
+    derive_scrypt(&record, S(""), hash);
+    return crypto_failed_allocations() == failed_before;
 }
 
 /* Says whether it fitted: a part of a hash is of no use. */
@@ -160,7 +183,7 @@ bool password_hash_slow(struct slice secret, struct buffer *stored) {
                                      .salt_size = FRESH_SALT,
                                      .hash_size = FRESH_HASH};
     uint8_t hash[FRESH_HASH];
-    if (secret.size > PASSWORD_SECRET_MAX ||
+    if (secret.size > PASSWORD_SECRET_MAX || scrypt_cannot_tell(secret) ||
         RAND_bytes((uint8_t *)record.salt, (int)record.salt_size) != 1 ||
         !derive_scrypt(&record, secret, hash)) {
         ERR_clear_error();

@@ -4,7 +4,8 @@
  * thread takes it, verifies, wipes the secret, puts the job into its inbox and wakes the owner,
  * whose drain() calls on_done. Failure modes: the lane is full or no thread is to be had (submit()
  * refuses, nothing is kept); a job of a lower rank needs the place, the deadline passes, an owner
- * has no time left or the pool is freed with jobs waiting (they come back, not checked). */
+ * has no time left, the pool is freed with jobs waiting, or there is no memory for a hash (they
+ * come back, not checked). */
 #include "mintd/clock.h"
 #include "mintd/crypto.h"
 #include "mintd/password.h"
@@ -90,9 +91,9 @@ static void check(struct password_job *job) {
         answer(job, false, false);
         return;
     }
-    answer(job, true,
-           password_verify(slice_of(job->stored, job->stored_size),
-                           slice_of(job->secret, job->secret_size)));
+    enum password_verdict verdict = password_verify(slice_of(job->stored, job->stored_size),
+                                                    slice_of(job->secret, job->secret_size));
+    answer(job, verdict != PASSWORD_NOT_CHECKED, verdict == PASSWORD_RIGHT);
 }
 
 /* Takes the mutex off while it works. */
@@ -148,7 +149,7 @@ static bool init_locks(struct password_pool *pool) {
 }
 
 static bool init_seed(struct hash_seed *seed) {
-    bool ok = crypto_start() && RAND_bytes((uint8_t *)seed, sizeof *seed) == 1;
+    bool ok = password_start() && RAND_bytes((uint8_t *)seed, sizeof *seed) == 1;
     if (!ok) {
         ERR_clear_error();
     }

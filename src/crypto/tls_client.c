@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <time.h>
 
 #define HOST_MAX 253u /* RFC 1035 2.3.4, as text */
 
@@ -200,13 +201,17 @@ bool tls_client_saw(const struct tls_session *session, const char *certificate_f
 struct tls_client_view tls_client_look(const struct tls_session *session) {
     const X509 *certificate = SSL_get0_peer_certificate(session->ssl);
     int days = 0, seconds = 0;
+    struct tm end;
+    long long expires_s = 0;
     if (certificate != NULL) {
         ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(certificate));
+        expires_s = ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1 ? timegm(&end) : 0;
     }
     ERR_clear_error();
     return (struct tls_client_view){
         .version = SSL_get_version(session->ssl),
         .cipher = SSL_get_cipher_name(session->ssl),
         .seconds_left = days * 86400LL + seconds,
+        .expires_s = expires_s,
     };
 }

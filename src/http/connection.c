@@ -5,6 +5,7 @@
  * the client, else connection_close(). If the endpoint has not responded by then, the connection
  * outlives its socket until it does. */
 #include "http/connection.h"
+#include "mintd/clock.h"
 #include "mintd/flow.h"
 #include "mintd/log.h"
 #include "mintd/tls.h"
@@ -179,6 +180,19 @@ static void start_lingering(struct connection *c) {
 
 /* ---- answers ---- */
 
+static void tell_answered(const struct http_server *server, struct http_exchange *x,
+                          unsigned status) {
+    const struct http_server_options *options = &server->options;
+    options->handler->on_answered(options->context, x,
+                                  &(struct http_answered){
+                                      .method = x->request.method,
+                                      .endpoint = x->endpoint,
+                                      .status = status,
+                                      .duration_us = (clock_monotonic_ns() - x->began_ns) / 1000,
+                                      .client = x->client,
+                                  });
+}
+
 static void answer(struct connection *c, const struct http_response *response,
                    enum close_reason reason) {
     struct http_server *server = c->server;
@@ -186,6 +200,13 @@ static void answer(struct connection *c, const struct http_response *response,
     assert(x != NULL && (c->state == CONNECTION_HANDLING || c->state == CONNECTION_CLOSING));
     enum http_status_index status = http_status_index_of(response->status);
     counter_add(&server->options.metrics->responses[x->endpoint][status], 1);
+    if (x->endpoint != 0) { /* it was shown, so it has started */
+        durations_note(&server->durations, x->started_ns,
+                       &server->options.metrics->durations[x->endpoint]);
+    }
+    if (server->options.handler->on_answered != NULL) {
+        tell_answered(server, x, response->status);
+    }
 
     bool closes = !x->keeps_alive || x->body_is_unread || server->closes_answered;
     if (c->state != CONNECTION_CLOSING && !connection_put_answer(c, response, closes)) {

@@ -40,6 +40,8 @@ struct http_exchange *exchange_take(struct http_server *server, struct connectio
     x->head_was_shown = x->body_is_unread = false;
     x->is_for_head = x->is_http_1_0 = x->keeps_alive = false;
     x->endpoint = 0;
+    x->client = SLICE_ABSENT;
+    x->trace.is_there = false;
     x->scratch_used = x->id_size = x->peer_size = 0;
     exchange_forget_request(x);
     parser_start(x->parser);
@@ -89,22 +91,29 @@ static bool has_secret(struct slice id) {
 }
 
 static bool is_request_id(struct slice id) {
-    for (size_t i = 0; i < id.size; i++) {
-        char c = id.data[i];
-        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!is_letter && !(c >= '0' && c <= '9') && c != '.' && c != '_' && c != '-') {
-            return false;
-        }
-    }
-    return id.size != 0 && id.size <= HTTP_REQUEST_ID_MAX && !has_secret(id);
+    return word_is_plain(id) && id.size <= HTTP_REQUEST_ID_MAX && !has_secret(id);
 }
 
-/* The caller's id is copied at once: its bytes go when the handler returns. */
-static void note_request_id(struct http_exchange *x) {
-    struct slice id = http_field_value(&x->request, HTTP_FIELD_X_REQUEST_ID);
-    if (http_field_lines(&x->request, HTTP_FIELD_X_REQUEST_ID) == 1 && is_request_id(id)) {
+/* The caller's ids are copied at once: their bytes go when the handler returns. */
+static void note_ids(struct http_exchange *x) {
+    unsigned id_lines = 0, trace_lines = 0;
+    struct slice id = S(""), traceparent = S("");
+    for (unsigned i = 0; i < x->request.field_count; i++) {
+        const struct http_field *field = &x->request.fields[i];
+        if (field->id == HTTP_FIELD_X_REQUEST_ID) {
+            id = field->value;
+            id_lines++;
+        } else if (field->id == HTTP_FIELD_TRACEPARENT) {
+            traceparent = field->value;
+            trace_lines++;
+        }
+    }
+    if (id_lines == 1 && is_request_id(id)) {
         memcpy(x->id, id.data, id.size);
         x->id_size = id.size;
+    }
+    if (trace_lines == 1) {
+        trace_read(traceparent, &x->trace);
     }
 }
 
@@ -113,7 +122,7 @@ void exchange_describe(struct http_exchange *x, const char *data) {
     x->is_for_head = x->request.method == HTTP_METHOD_HEAD;
     x->is_http_1_0 = parser_is_http_1_0(x->parser);
     x->keeps_alive = parser_keeps_alive(x->parser);
-    note_request_id(x);
+    note_ids(x);
 }
 
 void exchange_forget_request(struct http_exchange *x) {
@@ -168,6 +177,14 @@ struct slice http_request_id_of(struct http_exchange *x) {
     return slice_of(x->id, x->id_size);
 }
 
+struct slice http_trace_id_of(const struct http_exchange *x) {
+    return x->trace.is_there ? slice_of(x->trace.id, TRACE_ID_SIZE) : SLICE_ABSENT;
+}
+
+struct slice http_span_id_of(const struct http_exchange *x) {
+    return x->trace.is_there ? slice_of(x->trace.span_id, TRACE_SPAN_ID_SIZE) : SLICE_ABSENT;
+}
+
 void *http_scratch_of(struct http_exchange *x, size_t size) {
     assert(size <= sizeof x->scratch);
     if (size > x->scratch_used) {
@@ -183,6 +200,10 @@ struct http_exchange *http_exchange_of_scratch(void *scratch) {
 void http_set_endpoint(struct http_exchange *x, unsigned endpoint) {
     assert(endpoint < HTTP_MAX_ENDPOINTS);
     x->endpoint = endpoint;
+}
+
+void http_set_client(struct http_exchange *x, struct slice client) {
+    x->client = client;
 }
 
 void http_respond(struct http_exchange *x, const struct http_response *response) {

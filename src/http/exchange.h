@@ -8,6 +8,7 @@
 
 #include "http/parser.h"
 #include "http/server.h"
+#include "http/trace.h"
 #include <netinet/in.h>
 #include <stdalign.h>
 
@@ -24,6 +25,10 @@ struct http_exchange {
     bool is_http_1_0;
     bool keeps_alive;
     unsigned endpoint;
+    uint64_t started_ns; /* when the endpoint was shown what it has of the request */
+    uint64_t began_ns;   /* where somebody wants to know how long it took */
+    struct slice client; /* the endpoint's; absent: not known */
+    struct trace trace;
     size_t scratch_used;
     size_t id_size, peer_size;
     char id[HTTP_REQUEST_ID_MAX];

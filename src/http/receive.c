@@ -8,6 +8,7 @@
  */
 #include "http/connection.h"
 
+#include "mintd/clock.h"
 #include "mintd/flow.h"
 #include <assert.h>
 #include <errno.h>
@@ -39,6 +40,9 @@ static bool begin_request(struct connection *c) {
         connection_close(c, CLOSE_NO_MEMORY);
         return false;
     }
+    if (c->server->options.handler->on_answered != NULL) {
+        c->exchange->began_ns = clock_monotonic_ns();
+    }
     connection_set_state(c, CONNECTION_HEAD, "first byte");
     return true;
 }
@@ -49,6 +53,7 @@ static bool show_head(struct connection *c, const char *data) {
     struct http_exchange *x = c->exchange;
     exchange_describe(x, data);
     x->head_was_shown = true;
+    x->started_ns = durations_now(&c->server->durations);
     /* Until the endpoint asks for the body: should it answer now, the body stays unread. */
     x->body_is_unread = x->request.announces_body;
     connection_set_state(c, CONNECTION_HANDLING, "head is in");
@@ -89,6 +94,7 @@ static void serve_request(struct connection *c, struct bytes *in) {
     if (c->exchange->head_was_shown) {
         exchange_describe(c->exchange, in->data);
         connection_set_state(c, CONNECTION_HANDLING, "body is in");
+        c->exchange->started_ns = durations_now(&c->server->durations);
     } else {
         goes_on = show_head(c, in->data);
     }

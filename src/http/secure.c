@@ -42,6 +42,7 @@ static void on_failure(struct connection *c) {
 static bool shake_hands(struct connection *c) {
     switch (tls_handshake(c->tls)) {
     case TLS_DONE:
+        counter_add(&c->server->options.metrics->handshakes, 1);
         connection_set_state(c, CONNECTION_IDLE, "handshake is done");
         return true;
     case TLS_MORE:

@@ -124,6 +124,7 @@ void http_server_flush(struct http_server *server) {
         link_remove(&c->dirty);
         connection_flush(c);
     }
+    durations_end_turn(&server->durations);
 }
 
 /* What a busy moment needed goes back bit by bit, and at last to the system: the heap would keep

@@ -4,6 +4,7 @@
 
 #include "http/bounds.h"
 #include "http/deadlines.h"
+#include "http/durations.h"
 #include "http/response.h"
 #include "mintd/block.h"
 #include "mintd/http_server.h"
@@ -38,6 +39,7 @@ struct http_server {
     struct tls_context *tls; /* of TCP connections accepted from now on; NULL: plain */
     char *plain_buffer;      /* the same for what TLS records hold; NULL without TLS */
 
+    struct durations durations;
     char date[RESPONSE_DATE_SIZE];
     uint64_t date_second;
     uint64_t warned_second; /* of the last warning that clients are turned away */

@@ -20,37 +20,45 @@ static bool look(struct certificate_watch *watch, uint8_t digest[CRYPTO_DIGEST_S
     return file_digest(watch->crypto, watch->files, watch->file_count, digest);
 }
 
-static void use_files(struct certificate_watch *watch) {
+/* The look comes before the reading: files that change in between are seen at the next look. So a
+ * pair of which one half was written only is told as an error, and used once it is whole. */
+bool certificate_read(struct certificate_watch *watch, struct certificate_fresh *fresh) {
     char storage[ERROR_MAX];
     struct buffer error = buffer_of(storage, sizeof storage);
     bool no_memory = false;
-    struct tls_context *tls = watch->read(watch->data, &error, &no_memory);
+    fresh->was_seen = look(watch, fresh->seen);
+    fresh->tls = watch->read(watch->data, &error, &no_memory);
+    if (fresh->tls != NULL) {
+        return true;
+    }
     if (no_memory) {
         memset(watch->seen, 0, sizeof watch->seen); /* the next look tries again */
+    } else if (fresh->was_seen) {
+        memcpy(watch->seen, fresh->seen, sizeof watch->seen);
     }
-    if (tls == NULL) {
-        log_error(watch->refusal, LOG_TEXT("problem", buffer_slice(&error)));
-        return;
-    }
-    watch->on_fresh(watch->data, tls);
+    log_error(watch->refusal, LOG_TEXT("problem", buffer_slice(&error)));
+    return false;
 }
 
-/* The look comes before the reading: files that change in between are seen at the next look. So a
- * pair of which one half was written only is told as an error, and used once it is whole. */
-void certificate_reload(struct certificate_watch *watch) {
-    uint8_t digest[CRYPTO_DIGEST_SIZE];
-    if (look(watch, digest)) {
-        memcpy(watch->seen, digest, sizeof digest);
+void certificate_use(struct certificate_watch *watch, struct certificate_fresh *fresh) {
+    if (fresh->was_seen) {
+        memcpy(watch->seen, fresh->seen, sizeof watch->seen);
     }
-    use_files(watch);
+    watch->on_fresh(watch->data, fresh->tls);
+}
+
+void certificate_drop(struct certificate_fresh *fresh) {
+    tls_context_free(fresh->tls);
 }
 
 static void on_look(uv_timer_t *timer) {
     struct certificate_watch *watch = timer->data;
     uint8_t digest[CRYPTO_DIGEST_SIZE];
     if (look(watch, digest) && memcmp(watch->seen, digest, sizeof digest) != 0) {
-        memcpy(watch->seen, digest, sizeof digest);
-        use_files(watch);
+        struct certificate_fresh fresh;
+        if (certificate_read(watch, &fresh)) {
+            certificate_use(watch, &fresh);
+        }
     }
 }
 

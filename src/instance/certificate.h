@@ -32,8 +32,18 @@ struct certificate_watch {
 void certificate_tell(const struct tls_context *tls, struct api_process *process);
 /* All but what it holds for itself (crypto, seen, timer) is set. False: no memory. */
 bool certificate_watch_init(struct certificate_watch *watch, uv_loop_t *loop);
-/* Reads the files again (blocking), whether or not they have changed. */
-void certificate_reload(struct certificate_watch *watch);
+/* What files hold now, made into a context and not in use yet. */
+struct certificate_fresh {
+    struct tls_context *tls;
+    bool was_seen;
+    uint8_t seen[CRYPTO_DIGEST_SIZE];
+};
+
+/* Reads the files again (blocking), whether or not they have changed. False: they cannot be used,
+ * which is logged. Else one of the two below has to follow. */
+bool certificate_read(struct certificate_watch *watch, struct certificate_fresh *fresh);
+void certificate_use(struct certificate_watch *watch, struct certificate_fresh *fresh);
+void certificate_drop(struct certificate_fresh *fresh);        /* the next look finds them again */
 void certificate_watch_close(struct certificate_watch *watch); /* before the loop ends */
 void certificate_watch_fini(struct certificate_watch *watch);  /* after it */
 

@@ -2,12 +2,11 @@
  * to drain.
  *
  * Everything that can fail at start fails here, before a worker's thread runs. */
-#include "mintd/instance.h"
-#include "instance/certificate.h"
-#include "instance/worker.h"
+#include "instance/instance_internal.h"
+#include "instance/sandbox.h"
 #include "mintd/clock.h"
 #include "mintd/log.h"
-#include "mintd/redis_password.h"
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,124 +16,10 @@
 #define POOL_THREADS 2u
 #define POOL_PLACES 64u
 #define MEMORY_KEYS_MAX 1000000u
-#define LISTEN_ERROR_MAX 512u
-
-struct instance {
-    const struct instance_options *options;
-    struct api_process process;
-    char name[INSTANCE_NAME_MAX + 1];
-    char host[INSTANCE_NAME_MAX + 1]; /* cut where it is longer */
-    char issuer_text[INSTANCE_ISSUER_MAX];
-    struct slice issuer;
-    char resource_text[API_RESOURCE_MAX];
-    struct slice resource;
-    struct password_pool *pool;
-    struct memory_data *memory;
-    struct cache_group *caches;
-    struct http_bounds *bounds, *metrics_bounds;
-    struct redis_told told;
-    struct redis_password *password; /* NULL: that of the URL */
-    struct worker *workers;          /* [options->workers] */
-    unsigned opened, started;
-    int *fds;              /* [workers][sockets_max()], as each worker takes its row */
-    unsigned socket_count; /* in each row */
-    int metrics_fds[HTTP_ADDRESSES_MAX];
-    unsigned metrics_fd_count;
-    unsigned listening; /* addresses of options->listen that are open */
-    bool loop_open;
-    uv_loop_t loop;
-    uv_signal_t on_term, on_int, on_hup;
-    uv_timer_t drain_delay;
-    struct certificate_watch certificate, redis_files;
-    uv_async_t workers_ended;
-    _Atomic unsigned ended;
-    bool stopping;
-};
 
 static bool fail(const char *what) {
     fprintf(stderr, "mintd: %s\n", what);
     return false;
-}
-
-/* ---- listeners ---- */
-
-/* Sockets of one worker: room for each address that the names of options->listen may have. */
-static unsigned sockets_max(const struct instance *instance) {
-    return instance->options->listen_count * HTTP_ADDRESSES_MAX;
-}
-
-static int *fd_of(struct instance *instance, unsigned worker, unsigned socket) {
-    return &instance->fds[worker * sockets_max(instance) + socket];
-}
-
-/* False, and told, where it cannot be; `may_be_absent`: unless this machine has no such address. */
-static bool listen_at(struct slice address, struct http_sockets *sockets, bool may_be_absent) {
-    char storage[LISTEN_ERROR_MAX];
-    struct buffer error = buffer_of(storage, sizeof storage);
-    enum http_listened listened = http_listen(address, sockets, &error);
-    if (listened == HTTP_HAS_NO_SUCH_ADDRESS && may_be_absent) {
-        log_info("not listening: this machine has no such address", LOG_TEXT("address", address));
-        sockets->addresses = 0;
-        return true;
-    }
-    if (listened != HTTP_LISTENS) {
-        fprintf(stderr, "mintd: %.*s\n", (int)error.size, error.data);
-    }
-    return listened == HTTP_LISTENS;
-}
-
-static void tell_listener(int fd, bool has_tls) {
-    char storage[HTTP_ADDRESS_MAX];
-    struct buffer name = buffer_of(storage, sizeof storage);
-    http_listener_name(fd, &name);
-    log_info("listening", LOG_TEXT("address", buffer_slice(&name)));
-    if (!http_address_is_local(buffer_slice(&name)) && !has_tls) {
-        log_warning(
-            "this listener is reachable from other machines and has no TLS: give --tls-cert "
-            "and --tls-key (for those of --listen), or put a proxy with TLS in front of it",
-            LOG_TEXT("address", buffer_slice(&name)));
-    }
-}
-
-static bool open_listener(struct instance *instance, unsigned listener) {
-    const struct instance_options *options = instance->options;
-    int fds[INSTANCE_WORKERS_MAX * HTTP_ADDRESSES_MAX];
-    struct http_sockets sockets = {.count = options->workers, .fds = fds};
-    bool is_spare = options->listens_by_default && instance->socket_count != 0;
-    if (!listen_at(options->listen[listener], &sockets, is_spare)) {
-        return false;
-    }
-    for (unsigned i = 0; i < sockets.addresses; i++) {
-        for (unsigned worker = 0; worker < options->workers; worker++) {
-            *fd_of(instance, worker, instance->socket_count) = fds[i * options->workers + worker];
-        }
-        instance->socket_count++;
-    }
-    instance->listening++;
-    return true;
-}
-
-static bool open_listeners(struct instance *instance) {
-    const struct instance_options *options = instance->options;
-    for (unsigned i = 0; i < options->listen_count; i++) {
-        if (!open_listener(instance, i)) {
-            return false;
-        }
-    }
-    struct http_sockets metrics = {.count = 1, .fds = instance->metrics_fds};
-    bool ok = slice_is_absent(options->metrics_listen) ||
-              listen_at(options->metrics_listen, &metrics, false);
-    instance->metrics_fd_count = ok ? metrics.addresses : 0;
-    return ok;
-}
-
-static void tell_listeners(struct instance *instance) {
-    for (unsigned i = 0; i < instance->socket_count; i++) {
-        tell_listener(*fd_of(instance, 0, i), instance->options->tls != NULL);
-    }
-    for (unsigned i = 0; i < instance->metrics_fd_count; i++) {
-        tell_listener(instance->metrics_fds[i], false);
-    }
 }
 
 /* ---- opening ---- */
@@ -162,7 +47,8 @@ static void choose_resource(struct instance *instance) {
 static void choose_names(struct instance *instance) {
     char storage[HTTP_ADDRESS_MAX];
     struct buffer bound = buffer_of(storage, sizeof storage);
-    http_listener_name(*fd_of(instance, 0, 0), &bound); /* tells the port where 0 was asked for */
+    http_listener_name(*instance_fd_of(instance, 0, 0),
+                       &bound); /* tells the port where 0 was asked for */
     choose_name(instance, buffer_slice(&bound));
     choose_issuer(instance, buffer_slice(&bound));
     choose_resource(instance);
@@ -174,7 +60,7 @@ static void warn_of_guessed_issuer(struct instance *instance) {
     for (unsigned i = 0; i < instance->socket_count; i++) {
         char storage[HTTP_ADDRESS_MAX];
         struct buffer name = buffer_of(storage, sizeof storage);
-        http_listener_name(*fd_of(instance, 0, i), &name);
+        http_listener_name(*instance_fd_of(instance, 0, i), &name);
         is_local = is_local && http_address_is_local(buffer_slice(&name));
     }
     if (slice_is_absent(instance->options->issuer) && !is_local) {
@@ -204,6 +90,18 @@ static bool open_bounds(struct instance *instance) {
     return instance->bounds != NULL && (instance->metrics_bounds != NULL || !apart);
 }
 
+static bool open_client_names(struct instance *instance) {
+    unsigned most = instance->options->metrics_clients;
+    struct hash_seed seed;
+    if (most == 0) {
+        return true;
+    }
+    if (getrandom(&seed, sizeof seed, 0) == sizeof seed) {
+        instance->process.client_names = client_names_new(most, &seed);
+    }
+    return instance->process.client_names != NULL;
+}
+
 static bool allocate(struct instance *instance) {
     const struct instance_options *options = instance->options;
     instance->process.worker_count = options->workers;
@@ -211,7 +109,7 @@ static bool allocate(struct instance *instance) {
     instance->process.metrics =
         calloc(instance->process.metrics_count, sizeof *instance->process.metrics);
     instance->workers = calloc(options->workers, sizeof *instance->workers);
-    instance->fds = calloc((size_t)options->workers * sockets_max(instance), sizeof(int));
+    instance->fds = calloc((size_t)options->workers * instance_sockets_max(instance), sizeof(int));
     instance->pool = password_pool_new(POOL_THREADS, POOL_PLACES);
     if (options->store_in_memory) {
         instance->memory = memory_data_new(MEMORY_KEYS_MAX, clock_monotonic_ms);
@@ -222,7 +120,8 @@ static bool allocate(struct instance *instance) {
     return instance->process.metrics != NULL && instance->workers != NULL &&
            instance->fds != NULL && instance->pool != NULL &&
            (instance->memory != NULL || !options->store_in_memory) &&
-           (instance->caches != NULL || options->workers == 1) && open_bounds(instance);
+           (instance->caches != NULL || options->workers == 1) && open_bounds(instance) &&
+           open_client_names(instance);
 }
 
 /* On the worker's thread. The last one alone tells, so nobody sends to a handle that is closed. No
@@ -255,7 +154,7 @@ static bool open_workers(struct instance *instance) {
                              .bounds = instance->bounds,
                              .metrics_bounds = instance->metrics_bounds,
                              .index = i,
-                             .listeners = fd_of(instance, i, 0),
+                             .listeners = instance_fd_of(instance, i, 0),
                              .listener_count = instance->socket_count,
                              .metrics_listeners = instance->metrics_fds,
                              .metrics_listener_count = i == 0 ? instance->metrics_fd_count : 0,
@@ -317,85 +216,18 @@ static void on_signal(uv_signal_t *handle, int signal_number) {
         uv_timer_stop(&instance->drain_delay);
         drain_workers(instance, instance->stopping);
     }
+    if (!instance->stopping) {
+        supervision_stopping(&instance->supervision);
+    }
     instance->stopping = true;
-}
-
-/* ---- files of TLS ---- */
-
-/* They are read and checked on the main thread; each worker takes the result between two requests.
- */
-static struct tls_context *read_certificate(void *data, struct buffer *error, bool *no_memory) {
-    const struct instance *instance = data;
-    return http_tls_new(instance->options->tls_certificate, instance->options->tls_key, error,
-                        no_memory);
-}
-
-static void on_fresh_certificate(void *data, struct tls_context *tls) {
-    struct instance *instance = data;
-    certificate_tell(tls, &instance->process);
-    for (unsigned i = 0; i < instance->started; i++) {
-        worker_use_tls(&instance->workers[i], tls_context_share(tls));
-    }
-    tls_context_free(tls);
-}
-
-static struct tls_context *read_redis_files(void *data, struct buffer *error, bool *no_memory) {
-    const struct instance *instance = data;
-    return redis_tls_read(&instance->options->redis_tls, error, no_memory);
-}
-
-static void on_fresh_redis_files(void *data, struct tls_context *tls) {
-    struct instance *instance = data;
-    log_info("the files of TLS to redis are read again: new connections use them");
-    for (unsigned i = 0; i < instance->started; i++) {
-        worker_use_redis_tls(&instance->workers[i], tls_context_share(tls));
-    }
-    tls_context_free(tls);
-}
-
-static bool open_watches(struct instance *instance) {
-    const struct instance_options *options = instance->options;
-    instance->certificate = (struct certificate_watch){
-        .files = {options->tls_certificate, options->tls_key},
-        .file_count = options->tls == NULL ? 0 : 2,
-        .read = read_certificate,
-        .refusal = "the certificate is not reloaded, the old one stays in use: put the files "
-                   "right; they are looked at every 30 s, or send SIGHUP again",
-        .on_fresh = on_fresh_certificate,
-        .data = instance,
-        .look_ms = CERTIFICATE_LOOK_MS,
-    };
-    instance->redis_files = (struct certificate_watch){
-        .read = read_redis_files,
-        .refusal = "the files of TLS to redis are not reloaded, the old ones stay in use: put them "
-                   "right; they are looked at every 30 s, or send SIGHUP again",
-        .on_fresh = on_fresh_redis_files,
-        .data = instance,
-        .look_ms = CERTIFICATE_LOOK_MS,
-    };
-    if (options->redis_tls_context != NULL) {
-        instance->redis_files.file_count =
-            redis_tls_files(&options->redis_tls, instance->redis_files.files);
-    }
-    bool ok = certificate_watch_init(&instance->certificate, &instance->loop);
-    return certificate_watch_init(&instance->redis_files, &instance->loop) && ok;
 }
 
 static void on_hangup(uv_signal_t *handle, int signal_number) {
     struct instance *instance = handle->data;
-    const struct instance_options *options = instance->options;
-    if (options->tls != NULL) {
-        certificate_reload(&instance->certificate);
-    }
-    if (options->redis_tls_context != NULL) { /* without files: the system's authorities */
-        certificate_reload(&instance->redis_files);
-    }
-    if (instance->password != NULL) {
-        redis_password_renew(instance->password);
-    }
-    if (options->tls == NULL && options->redis_tls_context == NULL && instance->password == NULL) {
-        log_info("nothing to reload", LOG_NUMBER("signal", signal_number));
-    }
+    log_info("reloading", LOG_NUMBER("signal", signal_number));
+    supervision_reload_begins(&instance->supervision);
+    instance_reload(instance);
+    supervision_reload_ends(&instance->supervision);
 }
 
 static void end_main_loop(struct instance *instance) {
@@ -406,6 +238,8 @@ static void end_main_loop(struct instance *instance) {
     uv_close((uv_handle_t *)&instance->drain_delay, NULL);
     certificate_watch_close(&instance->certificate);
     certificate_watch_close(&instance->redis_files);
+    supervision_close(&instance->supervision);
+    clients_close(&instance->clients);
     if (instance->password != NULL) {
         redis_password_close(instance->password);
     }
@@ -413,15 +247,40 @@ static void end_main_loop(struct instance *instance) {
 }
 
 static bool open_password(struct instance *instance) {
-    const struct redis_password_options options = {
+    struct redis_password_options options = {
         .file = instance->options->redis_password_file,
         .command = instance->options->redis_password_command,
     };
+    if (instance->options->redis_file != NULL && instance->options->redis.password[0] != '\0') {
+        options.file = instance->options->redis_file;
+        options.url = &instance->options->redis;
+    }
     if (options.file == NULL && options.command == NULL) {
         return true;
     }
     instance->password = redis_password_new(&instance->loop, &options);
     return instance->password != NULL;
+}
+
+static bool open_clients(struct instance *instance) {
+    const struct instance_options *options = instance->options;
+    instance->clients = (struct clients){
+        .path = options->clients_file,
+        .place = {.memory = instance->memory,
+                  .redis = &options->redis,
+                  .sentinel_user = options->sentinel_user,
+                  .sentinel_password = options->sentinel_password,
+                  .tls = options->redis_tls_context,
+                  .tls_name = options->redis_tls.name,
+                  .prefix = options->redis_prefix,
+                  .name = slice_of_string(instance->name),
+                  .password = instance->password,
+                  .identity = options->redis_identity,
+                  .told = &instance->told},
+        .worker = &instance->workers[0],
+        .process = &instance->process,
+    };
+    return clients_open(&instance->clients, &instance->loop);
 }
 
 static void on_workers_ended(uv_async_t *handle) {
@@ -439,20 +298,26 @@ static bool open_main_loop(struct instance *instance) {
     instance->workers_ended.data = instance;
     instance->drain_delay.data = instance;
     return uv_async_init(&instance->loop, &instance->workers_ended, on_workers_ended) == 0 &&
-           uv_timer_init(&instance->loop, &instance->drain_delay) == 0 && open_watches(instance) &&
+           uv_timer_init(&instance->loop, &instance->drain_delay) == 0 &&
+           supervision_open(&instance->supervision, &instance->loop, instance->workers,
+                            instance->options->workers, instance->options->store_in_memory) &&
+           instance_open_watches(instance) &&
            uv_signal_init(&instance->loop, &instance->on_term) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_int) == 0 &&
            uv_signal_init(&instance->loop, &instance->on_hup) == 0 &&
            uv_signal_start(&instance->on_hup, on_hangup, SIGHUP) == 0 &&
            uv_signal_start(&instance->on_term, on_signal, SIGTERM) == 0 &&
-           uv_signal_start(&instance->on_int, on_signal, SIGINT) == 0 && open_password(instance);
+           uv_signal_start(&instance->on_int, on_signal, SIGINT) == 0 && open_password(instance) &&
+           open_clients(instance);
 }
 
 static void tell_start(struct instance *instance) {
     const struct instance_options *options = instance->options;
-    log_info("started", LOG_STRING("version", MINTD_VERSION), LOG_STRING("name", instance->name),
+    log_info("started", LOG_STRING("version", MINTD_VERSION),
+             LOG_STRING("commit", instance->process.commit), LOG_STRING("name", instance->name),
              LOG_TEXT("issuer", instance->issuer), LOG_NUMBER("workers", options->workers),
-             LOG_STRING("store", options->store_in_memory ? "memory" : "redis"));
+             LOG_STRING("store", options->store_in_memory ? "memory" : "redis"),
+             LOG_STRING("sandbox", instance->is_sandboxed ? "on" : "off"));
     if (slice_starts_with(instance->issuer, S("http://")) && !slice_is_absent(options->issuer)) {
         log_warning("the issuer is http: give --tls-cert and --tls-key, or put TLS in front, and "
                     "the https address as --issuer");
@@ -482,6 +347,7 @@ static bool run(struct instance *instance) {
     hold_signals(false);
     if (ok) {
         tell_start(instance);
+        supervision_ready(&instance->supervision);
     } else {
         abandon_start(instance);
     }
@@ -516,24 +382,55 @@ static void free_instance(struct instance *instance) {
     http_bounds_free(instance->metrics_bounds);
     certificate_watch_fini(&instance->certificate);
     certificate_watch_fini(&instance->redis_files);
+    supervision_fini(&instance->supervision);
+    clients_fini(&instance->clients);
     if (instance->loop_open) {
         uv_loop_close(&instance->loop);
     }
     free(instance->fds);
     free(instance->workers);
+    client_names_free(instance->process.client_names);
     free(instance->process.metrics);
+}
+
+/* Its file is removed at the end. */
+static bool has_unix_listener(const struct instance_options *options) {
+    bool has = slice_starts_with(options->metrics_listen, S("unix:"));
+    for (unsigned i = 0; i < options->listen_count; i++) {
+        has = has || slice_starts_with(options->listen[i], S("unix:"));
+    }
+    return has;
+}
+
+static bool enter_sandbox(struct instance *instance) {
+    const struct instance_options *options = instance->options;
+    bool is_wanted =
+        options->sandbox == INSTANCE_SANDBOX_ON ||
+        (options->sandbox == INSTANCE_SANDBOX_AUTO && options->redis_password_command == NULL);
+    int error = is_wanted ? sandbox_enter(has_unix_listener(options)) : 0;
+    if (error == ENOMEM) {
+        return fail("not enough memory to start");
+    }
+    if (error != 0 && options->sandbox == INSTANCE_SANDBOX_ON) {
+        return fail("--sandbox: the kernel allows no seccomp filter; leave it out to go without");
+    }
+    instance->is_sandboxed = is_wanted && error == 0;
+    return true;
 }
 
 static bool open_instance(struct instance *instance) {
     if (!allocate(instance)) {
         return fail("not enough memory to start");
     }
-    if (!open_listeners(instance)) {
+    if (!instance_open_listeners(instance)) {
+        return false;
+    }
+    if (!enter_sandbox(instance)) {
         return false;
     }
     choose_names(instance);
     instance->process.issuer = instance->issuer;
-    tell_listeners(instance);
+    instance_tell_listeners(instance);
     if (!open_main_loop(instance)) {
         return fail("the main loop could not be opened: not enough memory or file descriptors");
     }
@@ -551,6 +448,7 @@ static void describe_process(struct instance *instance) {
     gethostname(instance->host, sizeof instance->host - 1);
     process->name = instance->name;
     process->host = instance->host;
+    process->commit = options->commit == NULL ? "unknown" : options->commit;
     process->started_ms = clock_wall_ms();
     process->started_ns = clock_monotonic_ns();
     process->starting = options->seed != NULL;
@@ -559,6 +457,7 @@ static void describe_process(struct instance *instance) {
     process->listen_count = options->listen_count;
     process->tls = options->tls != NULL;
     process->refusals_told = options->refusals_told;
+    process->stays_ready = options->stays_ready;
     if (options->redis.is_tls && options->redis_tls.believes_all) {
         api_notice(process, API_NOTICE_REDIS_UNCHECKED);
     }
@@ -571,6 +470,7 @@ int instance_run(const struct instance_options *options) {
         return 1;
     }
     instance->options = options;
+    supervision_init(&instance->supervision); /* ahead of all threads of ours */
     describe_process(instance);
     hold_signals(true);
     bool ok = open_instance(instance) && run(instance);

@@ -1,4 +1,5 @@
 /* names.c: what an instance is called, and its URL, where no setting says so. */
+#include "mintd/encoding.h"
 #include "mintd/http_server.h"
 #include "mintd/instance.h"
 
@@ -15,9 +16,7 @@ static size_t last_colon(struct slice address) {
 }
 
 static char sane(char c) {
-    bool is_sane = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                   c == '.' || c == '_' || c == '-';
-    return is_sane ? c : '-';
+    return word_is_plain(slice_of(&c, 1)) ? c : '-';
 }
 
 void instance_write_name(const struct instance_options *options, struct slice host,

@@ -11,6 +11,7 @@
 #include "mintd/encoding.h"
 #include "mintd/log.h"
 #include "mintd/thread.h"
+#include <stdio.h>
 #include <unistd.h>
 
 #define WORKER_STACK_SIZE (512u * 1024u)
@@ -283,6 +284,7 @@ static void measure_lag(struct worker *worker) {
                          now > due ? now - due : 0);
     }
     worker->last_tick_ns = now;
+    atomic_store_explicit(&worker->ticked_ns, now, memory_order_relaxed);
 }
 
 static void on_tick(uv_timer_t *timer) {
@@ -295,7 +297,10 @@ static void on_tick(uv_timer_t *timer) {
     oauth_give_up_late_checks(worker->oauth, clock_monotonic_ns());
     for (unsigned i = 0; i < worker->server_count; i++) {
         http_server_tick(worker->servers[i], wall_ms);
+        api_tick(worker->apis[i]);
     }
+    atomic_store_explicit(&worker->trouble, (int)store_trouble_now(worker->store),
+                          memory_order_relaxed);
     tell_store_state(worker);
     create_client(worker);
     compare_client(worker);
@@ -448,6 +453,7 @@ static bool open_oauth(struct worker *worker) {
         .pool = worker->options.pool,
         .inbox = worker->inbox,
         .metrics = &worker->options.process->metrics[worker->options.index].oauth,
+        .client_names = worker->options.process->client_names,
         .wall_ms = clock_shared_ms,
         .monotonic_ms = clock_monotonic_ms,
         .token_ttl_s = worker->options.instance->token_ttl_s,
@@ -502,7 +508,7 @@ static bool open_server(struct worker *worker, enum api_paths paths, unsigned me
         .wall_ms = clock_shared_ms,
     });
     const struct http_server_options options = {
-        .handler = api_handler(),
+        .handler = api_handler(instance->access_log),
         .context = api,
         .metrics = &worker->options.process->metrics[metrics_index].http,
         /* Any worker may have all of them: the kernel does not spread them evenly. */
@@ -564,8 +570,12 @@ static void start_handles(struct worker *worker) {
 
 static void *run(void *context) {
     struct worker *worker = context;
+    char name[16];
+    snprintf(name, sizeof name, "worker-%u", worker->options.index);
+    thread_name(name);
     start_handles(worker);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
+    atomic_store(&worker->is_over, true);
     worker->options.on_end(worker->options.context);
     return NULL;
 }

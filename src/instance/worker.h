@@ -56,6 +56,10 @@ struct worker {
     uv_timer_t tick;
     uv_async_t wake;
     _Atomic int wish; /* enum worker_wish */
+    /* for the main thread, which looks after it: */
+    _Atomic uint64_t ticked_ns; /* when its loop ticked last; 0: it has not yet */
+    _Atomic int trouble;        /* enum store_trouble, at that tick */
+    _Atomic bool is_over;       /* its loop has ended, as it was told to */
     /* given and not taken yet; NULL: none */
     _Atomic(struct tls_context *) next_tls, next_redis_tls;
     struct store *store;

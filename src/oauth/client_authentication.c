@@ -47,19 +47,20 @@ static bool is_settled(const struct oauth_authentication *a) {
     return a->matched && !a->client.disabled;
 }
 
-static void check_fast_secrets(struct oauth_authentication *a) {
+/* False: there is no digest of one, so nobody can tell. */
+static bool check_fast_secrets(struct oauth_authentication *a) {
     struct password_digest digest;
-    for (unsigned i = 0; i < a->credentials.secret_count && !is_settled(a); i++) {
-        if (!password_digest_of(a->oauth->options.crypto, offered_secret(a, i), &digest)) {
-            continue;
-        }
-        for (unsigned s = 0; s < OAUTH_SECRETS_MAX; s++) {
+    bool ok = true;
+    for (unsigned i = 0; ok && i < a->credentials.secret_count && !is_settled(a); i++) {
+        ok = password_digest_of(a->oauth->options.crypto, offered_secret(a, i), &digest);
+        for (unsigned s = 0; ok && s < OAUTH_SECRETS_MAX; s++) {
             if (password_digest_matches(&digest, a->client.secrets[s].stored)) {
                 note_match(a, s);
             }
         }
     }
     crypto_wipe(&digest, sizeof digest);
+    return ok;
 }
 
 static void count_attempt_in_vain(struct oauth_authentication *a) {
@@ -331,7 +332,9 @@ static enum progress judge_client(struct flow *flow) {
     if (!a->client_known && until_ms != 0) {
         return end_barred(a, until_ms);
     }
-    check_fast_secrets(a);
+    if (!check_fast_secrets(a)) {
+        return end(a, OAUTH_REFUSED_BUSY);
+    }
     flow->step = check_next_slow_secret;
     return PROGRESS_DONE;
 }

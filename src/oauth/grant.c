@@ -37,7 +37,13 @@ static void on_answer(struct store_operation *operation) {
 }
 
 static enum progress end_minted(struct oauth_grant *g) {
-    counter_add(&g->oauth->options.metrics->minted, 1);
+    const struct oauth_options *options = &g->oauth->options;
+    counter_add(&options->metrics->minted, 1);
+    if (options->client_names != NULL) {
+        struct slice id = oauth_credentials_id(&g->authentication.credentials);
+        unsigned client = client_names_find(options->client_names, id);
+        counter_add(&options->metrics->clients[client].minted, 1);
+    }
     return end(g, OAUTH_REFUSED_NONE);
 }
 

@@ -20,13 +20,18 @@ unsigned oauth_error_status(enum oauth_error error) {
 }
 
 static const struct {
-    const char *label, *description;
+    const char *word, *label, *description;
     enum oauth_error error;
 } refusals[OAUTH_REFUSAL_COUNT] = {
-#define X(id, label, error, description) [OAUTH_REFUSED_##id] = {label, description, OAUTH_##error},
+#define X(id, word, label, error, description)                                                     \
+    [OAUTH_REFUSED_##id] = {#word, label, description, OAUTH_##error},
     OAUTH_REFUSALS(X)
 #undef X
 };
+
+const char *oauth_refusal_word(enum oauth_refusal refusal) {
+    return refusals[refusal].word;
+}
 
 const char *oauth_refusal_label(enum oauth_refusal refusal) {
     return refusals[refusal].label;
@@ -59,6 +64,10 @@ void oauth_count_refusal(struct oauth *oauth, enum oauth_refusal refusal) {
     if (refusal != OAUTH_REFUSED_NONE) {
         counter_add(&oauth->options.metrics->refusals[refusal], 1);
     }
+}
+
+void oauth_count_introspection(struct oauth *oauth, bool is_active) {
+    counter_add(&oauth->options.metrics->introspections[is_active], 1);
 }
 
 static struct slice make_key(const char *kind, struct slice name, char *storage) {

@@ -33,6 +33,7 @@ static enum progress take_deletion(struct flow *flow) {
         return end(r, OAUTH_REFUSED_STORE_UNKNOWN, r->operation.trouble);
     }
     r->revoked = r->operation.number != 0;
+    counter_add(&r->oauth->options.metrics->revoked, r->revoked);
     if (!r->revoked && r->operation.is_doubtful) {
         flow->step = take_confirmation;
         return store_confirm(r->oauth->options.store, NULL, 0, &r->operation);

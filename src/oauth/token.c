@@ -38,13 +38,9 @@ bool token_text_make(struct crypto *crypto, struct slice prefix, char text[OAUTH
 
 bool token_text_is_valid(struct slice prefix, struct slice text) {
     char checksum[CHECKSUM_CHARACTERS];
-    if (text.size != OAUTH_TOKEN_SIZE || !slice_starts_with(text, prefix)) {
+    if (text.size != OAUTH_TOKEN_SIZE || !slice_starts_with(text, prefix) ||
+        !base62_is_text(slice_skip(text, prefix.size))) {
         return false;
-    }
-    for (size_t i = prefix.size; i < text.size; i++) {
-        if (!base62_is_digit(text.data[i])) {
-            return false;
-        }
     }
     base62_encode(crc32_of(slice_of(text.data, CHECKSUM_OFFSET)), checksum, sizeof checksum);
     return memcmp(checksum, text.data + CHECKSUM_OFFSET, sizeof checksum) == 0;

@@ -162,6 +162,15 @@ static enum progress refuse(struct oauth_verification *v, enum oauth_refusal ref
     return await(v, &v->generation);
 }
 
+static void count(const struct oauth_verification *v) {
+    const struct oauth_options *options = &v->oauth->options;
+    counter_add(&options->metrics->validated, 1);
+    if (options->client_names != NULL) {
+        unsigned client = client_names_find(options->client_names, v->client_id);
+        counter_add(&options->metrics->clients[client].validated, 1);
+    }
+}
+
 static enum progress judge_generation(struct flow *flow) {
     struct oauth_verification *v = container_of(flow, struct oauth_verification, flow);
     const struct oauth_side_read *read = &v->generation;
@@ -174,7 +183,7 @@ static enum progress judge_generation(struct flow *flow) {
     if (v->current_generation != v->token_global_generation) {
         return refuse(v, OAUTH_REFUSED_TOKEN_OF_OLD_GENERATION, read);
     }
-    counter_add(&v->oauth->options.metrics->validated, 1);
+    count(v);
     return end(v, OAUTH_REFUSED_NONE);
 }
 

@@ -14,7 +14,7 @@ void store_operation_reset(struct store_operation *operation) {
     operation->next = operation->previous = operation->next_waiting = NULL;
     operation->waits_for = NULL;
     operation->way.held = NULL;
-    operation->way.hops = 0;
+    operation->way.hops = operation->way.waits = 0;
     operation->way.is_aside = operation->way.awaits_replicas = false;
     operation->is_unordered = false;
 }

@@ -4,11 +4,14 @@ import collections
 import hashlib
 import time
 
+from floor import LOSSES
 from history import EVERYBODY, Change, Fault
+from network import MINTD, both_ways, place_of
 from traffic import CLIENTS, INSPECTOR, secret_of
 from wire import Lost
 
 PROXIED = 2  # the instance that a silence strikes
+DIRECT = (0, 1, 3)  # those without a proxy: packets between them and Redis can vanish
 FAR_S = 0.03  # so far is Redis from one instance while a secret is replaced
 LAST_TOKENS = 20  # of those that were minted while a secret was replaced: they are used behind it
 
@@ -120,8 +123,9 @@ class Faults:
 
     def __init__(self, line, blocking, history, random):
         """line: that of the instance that a silence strikes; blocking: runs a function elsewhere. mintd: the
-        instances, where they are killed and started: kill(number), await start(number)."""
-        self.mintd = None
+        instances, where they are killed and started: kill(number), await start(number). network: ours, where
+        packets can vanish."""
+        self.mintd, self.network = None, None
         self.line, self.blocking, self.history, self.random = line, blocking, history, random
 
     async def _fault(self, kind, instance, silent, cause, end, seconds):
@@ -143,6 +147,35 @@ class Faults:
             self.line.flows.set()
 
         await self._fault("silence", PROXIED, True, clear, flow, self.random.uniform(0.5, 4))
+
+    async def _lose(self, kind, ways, slots, seconds=None):
+        """ways: between the instances and a server, which has these slots."""
+        start = time.monotonic()
+        faults = [Fault(kind, instance, True, start, start, float("inf"), slots, True) for instance in DIRECT]
+        self.history.faults += faults
+        await self.blocking(lambda: self.network.lose(ways))
+        for fault in faults:
+            fault.began = time.monotonic()
+        await asyncio.sleep(seconds or self.random.uniform(0.5, 4))
+        await self.blocking(self.network.heal)
+        for fault in faults:
+            fault.end = time.monotonic()
+
+    def _any_master(self):
+        """(a server, its slots or None)"""
+        return self.server, None
+
+    async def _lose_packets(self, seconds=None):
+        server, slots = self._any_master()
+        await self._lose(LOSSES[0], both_ways(MINTD, [place_of(server)]), slots, seconds)
+
+    async def _lose_one_way(self):
+        server, slots = self._any_master()
+        ways = both_ways(MINTD, [place_of(server)])
+        await self._lose(LOSSES[1], [self.random.choice(ways)], slots)
+
+    def _losses(self):
+        return [self._lose_packets, self._lose_one_way] if self.network else []
 
     async def _rest(self):
         # Long enough that there are times without any fault, recovery and silence included.
@@ -200,7 +233,7 @@ class RedisFaults(Faults):
         self.random.shuffle(restarts)
         self.random.shuffle(silences)
         first = [restarts.pop(), silences.pop()]
-        rest = [*restarts, *silences, self._silence, self._kill_clients]
+        rest = [*restarts, *silences, self._silence, self._kill_clients, *self._losses()]
         self.random.shuffle(first)
         self.random.shuffle(rest)
         return first + rest

@@ -5,8 +5,8 @@ import asyncio
 import time
 
 from failovers import FollowedFaults
-from floor import CLUSTER_FAULTS, SHORT, WHOLE
-from history import GENERATION, NOBODY, Fault, Move
+from floor import CUT_OFF
+from history import FOREVER, GENERATION, NOBODY, Fault, Move
 from journal import Files
 from support.clients import token_key
 from support.cluster import slot_of
@@ -133,6 +133,21 @@ class ClusterFaults(FollowedFaults):
         self.old.resume()
         await self._settle(failover)
 
+    async def _cut(self):
+        """It goes on until it misses most of the others, and answers CLUSTERDOWN then."""
+        self._choose()
+        others = [node for node in self.cluster.nodes if node is not self.old]
+        failover, fault = await self._cause(CUT_OFF, lambda: self._cut_off(others))
+        fault.known = FOREVER  # it is there, and refuses
+        await self._follow(failover, fault)
+        await self._late(failover)
+        await self.blocking(self.network.heal)
+        await self._settle(failover)
+
+    def _any_master(self):
+        master, _ = self.random.choice(self.pairs)
+        return master, self._slots_of(master)
+
     async def _ask(self):
         """With a handshake, which loses nothing, or without."""
         self._choose()
@@ -209,11 +224,6 @@ class ClusterFaults(FollowedFaults):
         await self._there_and_back(False)
         await asyncio.sleep(max(0.0, until - time.monotonic()))
 
-    def _least(self, seconds):
-        """One of each group, or each kind: on a busy machine nodes take long to agree."""
-        wanted = {SHORT: len(CLUSTER_FAULTS.groups), WHOLE: len(CLUSTER_FAULTS.all)}
-        return max((number for least, number in wanted.items() if seconds > least - 1), default=0)
-
     def _first_kinds(self):
         """Each kind, in a random order; but first one of each group that also a short run has to have."""
         groups = [[self._kill, self._pause], [self._slots_at_once, self._slots_key_by_key],
@@ -221,7 +231,9 @@ class ClusterFaults(FollowedFaults):
         for group in groups:
             self.random.shuffle(group)
         first = [group.pop() for group in groups]
-        rest = [kind for group in groups for kind in group]
+        rest = [*(kind for group in groups for kind in group), *self._losses()]
+        if self.network:
+            rest.append(self._cut)
         self.random.shuffle(first)
         self.random.shuffle(rest)
         return first + rest

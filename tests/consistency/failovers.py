@@ -5,8 +5,10 @@ import asyncio
 import time
 
 from chaos import Faults
+from floor import CUT_OFF, SHORT, WHOLE
 from history import EVERYBODY, NOBODY, FailOver, Fault
 from journal import Files
+from network import both_ways, place_of
 from support.oauth import wait_until
 from support.sentinel import NAME
 from support.timing import scaled
@@ -59,6 +61,10 @@ class FollowedFaults(Faults):
         fault.began = time.monotonic()
         return failover, fault
 
+    def _cut_off(self, others):
+        """Of the old master; the instances reach it as before."""
+        self.network.lose(both_ways(place_of(self.old), map(place_of, others)))
+
     def _release_calm_within(self, seconds):
         if self._holds_calm:
             self._holds_calm = False
@@ -69,6 +75,12 @@ class FollowedFaults(Faults):
         """Half of the times: when all have to know the new master, and a while later."""
         if self.random.random() < 0.5:
             await asyncio.sleep(max(0.0, failover.until - time.monotonic()) + self.random.uniform(0.2, 1))
+
+    def _least(self, seconds):
+        """One of each group, or each kind: on a busy machine it takes them long to agree."""
+        kinds = self.topology.fault_kinds
+        wanted = {SHORT: len(kinds.groups), WHOLE: len(kinds.all)}
+        return max((number for least, number in wanted.items() if seconds > least - 1), default=0)
 
 
 class SentinelFaults(FollowedFaults):
@@ -209,6 +221,20 @@ class SentinelFaults(FollowedFaults):
         await self.blocking(lambda: self._demote(self.old, self.new))
         await self._settle(failover)
 
+    def _any_master(self):
+        return self.topology.server, None
+
+    async def _cut(self):
+        """It takes itself for the master until it is reached again."""
+        others = [self.new, *self.group.each]
+        failover, fault = await self._cause(CUT_OFF, lambda: self._cut_off(others))
+        await self._follow(failover, fault, self.group.each)
+        await self._late(failover)
+        await self.blocking(self.network.heal)
+        await asyncio.sleep(self.random.uniform(0, 1))
+        await self.blocking(lambda: self._demote(self.old, self.new))
+        await self._settle(failover)
+
     def _until_asked(self):
         # It is busy with the last one for a while.
         wait_until(self._fail_over_asked, PATIENCE, "a Sentinel that begins a fail-over")
@@ -271,7 +297,9 @@ class SentinelFaults(FollowedFaults):
         for group in groups:
             self.random.shuffle(group)
         first = [group.pop() for group in groups]
-        rest = [*(kind for group in groups for kind in group), self._silence]
+        rest = [*(kind for group in groups for kind in group), self._silence, *self._losses()]
+        if self.network:
+            rest.append(self._cut)
         self.random.shuffle(first)
         self.random.shuffle(rest)
         return first + rest

@@ -23,7 +23,12 @@ class FaultKinds(typing.NamedTuple):
     def all(self):
         return [*(kind for group in self.groups for kind in group), *self.others]
 
+    def and_others(self, *kinds):
+        return self._replace(others=(*self.others, *kinds))
 
+
+CUT_OFF = "master cut off"  # from all but the instances
+LOSSES = ("packets lost", "requests lost or replies")  # between instances and a master that all others reach
 REDIS_FAULTS = FaultKinds((("stop", "kill -9"), ("silence", "SIGSTOP")), ("CLIENT KILL",))
 SENTINEL_FAULTS = FaultKinds((("master kill -9", "master SIGSTOP"), ("SENTINEL FAILOVER", "stale sentinel"),
                               ("sentinel kill -9", "sentinel SIGSTOP")), ("silence",),

@@ -26,6 +26,9 @@ def slot_of_token(token):
 class Reach:
     """Of what befalls a part of a cluster: `slots` are those that it is about, None all there are."""
 
+    def instance_may_feel(self, instance):
+        return getattr(self, "instance", EVERYBODY) in (EVERYBODY, instance)
+
     def is_about(self, slots):
         """One of these, or it is not known which (None)."""
         return self.slots is None or slots is None or not self.slots.isdisjoint(slots)
@@ -96,7 +99,9 @@ class Change:
 @dataclasses.dataclass(slots=True)
 class Fault(Reach):
     """Something that keeps instances from Redis. start, began: before and after it was caused; end: all is
-    well again. silent: connections stay open, so that an instance learns of it by its patience alone."""
+    well again. silent: connections stay open, so that an instance learns of it by its patience alone. vanishes:
+    packets do, so that it takes longer until an instance is connected again. known: by then each instance names no new
+    token after a node that is lost; None: 2 s after it began."""
 
     kind: str
     instance: int
@@ -105,6 +110,8 @@ class Fault(Reach):
     began: float
     end: float
     slots: frozenset = None
+    vanishes: bool = False
+    known: float = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -124,7 +131,7 @@ class FailOver(Reach):
     """Another Redis became the master. named: the first one (a Sentinel, a node: `by`) says so. until: by then every
     instance has to have heard of it. Between start and until an instance may be on the old one or on the new one.
     followed: the new one has a replica. old, new: logs of what they wrote (journal.Log). lost_mints,
-    lost_revocations: what Redis did not copy. group: of which master and its replicas."""
+    lost_revocations: what Redis did not copy; undone: these revocations. group: of which master and its replicas."""
 
     kind: str
     start: float
@@ -135,6 +142,7 @@ class FailOver(Reach):
     new: object = None
     lost_mints: int = 0
     lost_revocations: int = 0
+    undone: list = dataclasses.field(default_factory=list)
     slots: frozenset = None
     group: int = 0
     by: str = "a Sentinel"
@@ -176,7 +184,7 @@ class History:
 def line(event):
     fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
     fields = {k: round(v, 6) if isinstance(v, float) else v for k, v in fields.items()
-              if k not in ("old", "new", "slots")}
+              if k not in ("old", "new", "slots", "undone")}
     if isinstance(event, Move):
         fields["slots"] = sorted(event.slots)
     return json.dumps({"event": type(event).__name__.lower(), **fields})

@@ -127,5 +127,6 @@ def _tell_losses(history, failover, before):
                 if not history.waits:  # else it holds, whatever Redis has lost
                     change.until = failover.start
                 failover.lost_revocations += 1
+                failover.undone.append(change)
 
 

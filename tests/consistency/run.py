@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""run.py [--topology T] [--wait] [--seconds N] [--seed N] [--history FILE]: does every instance obey what happened
+"""run.py [--topology T] [--wait] [--seconds N] [--seed N] [--history FILE]
+[--page FILE]: does every instance obey what happened
 at another one?
 
 Five instances of two workers each on one Redis, or (T is sentinel) on a master with a replica and three
@@ -7,7 +8,7 @@ Sentinels, or (T is cluster) on three masters with a replica each. The second ha
 that it evicts, the third is behind a proxy that can go silent, the fourth has no memory. The fifth meets a Redis
 without HELLO: it speaks RESP2 and has no memory either. Tokens are minted, used and revoked everywhere, clients
 come and go, their secrets are replaced, Redis is stopped, killed and paused (traffic.py, chaos.py), fails over
-(failovers.py), or has its slots moved about (clusterfaults.py). Afterwards the history is judged: verdict.py has
+(failovers.py), or has its slots moved about (clusterfaults.py), and packets vanish (network.py). Afterwards the history is judged: verdict.py has
 the rules, floor.py what a run has to contain, journal.py what Redis lost. MINTD_BINARY names the program.
 """
 import argparse
@@ -25,6 +26,8 @@ from history import History  # noqa: E402
 from instance import Instance  # noqa: E402
 from journal import tell_losses  # noqa: E402
 from machine import Machine  # noqa: E402
+from page import page  # noqa: E402
+from support.mintd import binary  # noqa: E402
 from topology import RESP2, TOPOLOGIES  # noqa: E402
 from traffic import CLIENTS, INSPECTOR, Traffic  # noqa: E402
 from verdict import REDIS_TIMEOUT, Verdict  # noqa: E402
@@ -97,7 +100,7 @@ class Session:
         if self.front:
             ports[0] = await self.front.start(ports[0])
         self.machine = Machine(self._pids)
-        self.traffic = Traffic(ports, self.topology.redis, self.history, self.seed)
+        self.traffic = Traffic(ports, self.by_hand, self.history, self.seed)
         await self.traffic.start()
         await self._all(starter, time.monotonic() + seconds)
         self.machine.end()
@@ -108,6 +111,11 @@ class Session:
             if problem := await asyncio.to_thread(instance.stop):
                 raise RuntimeError(problem)
         self.topology.end()
+
+    @property
+    def by_hand(self):
+        """What deletes tokens beside the instances. With `waits` that is counted as having waited, so it does."""
+        return self.topology.changer if self.history.waits else self.topology.redis
 
     def kill(self, number):
         self.instances[number].kill()
@@ -124,7 +132,7 @@ class Session:
         # In a thread that stays: a child of the harness dies with the thread that started it.
         faults = self.topology.faults(self.traffic, lambda f: loop.run_in_executor(starter, f), self.history,
                                       self.random)
-        faults.mintd = self
+        faults.mintd, faults.network = self, self.topology.network
         self.changes = Changes(self.topology.changer, self.traffic, self.history, self.random, RESP2,
                                self.topology.lines[RESP2])
         traffic = asyncio.create_task(self.traffic.run())
@@ -173,17 +181,26 @@ def main():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--history", help="a file to write the history to")
+    parser.add_argument("--page", default=os.path.join(os.path.dirname(os.path.dirname(binary())), "consistency.html"),
+                        help="a file for a page with time lines, where something was wrong")
     options = parser.parse_args()
     if options.wait and options.topology == "standalone":
         parser.error("--wait: there is no replica to wait for")
-    print("%s%s, seed %d, %g s" % (options.topology, ", revocations wait" if options.wait else "", options.seed,
-                                   options.seconds), flush=True)
+    title = "%s%s, seed %d, %g s" % (options.topology, ", revocations wait" if options.wait else "", options.seed,
+                                     options.seconds)
+    print(title, flush=True)
     session = Session(options.seed, options.topology, waits=options.wait)
+    if not session.topology.network:
+        print("PARTITIONS LEFT OUT: this machine gives nobody a network of his own", flush=True)
     verdict = asyncio.run(session.run(options.seconds))
     if options.history:
         session.history.write(options.history)
     print(session.what_was_done())
     print(verdict.report())
+    if not verdict.is_good:
+        with open(options.page, "w", encoding="utf-8") as file:
+            file.write(page(title, session.history, verdict, INSTANCES))
+        print("time lines: " + options.page)
     return 0 if verdict.is_good else 1
 
 

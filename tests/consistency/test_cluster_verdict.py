@@ -3,8 +3,8 @@ import asyncio
 
 import pytest
 
-from history import (EVERYBODY, GENERATION, Ask, Change, FailOver, Fault, History, Move, slot_of_client, slot_of_key,
-                     slot_of_token)
+from history import (EVERYBODY, FOREVER, GENERATION, Ask, Change, FailOver, Fault, History, Move, slot_of_client,
+                     slot_of_key, slot_of_token)
 from journal import Log, tell_losses
 from run import Session
 from support.clients import token_key
@@ -45,6 +45,15 @@ def lost(slots, *, silent=False):
     return Fault("node", EVERYBODY, silent, 10.0, 10.0, 14.0, slots)
 
 
+def vanished(slots):
+    """Packets between instance 1 and a node, from 10 to 14"""
+    return Fault("packets lost", 1, True, 10.0, 10.0, 14.0, slots, True)
+
+
+def cut_off(slots, known=FOREVER):
+    return Fault("master cut off", EVERYBODY, False, 10.0, 10.0, 14.0, slots, False, known)
+
+
 def failed_over(slots, old="w", new="w"):
     old, new = (Log([token_key("t")] * ("w" in what), [token_key("t")] * ("d" in what)) for what in (old, new))
     return FailOver("node", 10.0, named=12.0, until=14.0, old=old, new=new, slots=slots)
@@ -75,6 +84,11 @@ def judge(*events):
 GUILTY = {
     # 503
     "down-beside-a-lost-node": ("down", EARLY, lost(ELSEWHERE), ask(11.0, "unavailable")),
+    "down-beside-packets-that-vanish": ("down", EARLY, vanished(ELSEWHERE), ask(11.0, "unavailable")),
+    "down-long-after-packets-vanished": ("down", EARLY, vanished(OF_THE_TOKEN), ask(16.1, "unavailable")),
+    "refused-while-packets-vanish": ("lost", EARLY, vanished(OF_THE_TOKEN), ask(11.0, "no")),
+    "down-beside-one-that-is-cut-off": ("down", EARLY, cut_off(ELSEWHERE), ask(11.0, "unavailable")),
+    "down-for-want-of-a-place-and-known": ("down", EARLY, cut_off(ELSEWHERE, 12.9), mint(13.0, "unavailable")),
     "down-for-want-of-a-place": ("down", EARLY, lost(ELSEWHERE), mint(10.1 + SILENCE, "unavailable")),
     "down-while-its-slot-moves": ("down", EARLY, moved(OF_THE_TOKEN), ask(10.5, "unavailable")),
     "down-after-the-node-is-back": ("down", EARLY, lost(OF_THE_TOKEN), ask(15.1, "unavailable")),
@@ -95,6 +109,8 @@ GUILTY = {
     "brought-back-for-long": ("stale", EARLY, everybody(10.5), flushed(12.0), ask(12.5)),
     # nodes that are lost, or replaced
     "revoked-while-another-node-is-silent": ("stale", EARLY, lost(ELSEWHERE, silent=True), revoked(10.5), ask(10.7)),
+    "revoked-while-packets-vanish-elsewhere": ("stale", EARLY, vanished(ELSEWHERE), revoked(10.5), ask(10.7)),
+    "revoked-while-packets-vanish-for-long": ("stale", EARLY, vanished(OF_THE_TOKEN), revoked(10.5), ask(12.1)),
     "revoked-while-another-node-fails-over": ("stale", EARLY, failed_over(ELSEWHERE), revoked(10.5), ask(10.7)),
     "refused-while-another-node-fails-over": (
         "lost", Ask("mint", 0, "t", "c", 10.5, 10.6, "yes"), failed_over(ELSEWHERE), ask(11.0, "no")),
@@ -105,6 +121,9 @@ GUILTY = {
 }
 INNOCENT = {
     "down-of-a-lost-node": (EARLY, lost(OF_THE_TOKEN), ask(11.0, "unavailable")),
+    "down-while-packets-vanish": (EARLY, vanished(OF_THE_TOKEN), ask(11.0, "unavailable"), ask(15.9, "unavailable")),
+    "a-mint-that-was-named-after-one-that-is-cut-off": (EARLY, cut_off(ELSEWHERE), mint(13.0, "unavailable")),
+    "revoked-while-packets-vanish": (EARLY, vanished(OF_THE_TOKEN), revoked(10.5), ask(11.9)),
     "down-of-its-client": (EARLY, lost(OF_THE_CLIENT), ask(11.0, "unavailable"), mint(13.0, "unavailable")),
     "down-of-all": (EARLY, lost(OF_THE_GENERATION), ask(11.0, "unavailable"), mint(13.0, "unavailable")),
     "a-mint-that-was-on-its-way": (EARLY, lost(ELSEWHERE), mint(10.5, "unavailable")),

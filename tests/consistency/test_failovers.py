@@ -1,5 +1,6 @@
 """Hand-made fail-overs: what Redis lost is no offence and hides none, and what mintd did wrong is convicted."""
 import asyncio
+import contextlib
 
 import pytest
 
@@ -9,6 +10,7 @@ from run import Session
 from support.clients import token_key
 from test_conviction import ForgetfulProxy
 from verdict import Verdict
+from wire import Lost
 
 EARLY = Ask("mint", 0, "t", "c", 1.0, 1.1, "yes")  # long before
 JUST = Ask("mint", 0, "t", "c", 9.8, 9.9, "yes")
@@ -67,6 +69,7 @@ GUILTY = {
     "lost-since-another-was-deleted": ("lost", "w", "wd", EARLY, ask(15.0, "no")),
     "kept-though-redis-lost-it": ("stale", "w", "", JUST, ask(14.1)),
     "kept-though-redis-lost-it-meanwhile": ("stale", "w", "", MEANWHILE, ask(14.1)),
+    "kept-on-the-master-that-is-cut-off": ("stale", "wd", "w", EARLY, revoked(14.5, kind="delete"), ask(14.7)),
     "lost-client": ("lost", "", "", ask(13.0, "no", op="mint", token="")),
     # 503
     "down-after-it": ("down", "w", "w", EARLY, ask(14.0, "unavailable")),
@@ -114,6 +117,7 @@ def test_what_has_waited_may_not_be_undone():
     """Whether or not anybody uses the token afterwards."""
     undone = judge("wd", "w", EARLY, revoked(9.9), waits=True)
     assert not undone.is_good and "UNDONE: 1 revocations" in undone.report(), undone.report()
+    assert '"kind": "revoke"' in undone.report(), undone.report()
     used = judge("wd", "w", EARLY, revoked(9.9), ask(20), waits=True)
     assert {rule for rule, _, _ in used.offences} == {"stale"}, used.report()
     refused = ask(16.0, "unavailable", op="authenticate", token="")
@@ -123,6 +127,20 @@ def test_what_has_waited_may_not_be_undone():
         assert {rule for rule, _, _ in one.offences} == {"down"}, one.report()
     kept = judge("wd", "wd", EARLY, revoked(9.9), ask(20, "no"), waits=True)
     assert kept.is_good, kept.report()
+
+
+@pytest.mark.parametrize("waits", (False, True))
+def test_what_is_counted_as_having_waited_has_waited(waits):
+    """Deletions of the checker's own too."""
+    session = Session(1, "sentinel", waits=waits)
+    replica = next(server for server in session.topology.servers if server is not session.topology.server)
+    replica.pause()
+    try:
+        with pytest.raises(Lost) if waits else contextlib.nullcontext():
+            asyncio.run(session.by_hand("DEL", token_key("t")))
+    finally:
+        replica.resume()
+        session.topology.close()
 
 
 def test_a_log_is_read_as_far_as_it_was_written():

@@ -3,7 +3,8 @@ import collections
 
 import pytest
 
-from floor import CHANGES, CLUSTER_FAULTS, REDIS_FAULTS, RULES, SENTINEL_FAULTS, SHORT, VALIDATIONS, WHOLE, Floor
+from floor import (CHANGES, CLUSTER_FAULTS, CUT_OFF, LOSSES, REDIS_FAULTS, RULES, SENTINEL_FAULTS, SHORT, VALIDATIONS,
+                   WHOLE, Floor)
 from history import EVERYBODY, Ask, Change, Fault, History
 from verdict import Verdict
 
@@ -100,7 +101,8 @@ def test_faults_are_asked_for_as_far_as_there_was_time():
     assert len(missing_faults(SHORT, of=SENTINEL_FAULTS)) == 3
 
 
-@pytest.mark.parametrize("of", [REDIS_FAULTS, SENTINEL_FAULTS, CLUSTER_FAULTS])
+@pytest.mark.parametrize("of", [REDIS_FAULTS, SENTINEL_FAULTS, CLUSTER_FAULTS, REDIS_FAULTS.and_others(*LOSSES),
+                                CLUSTER_FAULTS.and_others(*LOSSES, CUT_OFF)])
 def test_a_whole_run_has_each_kind_of_fault(of):
     assert missing_faults(WHOLE, *of.all, of=of) == []
     for kind in of.all:

@@ -27,6 +27,11 @@ def silence(start=1.9, end=6.0, *, instance=1, silent=True, kind="silence"):
     return Fault(kind, instance, silent, start, start, end)
 
 
+def vanished(start=1.9, end=6.0):
+    """Packets between instance 1 and Redis"""
+    return Fault("packets lost", 1, True, start, start, end, None, True)
+
+
 def judge(*events, waited=None, immediate=()):
     """Without a floor: what it lacks is the business of test_floor.py."""
     history = History()
@@ -71,6 +76,8 @@ GUILTY = {
     "silent-elsewhere": ("stale", MINTED, silence(instance=2), revoked(), ask(2.09)),
     "cut-is-not-silent": ("stale", MINTED, silence(silent=False), revoked(), ask(2.09)),
     "silence-is-no-excuse-here": ("stale", MINTED, silence(instance=0), revoked(), ask(2.0101, instance=0)),
+    "vanished-for-over-2-s": ("stale", MINTED, vanished(), revoked(), ask(3.98)),
+    "vanished-elsewhere": ("stale", MINTED, vanished(), revoked(), ask(2.09, instance=2)),
     "silence-began-long-before": ("stale", MINTED, silence(start=0.0), revoked(), ask(2.2)),
     # good ones
     "lost-at-once": ("lost", MINTED, ask(1.2, "no")),
@@ -92,6 +99,9 @@ GUILTY = {
     "down-without-a-fault": ("down", MINTED, ask(1.2, "unavailable")),
     "down-long-after": ("down", MINTED, silence(end=3.0), ask(4.1, "unavailable")),
     "down-elsewhere": ("down", MINTED, silence(instance=2), ask(2.2, "unavailable")),
+    "down-long-after-packets-vanished": ("down", MINTED, vanished(end=3.0), ask(5.1, "unavailable")),
+    "down-where-no-packets-vanished": ("down", MINTED, vanished(), ask(2.2, "unavailable", instance=2)),
+    "lost-while-packets-vanish": ("lost", MINTED, vanished(), ask(2.2, "no")),
     "down-before": ("down", MINTED, silence(), ask(1.8, "unavailable")),
     # the rest
     "forged": ("forged", ask(1.2, token="never")),
@@ -132,6 +142,8 @@ INNOCENT = {
                                           Ask("mint", 0, "t", "c", 0.98, 3.0, "yes", 1), ask(5)),
     "down-in-a-fault": (MINTED, silence(), ask(2.2, "unavailable")),
     "down-soon-after": (MINTED, silence(end=3.0), ask(3.9, "unavailable")),
+    "vanished-for-under-2-s": (MINTED, vanished(), revoked(), ask(3.85)),
+    "down-until-packets-arrive-again": (MINTED, vanished(end=3.0), ask(2.2, "unavailable"), ask(4.9, "unavailable")),
     "down-begun-before": (MINTED, silence(), ask(1.8, "unavailable", took=0.2)),
     "forged-is-refused": (ask(1.2, "no", token="never"),),
 }

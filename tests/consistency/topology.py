@@ -7,12 +7,15 @@ masters with a replica each. All offer
     faults(...)         what befalls it (Faults)
     servers             [RedisServer]
     nodes               of a cluster, with which each worker is connected
+    network             ours, or None: then no packets vanish
+    fault_kinds         what has to come
 """
 from chaos import PROXIED, RedisFaults
 from clusterfaults import ClusterFaults
 from failovers import SentinelFaults
-from floor import CLUSTER_FAULTS, REDIS_FAULTS, SENTINEL_FAULTS
+from floor import CLUSTER_FAULTS, CUT_OFF, LOSSES, REDIS_FAULTS, SENTINEL_FAULTS
 from journal import OPTIONS
+from network import Network, is_own
 from support.cluster import Cluster
 from support.redis_server import RedisServer
 from support.sentinel import NAME, Sentinels
@@ -23,12 +26,25 @@ MASTERS = 3
 FAILOVER_TIMEOUT_MS = 2000  # how soon Sentinels try again, and half of how soon they make the next fail-over
 
 
-class Standalone:
-    fault_kinds = REDIS_FAULTS
+class Topology:
     nodes = 0
 
+    def __init__(self, fault_kinds, *partitions):
+        """partitions: the kinds of faults that need a network of our own."""
+        self.network = Network() if is_own() else None
+        self.sources = self.network.sources if self.network else ()
+        self.fault_kinds = fault_kinds.and_others(*partitions) if self.network else fault_kinds
+
+    def close(self):
+        if self.network:
+            self.network.close()
+
+
+class Standalone(Topology):
     def __init__(self):
-        self.servers = [RedisServer("--appendonly", "yes", "--appendfsync", "always")]
+        super().__init__(REDIS_FAULTS, *LOSSES)
+        self.servers = [RedisServer("--appendonly", "yes", "--appendfsync", "always",
+                                    source=next(iter(self.sources), None))]
         self.server = self.servers[0]
         self.redis = self.changer = Redis(self.server.socket_path)
         self.lines = {PROXIED: Line(), RESP2: Line()}
@@ -51,14 +67,13 @@ class Standalone:
 
     def close(self):
         self.server.close()
+        super().close()
 
 
-class WithSentinels:
-    fault_kinds = SENTINEL_FAULTS
-    nodes = 0
-
+class WithSentinels(Topology):
     def __init__(self):
-        self.group = Sentinels(options=OPTIONS, config=["sentinel failover-timeout %s %d" % (
+        super().__init__(SENTINEL_FAULTS, *LOSSES, CUT_OFF)
+        self.group = Sentinels(options=OPTIONS, sources=self.sources, config=["sentinel failover-timeout %s %d" % (
             NAME, FAILOVER_TIMEOUT_MS)])
         self.servers = self.group.servers
         self.server = self.group.master
@@ -95,14 +110,15 @@ class WithSentinels:
 
     def close(self):
         self.group.close()
+        super().close()
 
 
-class Clustered:
-    fault_kinds = CLUSTER_FAULTS
+class Clustered(Topology):
     nodes = MASTERS
 
     def __init__(self):
-        self.cluster = Cluster(MASTERS, replicas=1, options=OPTIONS)
+        super().__init__(CLUSTER_FAULTS, *LOSSES, CUT_OFF)
+        self.cluster = Cluster(MASTERS, replicas=1, options=OPTIONS, sources=self.sources)
         self.servers = self.cluster.nodes
         self.pairs = list(zip(self.servers[:MASTERS], self.servers[MASTERS:]))
         self.redis, self.changer = ClusterRedis(self.servers, Redis), ClusterRedis(self.servers, CopiedRedis)
@@ -142,6 +158,7 @@ class Clustered:
 
     def close(self):
         self.cluster.close()
+        super().close()
 
 
 TOPOLOGIES = {"standalone": Standalone, "sentinel": WithSentinels, "cluster": Clustered}

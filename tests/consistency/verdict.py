@@ -9,7 +9,8 @@ stale     no token is accepted, and no client, by a request that started later t
           while it was still being minted.
 lost      no good token and no good client is refused: minted, acknowledged, and nothing that could end it
           had begun.
-down      503 comes while a fault is on and for 1 s after, and never else.
+down      503 comes while a fault is on and for 1 s after, and never else. Where packets vanished it is 2 s: TCP
+          itself tries again a second later, an attempt of mintd ends after 2 s, and the next is 0.5 s later.
 forged    what was never issued is not accepted.
 answered  each request gets one answer, of a kind that is known, unless its instance was killed.
 
@@ -30,11 +31,12 @@ machine was too busy to judge by. And a history without what it has to contain (
 import collections
 import dataclasses
 
-from history import EVERYBODY, FOREVER
+from history import EVERYBODY, FOREVER, line
 
 BOUND = 0.050
 SILENCE = 2.0
 RECOVERY = 1.0
+RECOVERY_OF_PACKETS = 2.0
 SLACK = 0.020
 REDIS_TIMEOUT = 1.0  # of the instances: script/consistency starts them so
 KILLED = "mintd kill -9"
@@ -64,6 +66,7 @@ class Verdict:
         self.offences = []  # (rule, ask, why)
         self.stood_still = 0  # 503s while the whole machine did
         self.staleness = {}  # (kind, instance, id of the change): seconds
+        self.longest = collections.defaultdict(float)  # that what had ended was taken, by the fault meanwhile: seconds
         self.excused = 0.0  # the most that silence or slack allowed beyond the bound
         self._sort_changes()
         self._mints = {a.token: a for a in history.asks if a.op == "mint" and a.answer == "yes"}
@@ -199,7 +202,8 @@ class Verdict:
         if ask.op != "mint":
             return fault.is_about(ask.places)
         # Its name may lie there, until that is noticed; and again once the node is back, which may step down then.
-        return fault.is_about(ask.places_of_terms) or not fault.began + SILENCE < ask.start < fault.end
+        known = fault.began + SILENCE if fault.known is None else fault.known
+        return fault.is_about(ask.places_of_terms) or not known < ask.start < fault.end
 
     def _judge_down(self, ask):
         self.checks["down"] += 1
@@ -207,13 +211,23 @@ class Verdict:
             return
         for fault in self.history.faults:
             if self._may_strike(fault, ask):
-                limit = fault.end + RECOVERY
+                limit = fault.end + (RECOVERY_OF_PACKETS if fault.vanishes else RECOVERY)
                 if ask.start <= self._stretched(ask.instance, fault.end, limit, ask.start):
                     return
         if self.waited(ask.instance, ask.start, ask.end) > REDIS_TIMEOUT / 2:
             self.stood_still += 1
             return
         self._offend("down", ask, "there was no fault")
+
+    def _time_by_fault(self, ask, change, late):
+        """Under each of the faults that were on meanwhile, for it may be any of them."""
+        if late == 0:
+            return
+        kinds = {f.kind for f in (*self.history.faults, *self.history.moves)
+                 if f.instance_may_feel(ask.instance) and f.start <= ask.end and f.end >= change.start}
+        kinds |= {"fail-over: " + f.kind for f in self.history.failovers if f.start <= ask.end and f.until >= change.start}
+        for kind in kinds or {"no fault"}:
+            self.longest[kind] = max(late, self.longest[kind])
 
     def _judge_stale(self, ask, change, until=FOREVER):
         """The change is in force until something that began at `until`."""
@@ -226,6 +240,7 @@ class Verdict:
         self.checks["stale: after a fail-over"] += any(f.until < change.start for f in self.history.failovers)
         late = ask.start - change.end if ask.answer == "yes" else 0.0
         self.staleness[key] = max(late, self.staleness.get(key, 0.0))
+        self._time_by_fault(ask, change, late)
         self.checks["stale: after a move"] += any(m.is_about(change.places) for m in self._moves_around(change.start))
         limit = self._followed if own else self._limit
         if late and ask.start > limit(change, ask.instance, ask.start):
@@ -321,6 +336,8 @@ class Verdict:
             values.sort()
             lines.append("  %-32s n %6d  p50 %7.1f  p99 %7.1f  max %7.1f" % (
                 kind, len(values), values[len(values) // 2], values[len(values) * 99 // 100], values[-1]))
+        lines.append("the longest that what had ended was taken, by the fault meanwhile, ms:")
+        lines += ["  %-32s %7.1f" % (kind, 1000 * seconds) for kind, seconds in sorted(self.longest.items())]
         lines.append("503 while the machine stood still: %d; allowed beyond the bound for silence or slack: "
                      "%.1f ms at most" % (self.stood_still, self.excused * 1000))
         lines += self._told_fail_overs()
@@ -330,6 +347,7 @@ class Verdict:
             lines += ["  " + text for text in self.history.about(ask)]
         if self.undone:
             lines.append("UNDONE: %d revocations that had waited for a replica" % self.undone)
+            lines += ["  " + line(change) for f in self.history.failovers for change in f.undone[:10]]
         if self.was_too_busy:
             lines.append("MACHINE TOO BUSY TO JUDGE: %g %% of these answers may need the excuse"
                          % (EXCUSED_SHARE * 100))

@@ -4,6 +4,7 @@ import re
 import socket
 
 from history import slot_of_key
+from network import source_of_proxies
 
 REDIRECTS_MAX = 10
 
@@ -202,7 +203,8 @@ class Proxy:
     async def _accept(self, near_reader, near):
         try:
             await self._line.flows.wait()
-            far_reader, far = await asyncio.open_connection("127.0.0.1", self._far_port)
+            far_reader, far = await asyncio.open_connection("127.0.0.1", self._far_port,
+                                                            local_addr=source_of_proxies())
         except OSError:
             near.close()
             return

@@ -12,6 +12,7 @@ from support.clients import SVC_A, G, basic, install_clients, mint, token_key, t
 from support.cluster import SLOTS, slot_of, wait_for_nodes
 from support.fake_cluster import FakeCluster, line
 from support.http import form_request
+from support.inquiry import check_revoked, revoke
 from support.load import Wires, mint_request, told, use_request
 from support.oauth import (REDIS_TIMEOUT, brief, check_unavailable, check_welcome, post, row, rows, sha256_phc, use,
                            wait_until)
@@ -220,6 +221,23 @@ def test_moved_names_an_address_although_the_map_names_hosts(start, fake):
     wait_until(lambda: [len(node.connections) for node in fake.nodes] in ([1, 1, 1], [0, 1, 1], [0, 0, 1]), 3)
 
 
+@row("RF-7")
+def test_what_waits_for_replicas_is_sent_on_too(start, fake):
+    """MOVED names an address, which is not in the map: who is there says that it is a node that is known, and its
+    second link sends what was kept."""
+    for node in fake.nodes:
+        node.endpoint = "localhost"
+    fake.moved_to = lambda node: node.address
+    instance = start(fake, "--redis-wait", "1")
+    wait_until(lambda: metric(instance, "mintd_store_durable_links_up") == 3, 5, "the second links")
+    for target in (fake.b, fake.c, fake.a, fake.b):
+        token = token_of(instance)
+        assert use(instance, token).status == 200  # it is remembered: only DEL meets MOVED
+        fake.give(0, SLOTS - 1, target)
+        check_revoked(revoke(instance, token))
+        assert target.asked("DEL", token_key(token)) == [["DEL", token_key(token)]]
+
+
 @row("RF-8")
 def test_one_link_to_each_node(start, fake):
     """And worker, whatever is said and asked."""
@@ -347,6 +365,24 @@ def test_tryagain_without_end(start, fake):
     fake.a.rule = None
     check_welcome(use(instance, token))
     still_serves(fake, instance)
+
+
+@row("RF-12-ends")
+def test_tryagain_ends_although_nobody_waits(start, fake):
+    """A read that several wait for, one after the other, and at last nobody: it is asked for so often and no more, with
+    longer and longer pauses; all of them are 503."""
+    instance = start(fake, "--redis-timeout", "4s")
+    token = minted_on(fake, fake.a, instance)
+    fake.a.rule = lambda words: "-TRYAGAIN later" if words[0] == "GET" and ":token:" in words[1] else None
+    check_away(instance, use_request(token), within=3)  # before its deadline
+    assert metric(instance, "mintd_store_troubles_total", reason="cluster") >= 1
+    asked = fake.count("GET", token_key(token))
+    assert 4 <= asked <= 10, asked
+    before = fake.count("CLUSTER", "SLOTS")
+    wait_until(lambda: fake.count("CLUSTER", "SLOTS") >= before + 6, 10, "some beats go by")
+    assert fake.count("GET", token_key(token)) == asked
+    fake.a.rule = None
+    check_welcome(use(instance, token))
 
 
 @row("RF-13")
@@ -554,6 +590,35 @@ def test_maps_that_make_no_sense(start, fake, case):
     asked = fake.count("CLUSTER", "SLOTS")
     wait_until(lambda: fake.count("CLUSTER", "SLOTS") >= asked + 3, 3)
     still_serves(fake, instance)
+
+
+@row("RF-32-strangers")
+def test_nobody_is_met_by_a_map_that_is_refused(start, fake):
+    """Two nodes for one slot: neither of those that it names alone is spoken to."""
+    instance = start(fake)
+    with FakeCluster("d") as more:
+        for node in fake.nodes:
+            node.says = all_of(more.d, 0, 9) + all_of(more.d, 20, 30) + all_of(fake.a, 9, 12)
+        asked = fake.count("CLUSTER", "SLOTS")
+        wait_until(lambda: fake.count("CLUSTER", "SLOTS") >= asked + 9, 6)
+        instance.wait_for_log(lambda entry: "makes no sense" in entry["message"])
+        assert not more.d.commands and metric(instance, "mintd_store_nodes") == 3
+
+
+@rows("RF-39", empty="", long="f" * 41)
+def test_a_node_that_does_not_say_who_it_is(start_mintd, fake, case):
+    """CLUSTER MYID: it is not taken for another one, whose keys it would be given. Its own are 503, which is said."""
+    fake.c.rule = lambda words: line("$%d\r\n%s" % (len(case), case)) if words == ["CLUSTER", "MYID"] else None
+    instance = start_mintd(redis=fake, workers=1)
+    instance.wait_for_store(timeout=5)
+    entry = instance.wait_for_log(lambda entry: "CLUSTER MYID" in entry.get("reason", ""))
+    assert entry["redis"] == fake.c.address and entry["trouble"] == "cluster", entry
+    tokens = [minted_after(fake, instance, node) for node in (fake.a, fake.b)]
+    for token in tokens:
+        check_welcome(use(instance, token))
+    assert not fake.c.asked("SETEX", "...")
+    fake.c.rule = None
+    check_welcome(use(instance, minted_after(fake, instance, fake.c)))
 
 
 @rows("RF-33", **{name: NONSENSE[name] for name in ("beyond", "number", "error", "half", "long-host")})
@@ -871,3 +936,74 @@ def test_a_client_that_gives_up_while_its_question_is_redirected(start, fake):
         assert use(instance, fine).status == 200
     assert use(instance, token).status == 200
 
+
+
+# ---- whose data it is ----
+
+
+def lose(fake, node):
+    node.stop()
+
+
+def empty(fake, node):
+    node.tell_all()
+
+
+def move_a_slot_away(fake, node):
+    first = next(first for first, _, owner in fake.ranges() if owner is node)
+    fake.give(first, first, fake.owner("mintd:identity"))
+
+
+def minted_beside(fake, node, instance, client):
+    """A token on the node, by requests of that client."""
+    for _ in range(100):
+        token = post(instance, "/token", G, basic(*client)).json()["access_token"]
+        if fake.owner(token_key(token)) is node:
+            return token
+    raise AssertionError("no token there")
+
+
+@rows("RF-62", lost=lose, emptied=empty, slot=move_a_slot_away)
+def test_a_pinned_identity_is_doubtful_by_its_own_node_alone(start, fake, case):
+    """Another one is lost, says FLUSHALL, loses a slot: what the others have is answered from memory as before."""
+    instance = start(fake, "--redis-identity", "fake")
+    keeper = fake.owner("mintd:identity")
+    other = next(node for node in fake.nodes if node not in (keeper, fake.owner(GENERATION)))
+    client = client_on(fake, keeper)
+    token = minted_beside(fake, keeper, instance, client)
+
+    def comes_from_memory():
+        before = len(keeper.asked("GET", token_key(token)))
+        for _ in range(3):
+            check_welcome(use(instance, token), client[0])
+        return len(keeper.asked("GET", token_key(token))) == before
+
+    wait_until(comes_from_memory, 5)
+    keeper.rule = lambda words: "-BUSY a script" if words == ["GET", "mintd:identity"] else None  # no look helps
+    asked = len(keeper.asked("CLUSTER", "SLOTS"))
+    case(fake, other)
+    wait_until(lambda: len(keeper.asked("CLUSTER", "SLOTS")) >= asked + 4, 6, "all that it heard is worked off")
+    wait_until(comes_from_memory, 1)
+
+
+@row("RF-63")
+def test_a_pinned_identity_is_doubtful_without_its_node(start, fake):
+    """Nobody would tell: each request asks, until it was looked at again."""
+    instance = start(fake, "--redis-identity", "fake")
+    keeper = fake.owner("mintd:identity")
+    other = next(node for node in fake.nodes if node is not keeper)
+    client = client_on(fake, other)
+    token = minted_beside(fake, other, instance, client)
+
+    def asks():
+        before = len(other.asked("GET", token_key(token)))
+        statuses = [use(instance, token).status for _ in range(2)]
+        return statuses == [200] * 2 and len(other.asked("GET", token_key(token))) - before
+
+    wait_until(lambda: asks() == 0, 5)
+    keeper.rule = lambda words: "-BUSY a script" if words == ["GET", "mintd:identity"] else None
+    keeper.stop()
+    keeper.start()
+    wait_until(lambda: asks() == 2, 5)
+    keeper.rule = None
+    wait_until(lambda: asks() == 0, 5)

@@ -20,8 +20,8 @@ from support.oauth import (brief, check_tok, check_unavailable, check_welcome, m
 from support.redis_server import RedisServer
 
 FLAGS = ["--listen", "--redis", "--redis-prefix", "--redis-identity", "--redis-timeout", "--cache-size", "--workers",
-         "--token-ttl", "--client", "--max-connections", "--max-connections-per-address",
-         "--drain-delay", "--metrics-listen", "--tls-cert", "--tls-key", "--issuer",
+         "--token-ttl", "--client", "--clients-file", "--max-connections", "--max-connections-per-address",
+         "--drain-delay", "--readiness", "--sandbox", "--metrics-listen", "--tls-cert", "--tls-key", "--issuer",
          "--scopes-supported", "--name", "--log-format", "--log-level", "--check", "--help", "--version"]
 # A Redis that nobody asks: nothing listens on port 1.
 NOWHERE = "redis://127.0.0.1:1"
@@ -64,7 +64,7 @@ def test_the_man_page_has_all_that_help_has():
 def test_version():
     done = run("--version")
     assert done.returncode == 0 and done.stderr == "", done
-    assert re.fullmatch(r"mintd \d+\.\d+\.\d+\n", done.stdout), done
+    assert re.fullmatch(r"mintd \d+\.\d+\.\d+ \(commit [0-9a-f]{7,40}(-dirty)?\)\n", done.stdout), done
 
 
 @rows("CLI", behind=["--listen", "127.0.0.1:0", "--help"], before=["--help", "--nonsense"])
@@ -76,7 +76,7 @@ def test_help_among_others(case):
       all=[*GOOD, "--redis-prefix", "p:", "--redis-timeout", "100", "--cache-size", "64m", "--workers", "2",
            "--token-ttl", "60",
            "--client", "a:a-secret:read write", "--max-connections", "10", "--max-connections-per-address", "5",
-           "--drain-delay", "5s", "--metrics-listen", "127.0.0.1:0",
+           "--drain-delay", "5s", "--readiness", "serving", "--sandbox", "on", "--metrics-listen", "127.0.0.1:0",
            "--issuer", "https://id.example/t1", "--scopes-supported", "read write", "--name", "one", "--log-format", "text", "--log-level",
            "debug"],
       v6=["--listen", "[::1]:0"], all_interfaces=["--listen", ":0"], unix=["--listen", "unix:/tmp/x.sock"],
@@ -127,7 +127,7 @@ def test_value_of_a_misspelt_flag_is_not_shown():
     assert "canary" not in done.stderr
 
 
-@pytest.mark.parametrize("flag", [pytest.param(f, id="CLI-usage-novalue" + f) for f in FLAGS[:14]])
+@pytest.mark.parametrize("flag", [pytest.param(f, id="CLI-usage-novalue" + f) for f in FLAGS[:16]])
 def test_missing_value(flag):
     one_line(run(flag), 2, flag)
 
@@ -152,6 +152,9 @@ BAD_VALUES = {
     "--max-connections": ["", "-1", "abc", "0"],
     "--max-connections-per-address": ["", "-1", "abc"],
     "--drain-delay": ["", "-1", "abc", "2h", "100ms"],
+    "--metrics-clients": ["101", "-1", "all", ""],
+    "--readiness": ["", "yes", "Redis", "serving "],
+    "--sandbox": ["", "yes", "On", "auto "],
     "--metrics-listen": ["nowhere", "127.0.0.1:70000"],
     "--scopes-supported": ["", " ", "read  write", "read ", 'a"b', "caf\u00e9", "x" * 1025],
     "--issuer": ["", "nonsense", "ftp://id.example", "https://id.example/?q=1", "https://id.example/#f",

@@ -221,3 +221,16 @@ def test_doctor_tells_how_its_advice_survives_a_restart(own_redis):
     for check in ("eviction", "persistence"):
         assert "CONFIG SET" in found[check]["advice"] and "CONFIG REWRITE" in found[check]["advice"], found[check]
         assert "provider" in found[check]["advice"]
+
+
+@rows("N-04", shell="shell", aclfile="aclfile", provider="provider")
+def test_as_json(empty, case):
+    """The words are those that ACL SETUSER takes, and that the other forms print."""
+    found = Mintctl(empty).json("acl", "--for", case, "--password-stdin", stdin=PASSWORD + "\n")
+    assert found["user"] == "mintd" and found["password_sha256"] == hashlib.sha256(PASSWORD.encode()).hexdigest()
+    assert Mintctl(empty)("acl", "--for", case).out.replace("'", "").endswith(" ".join(found["rules"]) + "\n")
+    empty.cli("ACL", "SETUSER", found["user"], "reset", "on", "#" + found["password_sha256"], *found["rules"])
+    if case != "provider":  # who gives no channel has none there
+        check_rules(empty, empty.url)
+    done = Mintctl(empty)("acl", "--json")
+    assert "password_sha256" not in json.loads(done.out) and done.err == ""

@@ -824,3 +824,53 @@ def test_apply_from_standard_input(redis, ctl, name):
 @row("CTL")
 def test_the_missing_file(ctl):
     assert "cannot be read" in ctl("client", "apply", "/nonexistent", status=2).err
+
+
+# ---- as JSON ----
+
+
+@row("CTL")
+def test_set_as_json(redis, ctl, name):
+    make_client(redis, name, ttl="900", scope="read")
+    assert ctl.json("client", "set", name, "--ttl", "10m", "--scope", "", "--name", "\u00e9\"x") == {
+        "id": name, "result": "changed", "changes": [
+            {"field": "name", "after": "\u00e9\"x"}, {"field": "ttl", "before": "900", "after": "600"},
+            {"field": "scope", "before": "read"}]}
+    assert ctl.json("client", "set", name, "--ttl", "10m") == {"id": name, "result": "unchanged", "changes": []}
+    assert ctl("client", "set", "nobody-here", "--ttl", "60", "--json", status=1).out == ""
+
+
+@row("CTL")
+def test_apply_as_json(own_redis, tmp_path):
+    """The same document where nothing is changed, but for dry_run."""
+    own_ctl = Mintctl(own_redis)
+    own_redis.cli("DEL", "mintd:clients")
+    for there in ("goes", "stays", "other"):
+        make_client(own_redis, there, scope="read")
+        own_redis.cli("SADD", "mintd:clients", there)
+    path = tmp_path / "clients.json"
+    stored = entry("x")["secrets"][0]
+    path.write_text(json.dumps({"clients": [
+        {"id": "new", "scope": "a", "secrets": [{"stored": stored, "expires": 1900000000}]},
+        {"id": "stays", "scope": "read write"}, {"id": "other", "scope": "read"}]}))
+    dry = own_ctl.json("client", "apply", str(path), "--prune", "--dry-run")
+    assert dry.pop("dry_run") is True and own_redis.cli("EXISTS", "mintd:client:new") == 0
+    done = own_ctl.json("client", "apply", str(path), "--prune", "--yes")
+    assert done.pop("dry_run") is False and done == dry
+    assert {word: done[word] for word in ("made", "changed", "removed", "same")} == {
+        "made": 1, "changed": 1, "removed": 1, "same": 1}
+    by_id = {one.pop("id"): one for one in done["clients"]}
+    assert by_id["stays"] == {"result": "changed", "changes": [
+        {"field": "scope", "before": "read", "after": "read write"}]}
+    assert by_id["goes"] == {"result": "removed"} and "other" not in by_id and by_id["new"]["result"] == "made"
+    assert {"secret": 1, "change": "new"} in by_id["new"]["changes"]
+    assert {"secret": 1, "change": "end", "expires": 1900000000} in by_id["new"]["changes"]
+    assert stored[8:] not in json.dumps(done)
+    own_ctl("client", "apply", "-", "--prune", "--json", "--yes", stdin='{"clients": []}', status=1)
+    path.write_text(json.dumps({"clients": [{"id": "new", "secrets": [stored]}]}))
+    changed = own_ctl.json("client", "apply", str(path))["clients"][0]
+    assert {"secret": 1, "change": "end", "expires": None} in changed["changes"]
+    for secrets, change in ([stored, stored[:-1] + "0"], "new"), ([stored], "removed"):
+        path.write_text(json.dumps({"clients": [{"id": "new", "secrets": secrets}]}))
+        changed = own_ctl.json("client", "apply", str(path))["clients"][0]
+        assert {"secret": 2, "change": change} in changed["changes"]

@@ -118,3 +118,35 @@ def test_every_wait_ends():
         threading.Thread(target=lambda: [server.accept(), server.accept(), drip()], daemon=True).start()
         NOTHING("health", url, status=1)
         assert time.monotonic() - before < scaled(15)
+
+
+@row("F-07")
+def test_as_json(pair, tmp_path):
+    """An object on standard output whatever comes; the exit status says the same as ever."""
+    assert NOTHING.json("health", pair.a.url) == {
+        "address": pair.a.url, "ready": True, "status": 200, "answer": {"status": "ready"}}
+    refused = NOTHING.json("health", pair.a.url + "/nothing-here", status=1)
+    assert refused["status"] == 404 and not refused["ready"] and refused["answer"]["error"] == "not_found"
+    assert NOTHING.json("health", "http://127.0.0.1:1", status=1) == {"address": "http://127.0.0.1:1", "ready": False}
+    listen = "%s:%d" % pair.a.address
+    assert beside(MINTD_LISTEN=listen).json("health")["address"] == listen
+    assert NOTHING("health", "nonsense", "--json", status=2).out == ""
+
+
+@row("F-07")
+def test_an_answer_that_is_no_json_is_a_text():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def answer():
+            for body in (b"HTTP/1.1 503 x\r\n\r\nnot \x1b[31m\"ready\n", b"what?"):
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(body)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = "http://127.0.0.1:%d" % server.getsockname()[1]
+        found = NOTHING.json("health", url, status=1)
+        assert found == {"address": url, "ready": False, "status": 503, "answer": "not \x1b[31m\"ready"}
+        assert NOTHING.json("health", url, status=1) == {"address": url, "ready": False}
+        thread.join()

@@ -22,7 +22,8 @@ def ctl(redis):
 
 
 LEAST_RIGHTS = ["~mintd:*", "resetchannels", "-@all", "+get", "+set", "+setex", "+del", "+hgetall",
-                "+hset", "+hexists", "+hdel", "+renamenx", "+sadd", "+srem", "+incr", "+multi", "+exec", "+ping", "+time",
+                "+hset", "+hexists", "+hdel", "+renamenx", "+sadd", "+srem",
+                "+srandmember", "+incr", "+multi", "+exec", "+ping", "+time",
                 "+select", "+client|setname", "+client|tracking"]
 
 
@@ -146,6 +147,12 @@ def test_doctor_tells_that_replicas_cannot_be_waited_for(healthy):
         found(ctl, "rights", "ok", whole + " (but WAIT or ROLE, ", arguments=("--user", "mintd"))
         healthy.cli("ACL", "SETUSER", "mintd", "+" + right)
     assert findings(ctl, "--user", "mintd")["rights"]["text"] == whole
+
+
+@row("CTL")
+def test_doctor_tells_that_the_status_page_sees_one_instance(healthy):
+    healthy.cli("ACL", "SETUSER", "mintd", "-srandmember")
+    found(Mintctl(healthy), "rights", "ok", "(but SRANDMEMBER, ", arguments=("--user", "mintd"))
 
 
 # What an operator has renamed, and the words that Redis has for it.
@@ -425,7 +432,7 @@ def test_status_of_hostile_heartbeats(own_redis):
 
 COMMANDS = ["client add", "client set", "client export", "client list", "client show", "client rotate", "client disable",
             "client enable", "client remove", "client apply", "acl", "token mint", "token show",
-            "token revoke", "token revoke-all", "token key", "explain", "doctor", "status", "health"]
+            "token revoke", "token revoke-all", "token key", "explain", "doctor", "status", "top", "health", "completion", "help", "version"]
 NOWHERE = Mintctl("redis://127.0.0.1:1")
 
 
@@ -467,7 +474,7 @@ def test_every_read_prints_json(redis, pair, ctl):
 
 @row("CTL")
 def test_version():
-    assert re.fullmatch(r"mintctl \d+\.\d+\.\d+\n", NOWHERE("--version").out)
+    assert re.fullmatch(r"mintctl \d+\.\d+\.\d+ \(commit [0-9a-f]{7,40}(-dirty)?\)\n", NOWHERE("--version").out)
 
 
 @rows("CTL", nothing=[], unknown=["nonsense"], group=["client"], half=["client", "nonsense"],

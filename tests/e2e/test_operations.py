@@ -262,6 +262,7 @@ def test_metrics_cover(mintd):
     build = metrics["mintd_build_info"]
     assert build.type == "gauge" and [s.value for s in build.samples] == [1.0], build
     assert re.fullmatch(r"[0-9]+\.[0-9]+\.[0-9]+\S*", build.samples[0].labels["version"]), build
+    assert re.fullmatch(r"[0-9a-f]{7,40}(-dirty)?", build.samples[0].labels["commit"]), build
 
 
 @row("O-03")

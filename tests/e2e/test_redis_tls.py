@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
@@ -14,6 +15,7 @@ from support.http import form_request, request_bytes
 from support.mintctl import Mintctl
 from support.mintd import run
 from support.oauth import check_unavailable, post, row, rows, unique, use, wait_status, wait_until
+from support.prometheus import parse
 from support.redis_server import TlsRedis
 from support.sentinel import Sentinels
 from support.tls import Authority
@@ -223,6 +225,35 @@ def test_all_is_renewed_under_load(start_mintd, ours, right, folder):
         server.drop_clients()
         instance.wait_for_log("redis is back", since=mark, count=2)
         assert post(instance, "/token", G, BA).status == 200
+
+
+def expiry(instance):
+    """mintd_store_certificate_expiry_seconds; None: it is not there."""
+    family = parse(instance.request("GET", "/metrics").body).get("mintd_store_certificate_expiry_seconds")
+    return family and family.value()
+
+
+@row("RT-16-expiry")
+def test_the_earliest_end_of_a_certificate_of_redis_is_told(start_mintd, redis_tls, own_redis, ours):
+    """Of all workers, as the last handshakes showed it: a connection that is up shows no new one."""
+    instance = start_mintd("--redis-ca", ours.file, redis=redis_tls, workers=2)
+    instance.wait_for_store()
+    first = wait_until(lambda: expiry(instance), 10)
+    assert abs(first - (time.time() + 30 * 86400)) < 3600
+    redis_tls.show(ours.issue(unique("longer"), "IP:127.0.0.1", days=60))
+    assert expiry(instance) == first
+    mark = instance.mark()
+    redis_tls.drop_clients()
+    instance.wait_for_log("redis is back", since=mark, count=2)
+    wait_until(lambda: expiry(instance) > first + 29 * 86400, 10, "the new certificate")
+    redis_tls.show(ours.issue(unique("shorter"), "IP:127.0.0.1", days=2))
+    redis_tls.drop_clients()
+    wait_until(lambda: expiry(instance) < first - 27 * 86400, 10, "the one that ends soon")
+    redis_tls.kill()
+    assert expiry(instance) < first, "it is known while Redis is away"
+    plain = start_mintd(redis=own_redis)
+    plain.wait_for_store()
+    assert expiry(plain) is None
 
 
 @row("RT-17")

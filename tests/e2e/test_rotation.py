@@ -11,7 +11,7 @@ import time
 import pytest
 
 from support import prometheus
-from support.clients import _scrypt, basic
+from support.clients import basic, scrypt_phc
 from support.clients import G
 from support.http import form_request
 from support.inquiry import use
@@ -59,7 +59,7 @@ class Load:
         return self.seen
 
 
-@rows("ROTATE", generated=sha256_phc, chosen=_scrypt)
+@rows("ROTATE", generated=sha256_phc, chosen=scrypt_phc)
 def test_overlap_under_load(pair, redis, name, case):
     key = "mintd:client:" + name
     redis.cli("HSET", key, "secret:1", case(OLD))
@@ -105,7 +105,7 @@ def test_overlap_under_load(pair, redis, name, case):
         assert line["reason"].startswith("secret 1 expired") or "secret 1 expired" in repr(line), line
 
 
-@rows("ROTATE", generated=sha256_phc, chosen=_scrypt)
+@rows("ROTATE", generated=sha256_phc, chosen=scrypt_phc)
 def test_removed_at_once(pair, redis, name, case):
     """A secret that leaked is taken away without grace; what an instance remembers of it dies too."""
     key = "mintd:client:" + name
@@ -120,7 +120,7 @@ def test_removed_at_once(pair, redis, name, case):
         check_tok(post(instance, "/token", G, basic(name, NEW)), "/token")
 
 
-@rows("ROTATE", generated=sha256_phc, chosen=_scrypt)
+@rows("ROTATE", generated=sha256_phc, chosen=scrypt_phc)
 def test_exchanged_in_place(pair, redis, name, case):
     """The same field, another secret: nothing that was remembered of the first one is good."""
     key = "mintd:client:" + name
@@ -178,7 +178,7 @@ def test_secret_that_leaked_leaves_no_token(pair, redis):
         assert survivors == [], (turn, len(survivors), len(tokens))
 
 
-TOGETHER, TIMES = 20, 10  # mints that a change finds under way; 200 in all
+TOGETHER, TIMES = 20, 4  # mints that a change finds under way; 80 in all
 MADE = """for i, key in ipairs(KEYS) do redis.call('HSET', key, 'secret:1', ARGV[i], 'scope', 'read') end"""
 EXCHANGED = """for _, key in ipairs(KEYS) do redis.call('HSET', key, 'secret:1', ARGV[1]) end
 return redis.call('INCR', 'mintd:generation')"""
@@ -194,7 +194,7 @@ def minted_across_exchange(instance, redis):
     was checked before would be remembered: each client has one of its own."""
     names = [unique("exchanged") for _ in range(TOGETHER)]
     keys = ["mintd:client:" + name for name in names]
-    redis.cli("EVAL", MADE, len(keys), *keys, *(_scrypt(name, 11) for name in names))
+    redis.cli("EVAL", MADE, len(keys), *keys, *(scrypt_phc(name, 11) for name in names))
     before = slow_checks(instance)
     with contextlib.ExitStack() as stack:
         wires = [stack.enter_context(Wire(instance.address, 60)) for _ in names]

@@ -83,7 +83,7 @@ def test_unix_sockets_and_metrics_stay_plain(start_mintd, redis, certificate):
     assert exchange(path, request_bytes("GET", "/healthz")).status == 200
     assert exchange(instance.addresses()[2], request_bytes("GET", "/readyz")).status == 200
     metrics = exchange(instance.addresses()[2], request_bytes("GET", "/metrics"))
-    assert b"\nmintd_tls_handshakes_failed_total 0\n" in metrics.body
+    assert b'\nmintd_tls_handshakes_total{result="failed"} 0\n' in metrics.body
 
 
 @row("TLS-says")
@@ -127,7 +127,7 @@ def test_failed_handshakes_are_counted_and_not_logged(secure):
     stranger = ssl.create_default_context()  # that trusts others
     with pytest.raises(ssl.SSLCertVerificationError):
         Connection(secure.address, tls=stranger)
-    wait_until(lambda: metric(secure, "mintd_tls_handshakes_failed_total") == 4)
+    wait_until(lambda: metric(secure, 'mintd_tls_handshakes_total{result="failed"}') == 4)
     assert not secure.log[mark:], secure.log[mark:]
 
 

@@ -144,7 +144,10 @@ static void a_file_that_is_away_is_told_once(void **state) {
 
 static void a_reload_does_not_ask_whether_they_changed(void **state) {
     struct world *world = *state;
-    certificate_reload(&world->watch);
+    struct certificate_fresh fresh;
+    if (certificate_read(&world->watch, &fresh)) {
+        certificate_use(&world->watch, &fresh);
+    }
     assert_int_equal(world->fresh, 1);
 }
 

@@ -1,5 +1,7 @@
-/* A whole process's life in this one: that it ends, and with what, when the start of a thread fails
- * or a signal comes at once. Threads start behind a wrapper. */
+/* A whole process's life in this one: that it ends, and with what, when the start of a thread
+ * fails, a signal comes at once, or the kernel allows no sandbox. Threads start behind a wrapper,
+ * and the sandbox is one. */
+#include "instance/sandbox.h"
 #include "mintd/instance.h"
 #include "mintd/thread.h"
 #include <errno.h>
@@ -17,6 +19,10 @@
 #define WORKERS 3u
 #define TOO_LONG_S 60u /* then SIGALRM ends the test: the instance hangs */
 
+static enum instance_sandbox sandbox;
+static int sandbox_status; /* what entering it comes to */
+static unsigned sandboxes_entered;
+static bool sandbox_may_unlink;
 static unsigned threads_asked, thread_to_fail, signals_after;
 
 int __real_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void *argument),
@@ -39,6 +45,14 @@ int __wrap_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void 
     return __real_thread_start(thread, stack_size, run, argument);
 }
 
+int __wrap_sandbox_enter(bool unlinks);
+
+int __wrap_sandbox_enter(bool unlinks) {
+    sandboxes_entered++;
+    sandbox_may_unlink = unlinks;
+    return sandbox_status;
+}
+
 static char directory[] = "/tmp/mintd-instance-XXXXXX";
 static char main_path[64], metrics_path[64];
 
@@ -56,8 +70,10 @@ static int run_instance(unsigned fail_thread, unsigned signal_thread) {
         .max_connections = 10,
         .token_ttl_s = 60,
         .name = S("test"),
+        .sandbox = sandbox,
     };
     threads_asked = 0;
+    sandboxes_entered = 0;
     thread_to_fail = fail_thread;
     signals_after = signal_thread;
     alarm(TOO_LONG_S);
@@ -95,6 +111,43 @@ static void signals_beside_a_failure(void **state) {
     assert_nothing_left();
 }
 
+static int run_in_sandbox(enum instance_sandbox wanted, int status) {
+    sandbox = wanted;
+    sandbox_status = status;
+    int result = run_instance(0, WORKERS);
+    sandbox_status = 0;
+    return result;
+}
+
+static void a_kernel_without_filters_is_no_obstacle_by_default(void **state) {
+    (void)state;
+    assert_int_equal(run_in_sandbox(INSTANCE_SANDBOX_AUTO, EINVAL), 0);
+    assert_int_equal(sandboxes_entered, 1);
+    assert_true(sandbox_may_unlink);
+    assert_nothing_left();
+}
+
+static void a_sandbox_that_was_asked_for_is_there_or_the_start_fails(void **state) {
+    (void)state;
+    assert_int_equal(run_in_sandbox(INSTANCE_SANDBOX_ON, EINVAL), 1);
+    assert_int_equal(threads_asked, 0);
+    assert_nothing_left();
+    assert_int_equal(run_in_sandbox(INSTANCE_SANDBOX_ON, 0), 0);
+    assert_int_equal(sandboxes_entered, 1);
+}
+
+static void memory_that_is_short_for_the_sandbox_fails_the_start(void **state) {
+    (void)state;
+    assert_int_equal(run_in_sandbox(INSTANCE_SANDBOX_AUTO, ENOMEM), 1);
+    assert_nothing_left();
+}
+
+static void no_sandbox_where_it_is_off(void **state) {
+    (void)state;
+    assert_int_equal(run_in_sandbox(INSTANCE_SANDBOX_OFF, 0), 0);
+    assert_int_equal(sandboxes_entered, 0);
+}
+
 /* Signals stay held after the end, as main() wants it; what is pending is not the next test's. */
 static int drop_signals(void **state) {
     static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
@@ -126,6 +179,12 @@ int main(void) {
         cmocka_unit_test_teardown(each_thread_that_fails_ends_the_start, drop_signals),
         cmocka_unit_test_teardown(signals_that_came_early_drain, drop_signals),
         cmocka_unit_test_teardown(signals_beside_a_failure, drop_signals),
+        cmocka_unit_test_teardown(a_kernel_without_filters_is_no_obstacle_by_default, drop_signals),
+        cmocka_unit_test_teardown(a_sandbox_that_was_asked_for_is_there_or_the_start_fails,
+                                  drop_signals),
+        cmocka_unit_test_teardown(memory_that_is_short_for_the_sandbox_fails_the_start,
+                                  drop_signals),
+        cmocka_unit_test_teardown(no_sandbox_where_it_is_off, drop_signals),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

@@ -63,7 +63,7 @@ static int open_world(void **state) {
     assert_non_null(world->api);
     http_fixture_open(
         &world->http, "127.0.0.1:0",
-        &(struct http_server_options){.handler = api_handler(), .context = world->api});
+        &(struct http_server_options){.handler = api_handler(false), .context = world->api});
     *state = world;
     return 0;
 }

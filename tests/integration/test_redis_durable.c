@@ -148,6 +148,110 @@ static void test_its_own_reply_is_an_error(void **state) {
     fake_redis_answer(&world->fake, S(":1\r\n"));
 }
 
+/* ---- a deletion that found nothing ---- */
+
+static const struct fake_line nothing[] = {
+    {"DEL", SLICE(":0\r\n")}, {"WAIT", SLICE(":1\r\n")}, {"GET", SLICE("$1\r\nv\r\n")}, END};
+static const struct fake_line nothing_and_silent[] = {
+    {"DEL", SLICE(":0\r\n")}, {"WAIT", SLICE("")}, {"GET", SLICE("$1\r\nv\r\n")}, END};
+
+/* It has written nothing: what WAIT says is about what this connection wrote last. */
+static void test_a_mark_stands_for_it(void **state) {
+    struct fake_world *world = *state;
+    start(world, nothing);
+    unsigned before = world->fake.commands;
+    deletes(world);
+    assert_int_equal(world->call->operation.number, 0);
+    assert_int_equal(world->fake.commands - before, 4); /* DEL, WAIT; SETEX, WAIT */
+    assert_int_equal(world->fake.waits, 2);
+    world->fake.script = enough;
+    deletes(world); /* none for this one */
+    assert_int_equal(world->fake.commands - before, 6);
+}
+
+/* They share one, and none of them waits for those that did change something. */
+static void test_some_of_a_batch_found_nothing(void **state) {
+    struct fake_world *world = *state;
+    struct store_call *crowd[3];
+    start(world, nothing);
+    unsigned before = world->fake.commands;
+    for (unsigned i = 0; i < 3; i++) {
+        crowd[i] = store_call_new(&world->loop, world->store);
+        store_call_delete(crowd[i], TOKEN);
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(store_call_wait(crowd[i]), STORE_FOUND);
+        store_call_free(crowd[i]);
+    }
+    assert_int_equal(world->fake.commands - before, 3 + 1 + 2);
+}
+
+static void test_its_mark_is_refused(void **state) {
+    struct fake_world *world = *state;
+    static const struct fake_line full[] = {
+        {"DEL", SLICE(":0\r\n")}, {"WAIT", SLICE(":1\r\n")}, {"SETEX", SLICE("-OOM no\r\n")}, END};
+    start(world, full);
+    store_call_delete(world->call, TOKEN);
+    assert_unknown(world->call, STORE_TROUBLE_OOM);
+    world->fake.script = enough;
+    deletes(world);
+    assert_int_equal(world->fake.accepted, 2); /* on the same connection */
+}
+
+static void test_its_mark_is_lost(void **state) {
+    struct fake_world *world = *state;
+    start(world, nothing);
+    world->fake.drop_command = "SETEX";
+    store_call_delete(world->call, TOKEN);
+    assert_unknown(world->call, STORE_TROUBLE_DISCONNECTED);
+    world->fake.drop_command = NULL;
+    others_go_on(world);
+    run_until(world, second_is_up);
+    deletes(world);
+}
+
+static void test_the_mark_meets_a_replica(void **state) {
+    struct fake_world *world = *state;
+    static const struct fake_line demoted[] = {{"DEL", SLICE(":0\r\n")},
+                                               {"WAIT", SLICE(":1\r\n")},
+                                               {"SETEX", SLICE("-READONLY no\r\n")},
+                                               END};
+    start(world, demoted);
+    store_call_delete(world->call, TOKEN);
+    assert_unknown(world->call, STORE_TROUBLE_READONLY);
+    world->fake.script = nothing;
+    fake_world_wait_until_up(world);
+    run_until(world, second_is_up);
+    deletes(world);
+    assert_int_equal(world->fake.accepted, 4); /* both were left */
+}
+
+static bool two_waits_are_there(void *context) {
+    const struct fake_world *world = context;
+    return world->fake.waits == 2;
+}
+
+/* Behind its mark, or ahead of it. */
+static void test_it_is_late(void **state) {
+    struct fake_world *world = *state;
+    start(world, nothing_and_silent);
+    begin_delete(world);
+    assert_unknown(world->call, STORE_TROUBLE_NOREPLICAS);
+    world->fake.script = nothing;
+    fake_redis_answer(&world->fake, S(":1\r\n"));
+    deletes(world);
+
+    world->fake.script = nothing_and_silent;
+    begin_delete(world);
+    fake_redis_answer(&world->fake, S(":1\r\n"));
+    run_until(world, two_waits_are_there);
+    assert_unknown(world->call, STORE_TROUBLE_NOREPLICAS);
+    world->fake.script = nothing;
+    fake_redis_answer(&world->fake, S(":1\r\n"));
+    deletes(world);
+    assert_int_equal(world->fake.accepted, 2);
+}
+
 /* ---- batches ---- */
 
 static void test_those_that_gather_share_one(void **state) {
@@ -554,6 +658,12 @@ int main(void) {
         TEST(test_late),
         TEST(test_its_own_reply_is_late),
         TEST(test_its_own_reply_is_an_error),
+        TEST(test_a_mark_stands_for_it),
+        TEST(test_some_of_a_batch_found_nothing),
+        TEST(test_its_mark_is_refused),
+        TEST(test_its_mark_is_lost),
+        TEST(test_the_mark_meets_a_replica),
+        TEST(test_it_is_late),
         TEST(test_those_that_gather_share_one),
         TEST(test_one_of_a_batch_is_late),
         TEST(test_no_wait_is_longer_than_silence_may_be),

@@ -110,6 +110,7 @@ static void test_RT_1_serves_over_each_version(void **state) {
         assert_true(redis_store_look_at_tls(world->fake->store, 0, &view));
         assert_string_equal(view.version, names[i]);
         assert_true(view.seconds_left > 0 && view.seconds_left <= HOUR);
+        assert_in_range(view.expires_s, time(NULL), time(NULL) + HOUR);
         assert_string_equal(world->front.sni, ""); /* an address is no name */
     }
 }

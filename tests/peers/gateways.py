@@ -21,6 +21,8 @@ import tempfile
 import time
 import uuid
 
+from support.clients import G, SVC_A, basic
+from support.http import exchange, form_request
 from support.mintd import REPOSITORY
 from support.process import leashed
 from support.redis_server import free_port
@@ -227,6 +229,51 @@ class HAProxy(Gateway):
 
     def arguments(self):
         return ["-db", "-f", self._path("haproxy.cfg")]
+
+
+# HAProxy in front of several instances: the file, and what stands in place of its addresses.
+DOCKER = ("haproxy.cfg", {":4000": "127.0.0.1:%(port)d", "mintd1:4001": "%(one)s", "mintd2:4001": "%(other)s",
+                          "  server mintd3 mintd3:4001\n": ""})
+MACHINES = ("examples/haproxy-replicas.cfg", {"10.0.0.10:4000": "127.0.0.1:%(port)d", "10.0.0.11:4001": "%(one)s",
+                                              "10.0.0.12:4001": "%(other)s",
+                                              "log /dev/log": "log stdout format raw"})
+
+
+class Balancer(Gateway):
+    program = "haproxy"
+
+    def __init__(self, configuration, instances):
+        """instances: two, each with an address."""
+        (self._file, self._replacements), self._instances = configuration, instances
+        super().__init__(None, None)
+
+    def configure(self):
+        with open(os.path.join(REPOSITORY, "deploy", self._file), encoding="utf-8") as file:
+            text = file.read()
+        names = ["%s:%d" % instance.address for instance in self._instances]
+        directives, comments = [], []
+        for line in text.splitlines(keepends=True):
+            (comments if line.startswith("#") else directives).append(line)
+        text = "".join(directives)
+        for old, new in self._replacements.items():
+            assert old in text, "%s does not speak of %s" % (self._file, old)
+            text = text.replace(old, new % {"port": self.port, "one": names[0], "other": names[1]}, 1)
+        self._write("haproxy.cfg", text)
+
+    def arguments(self):
+        return ["-db", "-f", self._path("haproxy.cfg")]
+
+    def mint(self, secret=SVC_A.secret, source="127.0.0.1", fields=()):
+        raw = form_request("/token", G, [basic(SVC_A.id, secret), *fields])
+        return exchange(("127.0.0.1", self.port), raw, source=source)
+
+    def status_of(self, target):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=scaled(30))
+        try:
+            connection.request("GET", target)
+            return connection.getresponse().status
+        finally:
+            connection.close()
 
 
 class Caddy(Gateway):

@@ -235,11 +235,10 @@ REQUEST_ID = {Nginx: r"[0-9a-f]{32}", HAProxy: r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0
 REQUEST_ID[Caddy] = REQUEST_ID[HAProxy]
 
 
+@pytest.mark.parametrize("_site", list(REQUEST_ID), indirect=True, scope="session", ids=lambda kind: kind.program)
 @pytest.mark.parametrize("fields", [[], [("X-Request-Id", "the-callers-own")]], ids=["N-23", "N-23-forged"])
 def test_the_gateway_numbers_requests(site, fields):
-    """The same id is in mintd's log and goes to the application."""
-    if site.kind is Apache:
-        pytest.skip("mod_auth_openidc sends no such field")
+    """The same id is in mintd's log and goes to the application. (mod_auth_openidc of Apache sends no such field.)"""
     mark = site.mintd.mark()
     check_refused(site.ask(token="nope", fields=fields), 401, "invalid_token")
     logged = site.mintd.wait_for_log("refused", since=mark)["request_id"]

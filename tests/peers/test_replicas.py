@@ -1,59 +1,12 @@
 """HAProxy in front of several instances, with the two configurations that are shipped for it: Docker's
 (deploy/haproxy.cfg) and that for machines with plain addresses. N-09, N-18, F-01, F-19."""
-import http.client
-import os
-
 import pytest
 
-from gateways import Gateway
+from gateways import DOCKER, MACHINES, Balancer
 from support import http as raw_http
-from support.clients import G, SVC_A, basic
-from support.http import form_request
-from support.mintd import REPOSITORY, Mintd
+from support.clients import SVC_A
+from support.mintd import Mintd
 from support.oauth import wait_until
-from support.timing import scaled
-
-DOCKER = {":4000": "127.0.0.1:%(port)d", "mintd1:4001": "%(one)s", "mintd2:4001": "%(other)s",
-          "  server mintd3 mintd3:4001\n": ""}
-MACHINES = {"10.0.0.10:4000": "127.0.0.1:%(port)d", "10.0.0.11:4001": "%(one)s", "10.0.0.12:4001": "%(other)s",
-            "log /dev/log": "log stdout format raw"}
-
-
-class Balancer(Gateway):
-    program = "haproxy"
-
-    def __init__(self, file, replacements, instances):
-        self._file, self._replacements, self._instances = file, replacements, instances
-        super().__init__(None, None)
-
-    def configure(self):
-        with open(os.path.join(REPOSITORY, "deploy", self._file), encoding="utf-8") as file:
-            text = file.read()
-        names = ["%s:%d" % instance.address for instance in self._instances]
-        directives, comments = [], []
-        for line in text.splitlines(keepends=True):
-            (comments if line.startswith("#") else directives).append(line)
-        text = "".join(directives)
-        for old, new in self._replacements.items():
-            assert old in text, "%s does not speak of %s" % (self._file, old)
-            text = text.replace(old, new % {"port": self.port, "one": names[0], "other": names[1]}, 1)
-        self._write("haproxy.cfg", text)
-
-    def arguments(self):
-        return ["-db", "-f", self._path("haproxy.cfg")]
-
-    def mint(self, secret=SVC_A.secret, source="127.0.0.1", fields=()):
-        raw = form_request("/token", G, [basic(SVC_A.id, secret), *fields])
-        return raw_http.exchange(("127.0.0.1", self.port), raw, source=source)
-
-    def status_of(self, target):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=scaled(30))
-        try:
-            connection.request("GET", target)
-            return connection.getresponse().status
-        finally:
-            connection.close()
-
 
 @pytest.fixture
 def instances(redis):
@@ -72,10 +25,9 @@ def instances(redis):
         redis.cli("DEL", "none", *redis.keys("mintd:fail:*"))
 
 
-@pytest.fixture(params=[pytest.param(("haproxy.cfg", DOCKER), id="docker"),
-                        pytest.param(("examples/haproxy-replicas.cfg", MACHINES), id="machines")])
+@pytest.fixture(params=[pytest.param(DOCKER, id="docker"), pytest.param(MACHINES, id="machines")])
 def balancer(request, instances):
-    with Balancer(*request.param, instances) as gateway:
+    with Balancer(request.param, instances) as gateway:
         wait_until(lambda: gateway.mint().status == 200, 20, "an instance is up")
         yield gateway
 

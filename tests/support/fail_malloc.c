@@ -8,6 +8,8 @@
  *                          first event loop, or where the program ends, the parent ends. To FD go
  *                          "NUMBER STATUS SIZE\n" for each child, its wait status, and SIZE bytes
  *                          of what it said; and "end COUNT\n" as the last.
+ *     MINTD_FAIL_FROM=F    of these the Fth is the first that fails (default 1), and each Sth from
+ *     MINTD_FAIL_STEP=S    there on
  *     MINTD_FAIL_LATE=N    the second part, a process each: the Nth allocation of all threads
  *                          since then fails, and a line on standard error says so
  *
@@ -72,6 +74,8 @@ typedef int derive_key(EVP_KDF_CTX *context, unsigned char *key, size_t size,
 static bool forks; /* this process is the parent */
 static int report;
 static unsigned long number; /* of the parent's allocations */
+static unsigned long next_to_fail;
+static unsigned long fail_step;
 static struct child children[CHILDREN];
 static struct thread threads[THREADS_MAX];
 static unsigned thread_count;
@@ -214,8 +218,12 @@ static pid_t plain_fork(void) {
 
 /* True in the child. */
 static bool fork_child(void) {
+    if (++number != next_to_fail) {
+        return false;
+    }
+    next_to_fail += fail_step;
     struct child *child = free_child();
-    child->number = ++number;
+    child->number = number;
     child->said = memfd_create("said", MFD_CLOEXEC);
     if (child->said < 0 || fcntl(child->said, F_SETFL, O_APPEND) < 0) { /* threads write */
         give_up("fail_malloc: memfd_create");
@@ -322,6 +330,11 @@ int EVP_KDF_derive(EVP_KDF_CTX *context, unsigned char *key, size_t size,
     return real_derive_key(context, key, size, cheap);
 }
 
+static unsigned long number_of(const char *name, unsigned long otherwise) {
+    const char *text = getenv(name);
+    return text == NULL ? otherwise : strtoul(text, NULL, 10);
+}
+
 /* Writes the address of the next library's function. */
 static void look_up(const char *name, void *function) {
     void *address = dlsym(RTLD_NEXT, name);
@@ -329,13 +342,14 @@ static void look_up(const char *name, void *function) {
 }
 
 __attribute__((constructor)) static void begin(void) {
-    const char *each = getenv("MINTD_FAIL_EACH"), *late = getenv("MINTD_FAIL_LATE");
     look_up("pthread_create", &real_create_thread);
     look_up("epoll_create1", &real_create_epoll);
     look_up("EVP_KDF_derive", &real_derive_key);
-    fail_late = late == NULL ? 0 : strtoul(late, NULL, 10);
-    report = each == NULL ? -1 : (int)strtol(each, NULL, 10);
-    if (each != NULL) {
+    fail_late = number_of("MINTD_FAIL_LATE", 0);
+    next_to_fail = number_of("MINTD_FAIL_FROM", 1);
+    fail_step = number_of("MINTD_FAIL_STEP", 1);
+    report = (int)number_of("MINTD_FAIL_EACH", 0); /* 0: standard input, so none */
+    if (report != 0) {
         sigset_t term;
         sigemptyset(&term);
         sigaddset(&term, SIGTERM);

@@ -1,5 +1,6 @@
 #include "support/failing_crypto.h"
 #include "mintd/crypto.h"
+#include <string.h>
 
 struct failing_crypto failing_crypto;
 
@@ -13,6 +14,11 @@ bool __wrap_crypto_keyed_digest(struct crypto *crypto, struct slice a, struct sl
                                 uint8_t *digest);
 
 bool __wrap_crypto_random(struct crypto *crypto, void *out, size_t size) {
+    if (failing_crypto.highest != 0) {
+        failing_crypto.highest--;
+        memset(out, 0xff, size);
+        return true;
+    }
     return !failing_crypto.random && __real_crypto_random(crypto, out, size);
 }
 

@@ -374,7 +374,8 @@ static void execute(struct model_cluster *cluster, struct model_node *node, stru
         say(link, "+OK\r\n");
         link->is_asking = true;
         return;
-    } else if (is_word(command, 1, "mintd:schema")) {
+    } else if (is_word(command, 1, "mintd:schema") ||
+               is_word(command, 1, "mintd:schema:{mintd:generation}")) {
         say_named(link, "the schema", "$1\r\n1\r\n");
     } else {
         assert_true(command->elements >= 2);

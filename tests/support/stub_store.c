@@ -323,6 +323,7 @@ static enum progress take(struct stub_store *stub, enum stub_verb verb, struct s
     request->key = copy_of(key);
     request->value = slice_is_absent(value) ? NULL : copy_of(value);
     request->value_size = value.size;
+    request->deadline_ns = operation->deadline_ns;
     if (!stub->plans[index].later) {
         return PROGRESS_DONE;
     }

@@ -37,6 +37,7 @@ struct stub_request {
                     beside; REMOVE_FIELD: its name; else NULL */
     size_t value_size;
     unsigned ttl_s;
+    uint64_t deadline_ns;
     const struct store_operation *after;            /* READ_HASH */
     struct store_copy rests_on[STORE_PREMISES_MAX]; /* SET, CONFIRM; key: of the first premise */
     unsigned premise_count;

@@ -497,6 +497,28 @@ static void test_denial_forgets_also_where_it_keeps_the_slot(void **state) {
     assert_false(holds(world, &of_a));
 }
 
+/* Its view is older than the one by which it got the slot: it did not know of it yet. */
+static void test_denial_from_before_it_had_the_slot_forgets_nothing(void **state) {
+    struct world *world = *state;
+    says(world, 0, 'a');
+    says(world, 1, 'a');
+    says(world, 2, 'a');
+    assert_owner(world, 'a');
+    struct store_copy of_b = remember(world, "two", 1);
+    says(world, 0, 'b');
+    assert_owner(world, 'b');
+    says(world, 2, 'b');
+    assert_owner(world, 'b');
+    assert_true(holds(world, &of_b));
+    says(world, 1, 'b');
+    assert_owner(world, 'b');
+    assert_true(holds(world, &of_b));
+    says(world, 1, '-');
+    says(world, 2, 'b');
+    assert_owner(world, 'b');
+    assert_false(holds(world, &of_b));
+}
+
 int main(void) {
 #define IN_WORLD(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
     const struct CMUnitTest tests[] = {
@@ -519,6 +541,7 @@ int main(void) {
         IN_WORLD(test_slots_are_counted),
         IN_WORLD(test_who_loses_a_slot_loses_its_copies),
         IN_WORLD(test_denial_forgets_also_where_it_keeps_the_slot),
+        IN_WORLD(test_denial_from_before_it_had_the_slot_forgets_nothing),
     };
     signal(SIGPIPE, SIG_IGN);
     log_start(LOG_FORMAT_TEXT, LOG_SILENT);

@@ -32,12 +32,28 @@ static void buckets_hold_durations_up_to_their_end(void **state) {
     (void)state;
     assert_int_equal(bucket_for(0), 0);
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        uint64_t end = (uint64_t)HISTOGRAM_FIRST_NS << i;
+        uint64_t end = histogram_bounds_ns[i];
         assert_int_equal(bucket_for(end - 1), i);
         assert_int_equal(bucket_for(end), i);
         assert_int_equal(bucket_for(end + 1), i + 1);
     }
     assert_int_equal(bucket_for(UINT64_MAX), HISTOGRAM_BUCKETS);
+}
+
+/* The bounds of service levels: dashboards and alerts name them. */
+static void bounds_rise_and_hold_those_of_service_levels(void **state) {
+    static const uint64_t levels_ms[] = {1, 5, 10, 25, 50, 100, 250};
+    (void)state;
+    for (unsigned i = 1; i < HISTOGRAM_BUCKETS; i++) {
+        assert_true(histogram_bounds_ns[i - 1] < histogram_bounds_ns[i]);
+    }
+    for (size_t level = 0; level < COUNT_OF(levels_ms); level++) {
+        unsigned found = 0;
+        for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+            found += histogram_bounds_ns[i] == levels_ms[level] * 1000000;
+        }
+        assert_int_equal(found, 1);
+    }
 }
 
 static void clocks_run(void **state) {
@@ -117,6 +133,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counters_add_and_set),
         cmocka_unit_test(buckets_hold_durations_up_to_their_end),
+        cmocka_unit_test(bounds_rise_and_hold_those_of_service_levels),
         cmocka_unit_test(clocks_run),
         cmocka_unit_test(shared_clock_goes_on_from_what_was_told),
         cmocka_unit_test(shared_clock_is_corrected_by_what_is_certain),

@@ -1,5 +1,6 @@
 #include "mintd/encoding.h"
 #include "unit/unit.h"
+#include <ctype.h>
 #include <stdlib.h>
 
 /* ---- hex ---- */
@@ -39,6 +40,33 @@ static void hex_wants_every_digit(void **state) {
 
 /* ---- base62 ---- */
 
+static void token68_is_letters_digits_and_six_signs(void **state) {
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        char text[] = {'a', (char)c, 'b'};
+        bool expected = c != 0 && c < 128 && (isalnum(c) || strchr("-._~+/", c) != NULL);
+        assert_int_equal(token68_is_valid(slice_of(text, 3)), expected);
+        assert_int_equal(token68_is_valid(slice_of(text + 1, 1)), expected);
+        assert_int_equal(token68_is_valid(slice_of(text, 2)), expected || c == '=');
+    }
+    assert_true(token68_is_valid(S("a===")));
+    assert_false(token68_is_valid(S("a=b")));
+    assert_false(token68_is_valid(S("=")));
+    assert_false(token68_is_valid(S("==")));
+    assert_false(token68_is_valid(S("")));
+}
+
+static void plain_words_are_letters_digits_and_three_signs(void **state) {
+    (void)state;
+    for (int c = 0; c < 256; c++) {
+        char text[] = {'a', (char)c, 'b'};
+        bool expected = c != 0 && c < 128 && (isalnum(c) || strchr("._-", c) != NULL);
+        assert_int_equal(word_is_plain(slice_of(text, 3)), expected);
+        assert_int_equal(word_is_plain(slice_of(text + 1, 1)), expected);
+    }
+    assert_false(word_is_plain(S("")));
+}
+
 static void base62_counts_as_its_alphabet(void **state) {
     (void)state;
     static const char alphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -50,8 +78,12 @@ static void base62_counts_as_its_alphabet(void **state) {
     }
     for (int c = 0; c < 256; c++) {
         bool expected = c != 0 && strchr(alphabet, c) != NULL;
-        assert_int_equal(base62_is_digit((char)c), expected);
+        char text[] = {'0', (char)c, 'z'};
+        assert_int_equal(base62_is_text(slice_of(text, 3)), expected);
+        assert_int_equal(base62_is_text(slice_of(text, 2)), expected);
+        assert_int_equal(base62_is_text(slice_of(text + 1, 2)), expected);
     }
+    assert_true(base62_is_text(S("")));
     base62_encode(0, out, 6);
     assert_memory_equal(out, "000000", 6);
     base62_encode(UINT32_MAX, out, 6);
@@ -310,6 +342,8 @@ int main(void) {
         cmocka_unit_test(hex_goes_both_ways),
         cmocka_unit_test(hex_wants_every_digit),
         cmocka_unit_test(base62_counts_as_its_alphabet),
+        cmocka_unit_test(plain_words_are_letters_digits_and_three_signs),
+        cmocka_unit_test(token68_is_letters_digits_and_six_signs),
         cmocka_unit_test(crc32_is_zlibs),
         cmocka_unit_test(base64_is_of_rfc4648),
         cmocka_unit_test(base64_is_strict),

@@ -15,7 +15,7 @@ struct formatted {
 static void format(struct formatted *out, bool json, enum log_level level, const char *message,
                    const struct log_field *fields) {
     struct buffer b = buffer_of(out->storage, sizeof(out->storage));
-    struct log_line line = {EPOCH_MS, level, message, fields};
+    struct log_line line = {EPOCH_MS, level, message, fields, false};
     log_line_format(&line, json, &b);
     assert_false(b.overflow);
     out->text = buffer_slice(&b);
@@ -33,6 +33,36 @@ static void json_line(void **state) {
                            "\"client\":\"svc-a\",\"ttl_s\":3600,\"empty\":\"\"}\n"));
 }
 
+static void journal_line(void **state) {
+    (void)state;
+    static const char *const prefixes[] = {
+        [LOG_DEBUG] = "<7>", [LOG_INFO] = "<6>", [LOG_WARNING] = "<4>", [LOG_ERROR] = "<3>"};
+    for (enum log_level level = LOG_DEBUG; level < LOG_SILENT; level++) {
+        char storage[LOG_LINE_MAX], expected[100];
+        struct buffer text = buffer_of(storage, sizeof storage);
+        struct log_line line = {EPOCH_MS, level, "ready", NULL, true};
+        struct slice name = log_level_name(level);
+        log_line_format(&line, false, &text);
+        snprintf(expected, sizeof expected, "%s%.*s  ready\n", prefixes[level], (int)name.size,
+                 name.data);
+        assert_slice(buffer_slice(&text), slice_of_string(expected));
+        text.size = 0;
+        log_line_format(&line, true, &text);
+        snprintf(expected, sizeof expected, "%s{\"time\":\"" TIME "\",", prefixes[level]);
+        assert_true(slice_starts_with(buffer_slice(&text), slice_of_string(expected)));
+    }
+}
+
+static void level_names(void **state) {
+    (void)state;
+    enum log_level level = LOG_ERROR;
+    assert_true(log_level_parse(S("debug"), &level));
+    assert_int_equal(level, LOG_DEBUG);
+    assert_false(log_level_parse(S("Debug"), &level));
+    assert_false(log_level_parse(S(""), &level));
+    assert_int_equal(level, LOG_DEBUG);
+}
+
 static void text_line(void **state) {
     (void)state;
     struct formatted f;
@@ -41,6 +71,18 @@ static void text_line(void **state) {
                   LOG_STRING("path", "/a b"), LOG_STRING("q", "a=\"b\\")));
     assert_slice(f.text, S(TIME " info  token minted  client=svc-a ttl_s=-7 empty=\"\" "
                                 "path=\"/a b\" q=\"a=\\\"b\\\\\"\n"));
+}
+
+static void thousandths(void **state) {
+    (void)state;
+    struct formatted f;
+    format(
+        &f, true, LOG_INFO, "request",
+        FIELDS(LOG_THOUSANDTHS("a", 0), LOG_THOUSANDTHS("b", 45), LOG_THOUSANDTHS("c", 1234567)));
+    assert_slice(f.text, S("{\"time\":\"" TIME "\",\"level\":\"info\",\"message\":\"request\","
+                           "\"a\":0.000,\"b\":0.045,\"c\":1234.567}\n"));
+    format(&f, false, LOG_INFO, "request", FIELDS(LOG_THOUSANDTHS("a", 1001)));
+    assert_slice(f.text, S(TIME " info  request  a=1.001\n"));
 }
 
 static void lines_without_fields(void **state) {
@@ -239,11 +281,14 @@ int main(void) {
         cmocka_unit_test(json_line),
         cmocka_unit_test(text_line),
         cmocka_unit_test(lines_without_fields),
+        cmocka_unit_test(thousandths),
         cmocka_unit_test(absent_texts_are_left_out),
         cmocka_unit_test(numbers_have_their_whole_range),
         cmocka_unit_test(what_moves_a_terminal_is_escaped),
         cmocka_unit_test(messages_and_names_are_escaped_too),
         cmocka_unit_test(long_lines_lose_their_last_fields),
+        cmocka_unit_test(journal_line),
+        cmocka_unit_test(level_names),
         cmocka_unit_test(long_messages_are_cut),
         cmocka_unit_test(hostile_values_keep_one_object_a_line),
     };

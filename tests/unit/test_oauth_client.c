@@ -227,6 +227,65 @@ static void empty_texts_are_there(void **state) {
     assert_int_equal(client.default_scope.size, 0);
 }
 
+static void texts_of_one_character_are_read(void **state) {
+    struct oauth_client client;
+    (void)state;
+    assert_true(read_one(&client, "scope", "x"));
+    assert_slice(client.scope, S("x"));
+}
+
+static void use_that_is_no_number_is_none(void **state) {
+    struct oauth_client client;
+    (void)state;
+    assert_true(read_one(&client, "secret:1:used", "x"));
+    assert_int_equal(client.secrets[0].used, 0);
+    assert_true(read_one(&client, "secret:1:used", "7"));
+    assert_int_equal(client.secrets[0].used, 7);
+}
+
+/* ---- what a token's verdict needs of it ---- */
+
+static bool reads_standing(const char *name, const char *value,
+                           struct oauth_client_standing *standing) {
+    const struct store_field field = {slice_of_string(name), slice_of_string(value)};
+    memset(standing, 0xa5, sizeof *standing);
+    return oauth_client_read_standing(
+        &(struct store_operation){.answer = STORE_FOUND, .fields = &field, .field_count = 1},
+        standing);
+}
+
+static void what_has_a_secret_is_a_client(void **state) {
+    static const char *const names[] = {"secret:1", "secret:2", "secret:3", "secret:4"};
+    static const char *const others[] = {"secret:0", "secret:5", "secret:/", "secret::",
+                                         "secret:",  "secret",   "Secret:1", "secret:1:used",
+                                         "secret;1", "scope"};
+    struct oauth_client_standing standing;
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        assert_true(reads_standing(names[i], FAST, &standing));
+        assert_true(standing.is_client);
+        assert_false(standing.is_disabled);
+        assert_int_equal(standing.generation, 0);
+    }
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        assert_true(reads_standing(others[i], FAST, &standing));
+        assert_false(standing.is_client);
+    }
+}
+
+static void standing_is_read_as_the_client_is(void **state) {
+    struct oauth_client_standing standing;
+    (void)state;
+    assert_true(reads_standing("disabled", "1", &standing));
+    assert_true(standing.is_disabled);
+    assert_true(reads_standing("disabled", "0", &standing));
+    assert_false(standing.is_disabled);
+    assert_true(reads_standing("gen", "9007199254740992", &standing));
+    assert_int_equal(standing.generation, UINT64_C(9007199254740992));
+    assert_false(reads_standing("gen", "9007199254740993", &standing));
+    assert_false(reads_standing("gen", "x", &standing));
+}
+
 /* ---- keys and the global generation ---- */
 
 static void keys_are_as_documented(void **state) {
@@ -286,6 +345,10 @@ int main(void) {
         cmocka_unit_test(lifetimes_have_a_limit),
         cmocka_unit_test(texts_have_a_limit),
         cmocka_unit_test(empty_texts_are_there),
+        cmocka_unit_test(texts_of_one_character_are_read),
+        cmocka_unit_test(use_that_is_no_number_is_none),
+        cmocka_unit_test(what_has_a_secret_is_a_client),
+        cmocka_unit_test(standing_is_read_as_the_client_is),
         cmocka_unit_test(keys_are_as_documented),
         cmocka_unit_test(generation_is_a_number),
         cmocka_unit_test(generations_fit_into_a_record),

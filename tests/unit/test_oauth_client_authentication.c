@@ -137,6 +137,10 @@ static void malformed_credentials_ask_nobody(void **state) {
     assert_refused(f, "svc-a:", OAUTH_REFUSED_MALFORMED_CREDENTIALS);
     assert_refused(f, "no colon", OAUTH_REFUSED_MALFORMED_CREDENTIALS);
     assert_int_equal(f->store.request_count, 0);
+    assert_int_equal(a.secret_number, 0);
+    assert_int_equal(a.secret_expired_at, 0);
+    assert_int_equal(a.retry_after_s, 0);
+    assert_false(oauth_authentication_may_be_wrong(&a));
 }
 
 static void unreadable_record_is_our_trouble(void **state) {
@@ -324,6 +328,25 @@ static void without_a_digest_nothing_is_remembered(void **state) {
     assert_good(f, "slow:correct horse", 1);
     assert_good(f, "slow:correct horse", 1);
     assert_int_equal(slow_checks(f), 2);
+}
+
+/* A right secret is not called wrong, and no wrong one is counted. */
+static void without_a_digest_nobody_can_tell(void **state) {
+    static const char *const pairs[] = {"svc-a:s3cret-A_1.x~", "svc-a:wrong", "nobody:x",
+                                        "slow:correct horse"};
+    struct oauth_fixture *f = *state;
+    f->failure_limit = 1;
+    fixture_restart(f);
+    fixture_add_svc_a(f);
+    fixture_put_slow_secret(f, "slow", "secret:1", "correct horse", 'a');
+    failing_crypto.sha256 = true;
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        stub_store_rewind(&f->store);
+        assert_int_equal(authenticate(f, pairs[i]), OAUTH_REFUSED_BUSY);
+        assert_int_equal(f->store.request_count, READ);
+    }
+    failing_crypto.sha256 = false;
+    assert_good(f, "svc-a:s3cret-A_1.x~", 1);
 }
 
 /* ---- alike in time: what a refusal costs once slow secrets are in use (T-21) ---- */
@@ -591,6 +614,7 @@ static void slow_refusals_take_one_fence(void **state) {
         uint64_t before = slow_checks(f);
         stub_store_rewind(&f->store);
         assert_refused(f, refusals[i].pair, refusals[i].refusal);
+        assert_int_equal(f->store.requests[1].deadline_ns, 0); /* it has all of its time */
         assert_int_equal(f->store.request_count, FENCE);
         assert_int_equal(slow_checks(f) - before, 1);
     }
@@ -693,6 +717,7 @@ int main(void) {
         TEST(memory_does_not_outlive_the_expiry),
         TEST(memory_does_not_outlive_disabling),
         TEST(without_a_digest_nothing_is_remembered),
+        TEST(without_a_digest_nobody_can_tell),
         TEST(every_refusal_costs_a_slow_check),
         TEST(two_readings_cost_alike),
         TEST(disabled_client_costs_alike),

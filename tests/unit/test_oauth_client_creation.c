@@ -39,7 +39,8 @@ static void generated_secret_is_hashed_the_fast_way(void **state) {
     assert_string_equal(seed.id, "svc-a");
     assert_string_equal(seed.scope, "read write");
     assert_int_equal(password_kind_of(slice_of_string(seed.stored_secret)), PASSWORD_FAST);
-    assert_true(password_verify(slice_of_string(seed.stored_secret), S(GENERATED)));
+    assert_int_equal(PASSWORD_RIGHT,
+                     password_verify(slice_of_string(seed.stored_secret), S(GENERATED)));
     assert_int_equal(error.size, 0);
 }
 
@@ -50,7 +51,8 @@ static void chosen_secret_is_hashed_the_slow_way(void **state) {
     assert_true(parse("codecademy:codec@demy", &error));
     assert_string_equal(seed.scope, "");
     assert_int_equal(password_kind_of(slice_of_string(seed.stored_secret)), PASSWORD_SLOW);
-    assert_true(password_verify(slice_of_string(seed.stored_secret), S("codec@demy")));
+    assert_int_equal(PASSWORD_RIGHT,
+                     password_verify(slice_of_string(seed.stored_secret), S("codec@demy")));
     assert_null(strstr(seed.stored_secret, "codec@demy"));
 }
 
@@ -62,6 +64,24 @@ static void scope_may_have_colons_and_may_be_empty(void **state) {
     assert_string_equal(seed.scope, "read:all write:x");
     assert_true(parse("a:" GENERATED ":", &error));
     assert_string_equal(seed.scope, "");
+}
+
+static bool random_fails;
+
+int __real_RAND_bytes(unsigned char *out, int size);
+int __wrap_RAND_bytes(unsigned char *out, int size);
+int __wrap_RAND_bytes(unsigned char *out, int size) {
+    return random_fails ? 0 : __real_RAND_bytes(out, size);
+}
+
+static void without_a_hash_there_is_no_client(void **state) {
+    char storage[256];
+    struct buffer error = buffer_of(storage, sizeof storage);
+    (void)state;
+    random_fails = true;
+    assert_false(parse("codecademy:codec@demy", &error));
+    random_fails = false;
+    assert_non_null(memmem(error.data, error.size, "could not be hashed", 19));
 }
 
 static void malformed_seeds_are_refused(void **state) {
@@ -355,7 +375,7 @@ static void client_of_another_stays(void **state) {
         fixture_finish(f, &creation.flow, PROGRESS_PENDING);
         assert_int_equal(creation.answer, STORE_FOUND);
         assert_false(creation.made);
-        assert_true(password_verify(field(f, "secret:1"), S("another")));
+        assert_int_equal(PASSWORD_RIGHT, password_verify(field(f, "secret:1"), S("another")));
         assert_slice(field(f, "scope"), S("theirs"));
         assert_slice(field(f, "gen"), S("7"));
         assert_true(stub_store_has_member(&f->store, "clients", "svc-a"));
@@ -466,6 +486,7 @@ static void comparison_leaves_no_trace(void **state) {
     oauth_write_usage(f->oauth);
     assert_int_equal(f->store.request_count, 1);
     assert_int_equal(f->store.requests[0].verb, STUB_READ_HASH);
+    assert_int_equal(f->store.requests[0].deadline_ns, 0); /* the store sets it */
 }
 
 static void comparison_in_trouble_says_so(void **state) {
@@ -492,6 +513,7 @@ int main(void) {
         cmocka_unit_test(generated_secret_is_hashed_the_fast_way),
         cmocka_unit_test(chosen_secret_is_hashed_the_slow_way),
         cmocka_unit_test(scope_may_have_colons_and_may_be_empty),
+        cmocka_unit_test(without_a_hash_there_is_no_client),
         cmocka_unit_test(malformed_seeds_are_refused),
         cmocka_unit_test(secrets_that_cannot_be_sent_are_refused),
         cmocka_unit_test(sizes_have_limits),

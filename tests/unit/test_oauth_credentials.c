@@ -64,6 +64,14 @@ static void assert_malformed_pair(struct slice id_and_secret) {
 
 /* ---- Basic ---- */
 
+static void what_cannot_be_decoded_names_nobody(void **state) {
+    struct oauth_credentials credentials;
+    (void)state;
+    read_header(&credentials, S("Basic !"));
+    assert_true(is_malformed(&credentials));
+    assert_int_equal(oauth_credentials_id(&credentials).size, 0);
+}
+
 /* T-01, C-01. */
 static void plain_pair_is_read_once(void **state) {
     static const char *const headers[] = {
@@ -381,6 +389,7 @@ static void characters_that_no_id_has_are_told(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_cannot_be_decoded_names_nobody),
         cmocka_unit_test(plain_pair_is_read_once),
         cmocka_unit_test(tutorial_client_is_read),
         cmocka_unit_test(encoded_pair_is_decoded),

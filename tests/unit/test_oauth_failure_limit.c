@@ -61,6 +61,15 @@ static void failure_is_counted_once(void **state) {
     assert_slice(stub_store_text(&f->store, "fail:svc-a:192.0.2.1"), S("1"));
 }
 
+static void failure_that_is_confirmed_is_counted_once(void **state) {
+    struct oauth_fixture *f = *state;
+    f->store.answers_from_memory = true;
+    assert_int_equal(attempt_here(f, "svc-a:wrong"), OAUTH_REFUSED_WRONG_SECRET);
+    assert_int_equal(f->store.request_count, 3);
+    assert_int_equal(f->store.requests[1].verb, STUB_CONFIRM);
+    assert_int_equal(f->store.requests[2].verb, STUB_COUNT);
+}
+
 static void too_many_failures_bar_the_right_secret_too(void **state) {
     struct oauth_fixture *f = *state;
     bar_svc_a(f);
@@ -80,6 +89,16 @@ static void others_are_not_barred(void **state) {
     assert_int_equal(attempt(f, "svc-a:s3cret-A_1.x~", S("192.0.2.")), OAUTH_REFUSED_NONE);
     assert_int_equal(attempt_here(f, "svc-b:other"), OAUTH_REFUSED_NONE);
     assert_int_equal(attempt_here(f, "nobody:x"), OAUTH_REFUSED_UNKNOWN_CLIENT);
+}
+
+static void tries_of_a_stranger_end_with_the_window(void **state) {
+    struct oauth_fixture *f = *state;
+    for (unsigned window = 0; window < 3; window++) {
+        for (unsigned i = 0; i < LIMIT; i++) {
+            assert_int_equal(attempt_here(f, "nobody:x"), OAUTH_REFUSED_UNKNOWN_CLIENT);
+        }
+        fixture_monotonic_ms += WINDOW_MS;
+    }
 }
 
 static void bar_ends_with_the_window(void **state) {
@@ -211,9 +230,11 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(success_costs_no_command),
         TEST(failure_is_counted_once),
+        TEST(failure_that_is_confirmed_is_counted_once),
         TEST(too_many_failures_bar_the_right_secret_too),
         TEST(bar_does_not_go_by_the_wall_clock),
         TEST(others_are_not_barred),
+        TEST(tries_of_a_stranger_end_with_the_window),
         TEST(bar_ends_with_the_window),
         TEST(count_is_shared),
         TEST(unknown_ids_count_together),

@@ -23,7 +23,9 @@ static void token_is_stored_under_its_id(void **state) {
     assert_string_equal(f->store.requests[0].key, "generation");
     assert_int_equal(f->store.requests[1].verb, STUB_READ_HASH);
     assert_string_equal(f->store.requests[1].key, "client:svc-a");
+    assert_null(f->store.requests[1].after); /* the generation is there already */
     assert_int_equal(f->store.requests[2].verb, STUB_SET);
+    assert_int_equal(f->store.requests[2].premise_count, 2);
     assert_slice(slice_of_string(f->store.requests[2].key), oauth_token_key(jti, key));
 
     struct token_record record = stored_record(f);
@@ -97,6 +99,45 @@ static void token_lies_where_the_store_is(void **state) {
     }
     /* 16 tries of one in 16 each: 64 of 100, and 36 where there is no place after all. */
     assert_in_range(there, 35, 90);
+}
+
+static unsigned places_asked;
+
+static bool nowhere(const struct store *store, struct slice key) {
+    (void)store;
+    (void)key;
+    places_asked++;
+    return false;
+}
+
+static void places_are_looked_for_sixteen_times(void **state) {
+    struct oauth_fixture *f = *state;
+    static struct store_verbs verbs;
+    verbs = *f->store.base.verbs;
+    fixture_add_svc_a(f);
+    verbs.has_place = nowhere;
+    f->store.base.verbs = &verbs;
+    places_asked = 0;
+    assert_int_equal(mint(f, SVC_A), OAUTH_REFUSED_NONE);
+    assert_int_equal(places_asked, 16);
+}
+
+static void tokens_are_counted_by_client(void **state) {
+    static const struct hash_seed seed = {{1, 2}};
+    struct oauth_fixture *f = *state;
+    fixture_add_svc_a(f);
+    fixture_put_fast_secret(f, "svc-b", "secret:1", "s");
+    f->oauth->options.client_names = client_names_new(1, &seed);
+    assert_non_null(f->oauth->options.client_names);
+    for (unsigned i = 1; i <= 2; i++) {
+        assert_int_equal(mint(f, SVC_A), OAUTH_REFUSED_NONE);
+        assert_int_equal(mint(f, "svc-b:s"), OAUTH_REFUSED_NONE);
+        assert_int_equal(counter_read(&f->metrics.clients[0].minted), i);
+        assert_int_equal(counter_read(&f->metrics.clients[CLIENT_NAMES_MAX].minted), i);
+    }
+    assert_int_equal(minted(f), 4);
+    client_names_free(f->oauth->options.client_names);
+    f->oauth->options.client_names = NULL;
 }
 
 static void largest_client_is_served(void **state) {
@@ -275,6 +316,20 @@ static void without_randomness_nothing_is_stored(void **state) {
     failing_crypto.random = true;
     assert_int_equal(mint(f, SVC_A), OAUTH_REFUSED_NO_RANDOMNESS);
     assert_int_equal(last_request(f)->verb, STUB_READ_HASH);
+    assert_int_equal(minted(f), 0);
+}
+
+/* The secret is good, but its token has no name: the slow check runs when digests begin to fail. */
+static void without_a_digest_nothing_is_stored(void **state) {
+    struct oauth_fixture *f = *state;
+    fixture_put_slow_secret(f, "slow", "secret:1", "correct horse", 'a');
+    prepare(&grant, "slow:correct horse");
+    assert_int_equal(oauth_grant_start(f->oauth, &grant), PROGRESS_PENDING);
+    failing_crypto.sha256 = true;
+    fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+    assert_int_equal(grant.refusal, OAUTH_REFUSED_NO_RANDOMNESS);
+    assert_int_equal(last_request(f)->verb, STUB_READ_HASH);
+    assert_token_wiped();
     assert_int_equal(minted(f), 0);
 }
 
@@ -462,6 +517,8 @@ int main(void) {
         TEST(granted_scope_and_audience_are_stored),
         TEST(missing_generations_are_zero),
         TEST(token_lies_where_the_store_is),
+        TEST(places_are_looked_for_sixteen_times),
+        TEST(tokens_are_counted_by_client),
         TEST(largest_client_is_served),
         TEST(record_over_its_room_is_refused),
         TEST(any_answer_may_come_later),
@@ -472,6 +529,7 @@ int main(void) {
         TEST(lost_acknowledgement_wipes_the_token),
         TEST(unreadable_generation_is_our_trouble),
         TEST(without_randomness_nothing_is_stored),
+        TEST(without_a_digest_nothing_is_stored),
         TEST(client_is_judged_first),
         TEST(request_is_judged_in_order),
         TEST(refused_request_asks_no_more_of_the_store),

@@ -154,6 +154,7 @@ static void change_before_the_token_is_stored_counts(void **state) {
 
 static void change_of_something_else_replaces_nothing(void **state) {
     struct oauth_fixture *f = *state;
+    fixture_put_field(f, "svc-a", "aud", "https://rs1.example/");
     mint_until_stored(f);
     f->store.changes += 5;
     fixture_finish(f, &grant.flow, PROGRESS_PENDING);

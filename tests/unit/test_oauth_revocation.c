@@ -53,6 +53,7 @@ static void own_token_is_deleted(void **state) {
     struct oauth_fixture *f = *state;
     assert_int_equal(revoke(f, SVC_A), OAUTH_REFUSED_NONE);
     assert_true(revocation.revoked);
+    assert_int_equal(counter_read(&f->metrics.revoked), 1);
     assert_false(is_stored(f));
     assert_int_equal(f->store.requests[OPERATIONS - 1].verb, STUB_DELETE);
     assert_string_equal(f->store.requests[OPERATIONS - 1].key, key);

@@ -196,6 +196,11 @@ static void resource_is_an_absolute_uri(void **state) {
         SLICE("orders"),
         SLICE("?a:b"),
         SLICE("rs1.example"),
+        SLICE("@a:x"),
+        SLICE("[a:x"),
+        SLICE("`a:x"),
+        SLICE("{a:x"),
+        SLICE("a/:x"),
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
@@ -211,7 +216,10 @@ static void many_uris_are_absolute(void **state) {
                                         SLICE("https://rs1.example"),
                                         SLICE("spiffe+x-1.2://d/p"),
                                         SLICE("https://[2001:db8::1]:8443/a?b=c%20d"),
-                                        SLICE("HTTPS://RS1.EXAMPLE/")};
+                                        SLICE("HTTPS://RS1.EXAMPLE/"),
+                                        SLICE("az:x"),
+                                        SLICE("AZ:x"),
+                                        SLICE("a09:x")};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(good); i++) {
         const struct oauth_client has_it = {.audience = good[i]};
@@ -294,6 +302,20 @@ static void without_an_own_resource_nothing_is_added(void **state) {
     assert_int_equal(granted.size, 0);
 }
 
+/* It is in no client's list, so it is looked at as they are. */
+static void own_resource_is_one_visible_word(void **state) {
+    const struct oauth_client none = {.audience = SLICE_ABSENT};
+    char storage[OAUTH_AUDIENCE_MAX];
+    struct buffer granted = buffer_of(storage, sizeof storage);
+    (void)state;
+    assert_int_equal(oauth_audience_grant(&none, S("x"), S(""), S("x"), &granted),
+                     OAUTH_REFUSED_NONE);
+    assert_slice(buffer_slice(&granted), S("x"));
+    granted = buffer_of(storage, sizeof storage);
+    assert_int_equal(oauth_audience_grant(&none, S("a b"), S(""), S("a b"), &granted),
+                     OAUTH_REFUSED_TARGET_NOT_ALLOWED);
+}
+
 static void odd_audiences_of_a_client_are_never_granted(void **state) {
     static const struct slice odd[] = {SLICE("a\r\nX-Evil:1"), SLICE("caf\xc3\xa9"), SLICE("a\0b"),
                                        SLICE("a\tb"), SLICE("\x7f")};
@@ -338,6 +360,7 @@ int main(void) {
         cmocka_unit_test(only_audience_goes_without_saying),
         cmocka_unit_test(own_resource_may_be_asked_for_by_all),
         cmocka_unit_test(without_an_own_resource_nothing_is_added),
+        cmocka_unit_test(own_resource_is_one_visible_word),
         cmocka_unit_test(odd_audiences_of_a_client_are_never_granted),
         cmocka_unit_test(audience_over_its_room_is_refused),
     };

@@ -175,6 +175,16 @@ static void characters_are_equally_likely(void **state) {
     }
 }
 
+/* Bytes that would favour a character are thrown away, however many they are. */
+static void highest_bytes_make_no_character(void **state) {
+    char text[OAUTH_TOKEN_SIZE];
+    failing_crypto.highest = 3;
+    assert_true(token_text_make(*state, S("mtd_"), text));
+    assert_int_equal(failing_crypto.highest, 0);
+    assert_form(text);
+    assert_null(memmem(text, sizeof text, "77777777", 8)); /* the digit of 0xff % 62 */
+}
+
 /* ---- the record ---- */
 
 static void assert_records_equal(const struct token_record *a, const struct token_record *b) {
@@ -271,6 +281,8 @@ static void missing_members_have_their_defaults(void **state) {
     assert_records_equal(&record, &(struct token_record){S("a"), S(""), S(""), 0, 5, 0, 0});
     assert_true(reads(S(" { \"exp\" : 5 , \"more\" : [1,{}] , \"client\" : \"a\" } \n"), &record));
     assert_slice(record.client_id, S("a"));
+    assert_true(reads(S("{\"exp\":5,\"client\":\"a\",\"iat\":0,\"gen\":0,\"ggen\":0}"), &record));
+    assert_records_equal(&record, &(struct token_record){S("a"), S(""), S(""), 0, 5, 0, 0});
 }
 
 static void what_is_needed_must_be_there(void **state) {
@@ -330,6 +342,31 @@ static void numbers_out_of_range_are_unreadable(void **state) {
     }
 }
 
+/* The same of records in the form that we write. */
+static void numbers_of_our_own_form_have_the_same_range(void **state) {
+    static const char *const good[] = {"1", "9007199254740992"};
+    static const char *const bad[] = {"9007199254740993",
+                                      "9999999999999999999",
+                                      "10000000000000000000",
+                                      "18446744073709551617",
+                                      "",
+                                      "-1"};
+    (void)state;
+    for (unsigned place = 0; place < 4; place++) {
+        for (size_t i = 0; i < COUNT_OF(good) + COUNT_OF(bad); i++) {
+            const char *numbers[] = {"1", "1", "1", "1"};
+            char json[256];
+            numbers[place] = i < COUNT_OF(good) ? good[i] : bad[i - COUNT_OF(good)];
+            snprintf(json, sizeof json,
+                     "{\"client\":\"a\",\"scope\":\"\",\"aud\":\"\",\"iat\":%s,\"exp\":%s,"
+                     "\"gen\":%s,\"ggen\":%s}",
+                     numbers[0], numbers[1], numbers[2], numbers[3]);
+            assert_int_equal(reads(slice_of_string(json), &(struct token_record){0}),
+                             i < COUNT_OF(good));
+        }
+    }
+}
+
 static void other_json_is_unreadable(void **state) {
     static const char *const texts[] = {"",
                                         " ",
@@ -356,6 +393,40 @@ static void nothing_stands_behind_a_record(void **state) {
     (void)state;
     assert_unreadable("{\"client\":\"a\",\"exp\":5}x");
     assert_unreadable("{\"client\":\"a\",\"exp\":5}{\"client\":\"b\",\"exp\":5}");
+    assert_false(reads(S("{\"client\":\"a\",\"exp\":5}\0"), &(struct token_record){0}));
+}
+
+/* Our own form is exact: without one of its parts it is another record, or none. */
+static void parts_of_our_own_form_are_not_missed(void **state) {
+    static const struct {
+        const char *part;
+        bool may_lack;
+    } parts[] = {
+        {"{\"client\":\"", false},
+        {"a", false},
+        {"\",\"scope\":\"", true},
+        {"r", true},
+        {"\",\"aud\":\"", true},
+        {"u", true},
+        {"\",\"iat\":", false},
+        {"1", false},
+        {",\"exp\":", false},
+        {"5", false},
+        {",\"gen\":", true},
+        {"7", false},
+        {",\"ggen\":", true},
+        {"3", false},
+        {"}", false},
+    };
+    (void)state;
+    for (size_t missing = 0; missing < COUNT_OF(parts); missing++) {
+        char json[256] = "";
+        struct token_record record;
+        for (size_t i = 0; i < COUNT_OF(parts); i++) {
+            strcat(json, i == missing ? "" : parts[i].part);
+        }
+        assert_int_equal(reads(slice_of_string(json), &record), parts[missing].may_lack);
+    }
 }
 
 /* A client's name must not be cut where C sees an end. */
@@ -376,20 +447,42 @@ static void double_members_do_not_mix(void **state) {
     }
 }
 
-static void every_truncation_is_unreadable(void **state) {
-    static const char json[] =
-        "{\"client\":\"svc-a\",\"scope\":\"r\\u0065ad \\\"w\\\"\",\"aud\":\"https://rs1.example/\","
-        "\"iat\":1795467600,\"exp\":1795471201,\"gen\":7,\"ggen\":3}";
+static void assert_no_truncation_is_readable(const char *json) {
     struct token_record record;
-    (void)state;
-    for (size_t size = 0; size < sizeof json - 1; size++) {
+    for (size_t size = 0; size < strlen(json); size++) {
         char *exact = malloc(size + 1);
         assert_non_null(exact);
         memcpy(exact + 1, json, size); /* ends where the memory ends */
         assert_false(reads(slice_of(exact + 1, size), &record));
         free(exact);
     }
-    assert_true(reads(slice_of(json, sizeof json - 1), &record));
+    assert_true(reads(slice_of_string(json), &record));
+}
+
+static void every_truncation_is_unreadable(void **state) {
+    (void)state;
+    assert_no_truncation_is_readable(
+        "{\"client\":\"svc-a\",\"scope\":\"r\\u0065ad \\\"w\\\"\",\"aud\":\"https://rs1.example/\","
+        "\"iat\":1795467600,\"exp\":1795471201,\"gen\":7,\"ggen\":3}");
+    assert_no_truncation_is_readable(
+        "{\"client\":\"svc-a\",\"scope\":\"read\",\"aud\":\"https://rs1.example/\","
+        "\"iat\":1795467600,\"exp\":1795471201,\"gen\":7,\"ggen\":3}");
+}
+
+/* In our own form too. */
+static void spoilt_bytes_of_a_list_are_found(void **state) {
+    static const char spoilt[] = {'\x01', '\x1f', '\x7f', '\x80', '\xff'};
+    static const size_t places[] = {27, 39}; /* of the scope, of the audience */
+    (void)state;
+    for (size_t at = 0; at < COUNT_OF(places); at++) {
+        for (size_t i = 0; i < sizeof spoilt; i++) {
+            char json[] = "{\"client\":\"svc\",\"scope\":\"read\",\"aud\":\"rs1\","
+                          "\"iat\":17,\"exp\":18,\"gen\":7,\"ggen\":3}";
+            assert_int_equal(json[places[at]], "as"[at]);
+            json[places[at]] = spoilt[i];
+            assert_unreadable(json);
+        }
+    }
 }
 
 static void deep_nesting_is_unreadable(void **state) {
@@ -444,6 +537,7 @@ int main(void) {
         TEST(without_randomness_there_is_no_token),
         TEST(tokens_never_repeat),
         TEST(characters_are_equally_likely),
+        TEST(highest_bytes_make_no_character),
         TEST(record_is_json_as_documented),
         TEST(records_survive_the_way_there_and_back),
         TEST(largest_record_fits),
@@ -451,11 +545,14 @@ int main(void) {
         TEST(what_is_needed_must_be_there),
         TEST(wrong_types_are_unreadable),
         TEST(numbers_out_of_range_are_unreadable),
+        TEST(numbers_of_our_own_form_have_the_same_range),
         TEST(other_json_is_unreadable),
         TEST(nothing_stands_behind_a_record),
+        TEST(parts_of_our_own_form_are_not_missed),
         TEST(nul_in_a_text_is_unreadable),
         TEST(double_members_do_not_mix),
         TEST(every_truncation_is_unreadable),
+        TEST(spoilt_bytes_of_a_list_are_found),
         TEST(deep_nesting_is_unreadable),
         TEST(lists_that_headers_cannot_have_are_unreadable),
         TEST(texts_over_their_room_are_unreadable),

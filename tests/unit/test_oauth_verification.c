@@ -120,6 +120,28 @@ static void good_token_is_good(void **state) {
     assert_string_equal(f->store.requests[2].key, "generation");
 }
 
+static void good_tokens_are_counted_by_client(void **state) {
+    static const struct hash_seed seed = {{1, 2}};
+    struct oauth_fixture *f = *state;
+    struct token_record record = usual;
+    f->oauth->options.client_names = client_names_new(1, &seed);
+    assert_non_null(f->oauth->options.client_names);
+    record.client_id = S("svc-b");
+    fixture_put_field(f, "svc-b", "secret:1", "$sha256$00");
+    fixture_put_field(f, "svc-b", "gen", "7");
+    for (unsigned i = 1; i <= 2; i++) {
+        put_record(f, &usual);
+        assert_int_equal(verify(f), OAUTH_REFUSED_NONE);
+        put_record(f, &record);
+        assert_int_equal(verify(f), OAUTH_REFUSED_NONE);
+        assert_int_equal(counter_read(&f->metrics.clients[0].validated), i);
+        assert_int_equal(counter_read(&f->metrics.clients[CLIENT_NAMES_MAX].validated), i);
+    }
+    assert_int_equal(validated(f), 4);
+    client_names_free(f->oauth->options.client_names);
+    f->oauth->options.client_names = NULL;
+}
+
 static void missing_generations_are_zero(void **state) {
     struct oauth_fixture *f = *state;
     struct token_record record = usual;
@@ -382,6 +404,21 @@ static void wrong_guess_is_dropped(void **state) {
     }
 }
 
+static void wrong_guess_of_one_character_is_dropped(void **state) {
+    struct oauth_fixture *f = *state;
+    struct token_record record = usual;
+    record.client_id = S("a");
+    fixture_put_field(f, "a", "secret:1", "$sha256$00");
+    fixture_put_field(f, "a", "gen", "7");
+    put_record(f, &record);
+    learn_client(f);
+    put_record(f, &usual);
+    fixture_put_field(f, "a", "disabled", "1");
+    stub_store_delay(&f->store, 0);
+    assert_int_equal(verify(f), OAUTH_REFUSED_NONE);
+    assert_string_equal(f->store.requests[2].key, "client:a");
+}
+
 static void early_end_waits_for_the_guess(void **state) {
     struct oauth_fixture *f = *state;
     learn_client(f);
@@ -640,6 +677,7 @@ static void no_from_memory_is_confirmed(void **state) {
         stub_store_rewind(&f->store);
         assert_int_equal(verify(f), objections[i].refusal);
         assert_int_equal(f->store.requests[objections[i].fence - 1].verb, STUB_CONFIRM);
+        assert_int_equal(f->store.requests[objections[i].fence - 1].premise_count, 1);
         assert_string_equal(f->store.requests[objections[i].fence].key, "client:svc-a");
         assert_int_equal(fences(f), 1);
         assert_int_equal(f->store.request_count, 2 * objections[i].fence - 2);
@@ -778,6 +816,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(good_token_is_good),
+        TEST(good_tokens_are_counted_by_client),
         TEST(missing_generations_are_zero),
         TEST(minted_tokens_are_good),
         TEST(largest_record_is_read),
@@ -790,6 +829,7 @@ int main(void) {
         TEST(known_client_is_judged),
         TEST(known_client_from_memory_is_confirmed),
         TEST(wrong_guess_is_dropped),
+        TEST(wrong_guess_of_one_character_is_dropped),
         TEST(early_end_waits_for_the_guess),
         TEST(verification_may_be_freed_when_done),
         TEST(every_trouble_at_every_step_is_unknown),

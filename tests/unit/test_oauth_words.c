@@ -1,5 +1,6 @@
 /* The error codes of the RFCs, and the words that go with each refusal. */
 #include "mintd/oauth.h"
+#include "support/fault.h"
 #include "unit/unit.h"
 
 static void errors_are_named_as_in_the_rfcs(void **state) {
@@ -31,18 +32,27 @@ static void assert_may_be_told(const char *text) {
     }
 }
 
+/* A label of a metric, that alerts name. */
+static void assert_is_word(const char *text) {
+    assert_in_range(strlen(text), 1, 24);
+    assert_int_equal(strspn(text, "abcdefghijklmnopqrstuvwxyz_"), strlen(text));
+}
+
 static void every_refusal_has_words_and_a_code(void **state) {
     (void)state;
     for (unsigned i = 1; i < OAUTH_REFUSAL_COUNT; i++) {
         const char *label = oauth_refusal_label((enum oauth_refusal)i);
         const char *description = oauth_refusal_description((enum oauth_refusal)i);
         enum oauth_error error = oauth_refusal_error((enum oauth_refusal)i);
+        assert_is_word(oauth_refusal_word((enum oauth_refusal)i));
         assert_true(label[0] != '\0' && description[0] != '\0');
         assert_may_be_told(label);
         assert_may_be_told(description);
         assert_int_not_equal(error, OAUTH_NONE);
         assert_in_range(oauth_error_status(error), 400, 503);
         for (unsigned other = 0; other < i; other++) {
+            assert_string_not_equal(oauth_refusal_word((enum oauth_refusal)i),
+                                    oauth_refusal_word((enum oauth_refusal)other));
             assert_string_not_equal(label, oauth_refusal_label((enum oauth_refusal)other));
         }
     }
@@ -105,6 +115,27 @@ static void refusals_are_counted_and_none_is_not(void **state) {
     oauth_free(NULL);
 }
 
+static void introspections_are_counted_by_what_they_say(void **state) {
+    static struct oauth_metrics metrics;
+    struct oauth *oauth = oauth_new(&(struct oauth_options){.metrics = &metrics});
+    (void)state;
+    assert_non_null(oauth);
+    oauth_count_introspection(oauth, true);
+    oauth_count_introspection(oauth, true);
+    oauth_count_introspection(oauth, false);
+    assert_int_equal(counter_read(&metrics.introspections[true]), 2);
+    assert_int_equal(counter_read(&metrics.introspections[false]), 1);
+    oauth_free(oauth);
+}
+
+static void without_memory_there_is_none(void **state) {
+    static struct oauth_metrics metrics;
+    (void)state;
+    fault_fail_at(1);
+    assert_null(oauth_new(&(struct oauth_options){.metrics = &metrics}));
+    fault_disarm();
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_named_as_in_the_rfcs),
@@ -112,6 +143,8 @@ int main(void) {
         cmocka_unit_test(what_must_not_be_told_apart_is_not),
         cmocka_unit_test(trouble_of_ours_is_503),
         cmocka_unit_test(refusals_are_counted_and_none_is_not),
+        cmocka_unit_test(introspections_are_counted_by_what_they_say),
+        cmocka_unit_test(without_memory_there_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

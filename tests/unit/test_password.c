@@ -2,6 +2,7 @@
 #include "unit/unit.h"
 #include <openssl/crypto.h>
 #include <openssl/err.h>
+#include <openssl/kdf.h>
 #include <openssl/rand.h>
 
 #define SALT "c2FsdHNhbHQ" /* "saltsalt" */
@@ -18,6 +19,17 @@ static bool generator_fails;
 
 int __wrap_RAND_bytes(unsigned char *out, int size) {
     return generator_fails ? 0 : __real_RAND_bytes(out, size);
+}
+
+/* That of a FIPS provider has no scrypt. */
+EVP_KDF *__real_EVP_KDF_fetch(OSSL_LIB_CTX *library, const char *algorithm, const char *properties);
+EVP_KDF *__wrap_EVP_KDF_fetch(OSSL_LIB_CTX *library, const char *algorithm, const char *properties);
+
+static bool has_no_kdf;
+
+EVP_KDF *__wrap_EVP_KDF_fetch(OSSL_LIB_CTX *library, const char *algorithm,
+                              const char *properties) {
+    return has_no_kdf ? NULL : __real_EVP_KDF_fetch(library, algorithm, properties);
 }
 
 static int set_up(void **state) {
@@ -53,25 +65,26 @@ static void known_answers_match(void **state) {
     for (size_t i = 0; i < COUNT_OF(known_answers); i++) {
         const struct known_answer *known = &known_answers[i];
         assert_int_not_equal(password_kind_of(known->stored), PASSWORD_MALFORMED);
-        assert_true(password_verify(known->stored, known->secret));
-        assert_false(password_verify(known->stored, S("another")));
+        assert_int_equal(PASSWORD_RIGHT, password_verify(known->stored, known->secret));
+        assert_int_equal(PASSWORD_WRONG, password_verify(known->stored, S("another")));
     }
-    assert_true(password_verify(known_answers[2].stored, SLICE_ABSENT));
+    assert_int_equal(PASSWORD_RIGHT, password_verify(known_answers[2].stored, SLICE_ABSENT));
 }
 
 /* A stored secret with any one of its last characters changed, or a secret a little different. */
 static void near_misses_do_not_match(void **state) {
     (void)state;
-    assert_false(password_verify(S(SMALL), S("smal")));
-    assert_false(password_verify(S(SMALL), S("small ")));
-    assert_false(password_verify(S(SMALL), S("small\0")));
-    assert_false(password_verify(S(SMALL), S("Small")));
-    assert_false(password_verify(S(SMALL), S("")));
+    assert_int_equal(PASSWORD_WRONG, password_verify(S(SMALL), S("smal")));
+    assert_int_equal(PASSWORD_WRONG, password_verify(S(SMALL), S("small ")));
+    assert_int_equal(PASSWORD_WRONG, password_verify(S(SMALL), S("small\0")));
+    assert_int_equal(PASSWORD_WRONG, password_verify(S(SMALL), S("Small")));
+    assert_int_equal(PASSWORD_WRONG, password_verify(S(SMALL), S("")));
     const size_t first = sizeof("$scrypt$ln=4,r=1,p=1$") - 1;
     for (size_t i = first; i < sizeof(SMALL) - 1; i++) {
         char changed[] = SMALL;
         changed[i] = changed[i] == 'A' ? 'B' : 'A';
-        assert_false(password_verify(slice_of(changed, sizeof(SMALL) - 1), S("small")));
+        assert_int_equal(PASSWORD_WRONG,
+                         password_verify(slice_of(changed, sizeof(SMALL) - 1), S("small")));
     }
 }
 
@@ -147,7 +160,7 @@ static void malformed_ones_are_told(void **state) {
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         assert_int_equal(password_kind_of(bad[i]), PASSWORD_MALFORMED);
-        assert_false(password_verify(bad[i], S("small")));
+        assert_int_equal(PASSWORD_WRONG, password_verify(bad[i], S("small")));
     }
 }
 
@@ -208,7 +221,7 @@ static void argon2id_is_verified_where_openssl_has_it(void **state) {
         S("$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4");
     assert_int_equal(password_kind_of(stored), has_argon2() ? PASSWORD_SLOW : PASSWORD_MALFORMED);
     assert_int_equal(password_verify(stored, S("password")), has_argon2());
-    assert_false(password_verify(stored, S("differentpassword")));
+    assert_int_equal(PASSWORD_WRONG, password_verify(stored, S("differentpassword")));
 }
 
 static void argon2id_costs_have_limits(void **state) {
@@ -234,8 +247,10 @@ static void fresh_hashes_match_their_secret_alone(void **state) {
     assert_true(password_hash_slow(S("p@s+s w%rd:\xc3\xa9"), &again));
     assert_true(slice_starts_with(buffer_slice(&stored), S("$scrypt$ln=15,r=8,p=1$")));
     assert_int_equal(password_kind_of(buffer_slice(&stored)), PASSWORD_SLOW);
-    assert_true(password_verify(buffer_slice(&stored), S("p@s+s w%rd:\xc3\xa9")));
-    assert_false(password_verify(buffer_slice(&stored), S("p@s+s w%rd:\xc3\xa8")));
+    assert_int_equal(PASSWORD_RIGHT,
+                     password_verify(buffer_slice(&stored), S("p@s+s w%rd:\xc3\xa9")));
+    assert_int_equal(PASSWORD_WRONG,
+                     password_verify(buffer_slice(&stored), S("p@s+s w%rd:\xc3\xa8")));
     assert_false(slice_equal(buffer_slice(&stored), buffer_slice(&again))); /* another salt */
 }
 
@@ -271,7 +286,8 @@ static void secrets_have_a_largest_size(void **state) {
     assert_false(password_hash_slow(S("nul\0"), &stored));
     assert_int_equal(stored.size, 0);
     assert_true(password_hash_fast(slice_of(secret, PASSWORD_SECRET_MAX), &stored));
-    assert_true(password_verify(buffer_slice(&stored), slice_of(secret, PASSWORD_SECRET_MAX)));
+    assert_int_equal(PASSWORD_RIGHT,
+                     password_verify(buffer_slice(&stored), slice_of(secret, PASSWORD_SECRET_MAX)));
 }
 
 static void without_randomness_there_is_no_hash(void **state) {
@@ -292,12 +308,23 @@ static void decoys_cost_what_the_real_ones_do(void **state) {
     assert_int_equal(password_slow_decoy.size, fresh.size);
     assert_true(slice_starts_with(password_slow_decoy, S("$scrypt$ln=15,r=8,p=1$")));
     assert_int_equal(password_kind_of(password_slow_decoy), PASSWORD_SLOW);
-    assert_false(password_verify(password_slow_decoy, S("")));
+    assert_int_equal(PASSWORD_WRONG, password_verify(password_slow_decoy, S("")));
     assert_false(verify_fast(*state, password_slow_decoy, S("")));
+}
+
+static void an_openssl_without_scrypt_is_no_reason_not_to_start(void **state) {
+    (void)state;
+    has_no_kdf = true;
+    assert_true(password_start());
+    assert_int_equal(password_verify(S(SMALL), S("password")), PASSWORD_NOT_CHECKED);
+    has_no_kdf = false;
+    assert_true(password_start());
+    assert_int_not_equal(password_verify(S(SMALL), S("password")), PASSWORD_NOT_CHECKED);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_openssl_without_scrypt_is_no_reason_not_to_start),
         cmocka_unit_test(known_answers_match),
         cmocka_unit_test(near_misses_do_not_match),
         cmocka_unit_test_setup_teardown(fast_ones_are_verified_on_the_spot, set_up, tear_down),

@@ -551,7 +551,49 @@ static void new_survives_failing_allocations(void **state) {
     fault_disarm();
 }
 
+static void memory_short_for_a_hash_is_no_verdict(void **state) {
+    (void)state;
+    unsigned not_checked = 0;
+    bool all_failed = false;
+    for (unsigned n = 1; !all_failed; n++) {
+        fault_fail_at(n);
+        enum password_verdict right = password_verify(S(SMALL), S("small"));
+        all_failed = fault_count() < n;
+        fault_fail_at(n);
+        enum password_verdict wrong = password_verify(S(SMALL), S("large"));
+        fault_disarm();
+        assert_true(right == PASSWORD_RIGHT || right == PASSWORD_NOT_CHECKED);
+        assert_true(wrong == PASSWORD_WRONG || wrong == PASSWORD_NOT_CHECKED);
+        not_checked += right == PASSWORD_NOT_CHECKED;
+    }
+    assert_true(not_checked > 0);
+}
+
+static void memory_short_for_a_job_gives_it_up(void **state) {
+    (void)state;
+    struct password_pool *pool = password_pool_new(1, 16);
+    assert_non_null(pool);
+    struct owner owner;
+    owner_init(&owner);
+    struct request *request = new_requests(1);
+    for (unsigned n = 1; owner.given_up == 0; n++) { /* OpenSSL does without some of them */
+        fault_fail_at(n);
+        assert_true(submit(pool, &owner, request, S(SMALL), S("small")));
+        while (owner.answered + owner.given_up < n) {
+            sem_wait(&owner.woken);
+            password_inbox_drain(owner.inbox);
+        }
+        assert_true(fault_count() >= n); /* else none could fail */
+        fault_disarm();
+    }
+    assert_int_equal(owner.matched, owner.answered);
+    password_pool_free(pool);
+    owner_fini(&owner);
+    free(request);
+}
+
 int main(void) {
+    crypto_watch_allocations(); /* so that those of OpenSSL can fail */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_tell_right_from_wrong),
         cmocka_unit_test(texts_are_copied_and_bounded),
@@ -571,6 +613,8 @@ int main(void) {
         cmocka_unit_test(without_a_thread_it_refuses),
         cmocka_unit_test(unused_and_senseless_pools),
         cmocka_unit_test(new_survives_failing_allocations),
+        cmocka_unit_test(memory_short_for_a_hash_is_no_verdict),
+        cmocka_unit_test(memory_short_for_a_job_gives_it_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

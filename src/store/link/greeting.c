@@ -1,5 +1,6 @@
 #include "store/link/greeting.h"
 
+#include "mintd/encoding.h"
 #include "mintd/log.h"
 #include "store/link/error.h"
 #include "store/link/refusal.h"
@@ -8,9 +9,7 @@
 static void set_name(struct greeting *greeting, struct slice name) {
     size_t size = name.size < sizeof greeting->name ? name.size : sizeof greeting->name - 1;
     for (size_t i = 0; i < size; i++) {
-        char c = name.data[i];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-        greeting->name[i] = plain || c == '.' || c == '_' || c == '-' ? c : '-';
+        greeting->name[i] = word_is_plain(slice_of(name.data + i, 1)) ? name.data[i] : '-';
     }
 }
 

@@ -304,8 +304,10 @@ static void on_reply(struct traffic *traffic, const struct reply *reply, bool to
     }
     const struct traffic_slot done = *slot; /* its place may be taken by what the handler sends */
     struct link_result result = {.reply = too_big ? NULL : reply, .trouble = done.trouble};
-    if (traffic->keeps_commands && result.trouble != STORE_TROUBLE_NONE) {
+    if (traffic->keeps_commands) {
         result.command = command_of(traffic, &done);
+    }
+    if (traffic->keeps_commands && result.trouble != STORE_TROUBLE_NONE) {
         result.error = slice_of(traffic->error, traffic->error_size);
     }
     traffic->oldest++;

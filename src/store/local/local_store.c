@@ -198,6 +198,30 @@ static enum progress memory_create_hash(struct store *base, struct slice key,
     return found(store, operation, 1);
 }
 
+enum progress local_store_replace_hash(struct store *base, struct slice key,
+                                       const struct store_field *fields, size_t count,
+                                       struct store_operation *operation) {
+    struct local_store *store = local_store_of(base);
+    struct local_table *table = begin(store, key, store_fields_are_valid(fields, count), operation);
+    if (table == NULL) {
+        return PROGRESS_DONE;
+    }
+    const struct entry *old = table_find(table, key);
+    if (old == NULL) {
+        return end(store, operation, STORE_ABSENT, STORE_TROUBLE_NONE);
+    }
+    if (old->kind != ENTRY_HASH) {
+        return unknown(store, operation, STORE_TROUBLE_WRONGTYPE);
+    }
+    struct entry *entry = entry_new_hash(key, fields, count);
+    if (entry == NULL) {
+        return unknown(store, operation, STORE_TROUBLE_OOM);
+    }
+    table_remove(table, key);
+    table_insert(table, entry);
+    return found(store, operation, 1);
+}
+
 /* Where the field stands; the count of fields where it does not. */
 static size_t field_index(const struct entry *hash, struct slice name) {
     size_t i = 0;
@@ -318,6 +342,41 @@ static enum progress memory_add_member(struct store *base, struct slice key, str
     return found(store, operation, 1);
 }
 
+/* The whole table is gone through: who asks for this is no request of a client. */
+static enum progress memory_read_members(struct store *base, struct slice key,
+                                         struct store_operation *operation) {
+    struct local_store *store = local_store_of(base);
+    struct local_table *table = begin(store, key, true, operation);
+    if (table == NULL) {
+        return PROGRESS_DONE;
+    }
+    const struct entry *set = table_find(table, key);
+    if (set != NULL && set->kind != ENTRY_SET) {
+        return unknown(store, operation, STORE_TROUBLE_WRONGTYPE);
+    }
+    if (set == NULL) {
+        return end(store, operation, STORE_ABSENT, STORE_TROUBLE_NONE);
+    }
+    struct slice members[STORE_MEMBERS_MAX];
+    struct store_field fields[STORE_MEMBERS_MAX];
+    size_t count = table_list_members(table, key, members, STORE_MEMBERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        fields[i] = (struct store_field){.name = members[i], .value = S("")};
+    }
+    store->copy = store_fields_copy(fields, count);
+    if (store->copy == NULL) {
+        return unknown(store, operation, STORE_TROUBLE_OOM);
+    }
+    operation->fields = store->copy;
+    operation->field_count = count;
+    return found(store, operation, (int64_t)count);
+}
+
+static const char *memory_look(const struct store *base, store_visit *visit, void *context) {
+    (void)base, (void)visit, (void)context;
+    return "memory";
+}
+
 static enum progress memory_remove_member(struct store *base, struct slice key, struct slice member,
                                           struct store_operation *operation) {
     struct local_store *store = local_store_of(base);
@@ -409,12 +468,14 @@ struct store *local_store_new(struct memory_data *data, struct store_metrics *me
         .remove_field = memory_remove_field,
         .add_member = memory_add_member,
         .remove_member = memory_remove_member,
+        .read_members = memory_read_members,
         .count = memory_count,
         .confirm = memory_confirm,
         .flush = memory_flush,
         .close = memory_close,
         .free = memory_free,
         .trouble = memory_trouble,
+        .look = memory_look,
     };
     struct local_store *store = calloc(1, sizeof *store);
     if (store == NULL) {

@@ -171,6 +171,20 @@ struct entry *table_find_member(struct local_table *table, struct slice set, str
     return *find(table, set, &member);
 }
 
+size_t table_list_members(const struct local_table *table, struct slice set, struct slice *members,
+                          size_t most) {
+    size_t count = 0;
+    for (size_t bucket = 0; bucket <= table->bucket_mask && count < most; bucket++) {
+        const struct entry *entry = table->buckets[bucket];
+        for (; entry != NULL && count < most; entry = entry->next) {
+            if (entry->kind == ENTRY_MEMBER && slice_equal(entry_key(entry), set)) {
+                members[count++] = entry_value(entry);
+            }
+        }
+    }
+    return count;
+}
+
 bool table_has_room(struct local_table *table, size_t more) {
     sweep(table, SWEPT_A_WRITE);
     if (table->keys + more > table->max_keys) {

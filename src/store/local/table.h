@@ -51,6 +51,9 @@ void table_fini(struct local_table *table);
 /* NULL: none, or expired. */
 struct entry *table_find(struct local_table *table, struct slice key);
 struct entry *table_find_member(struct local_table *table, struct slice set, struct slice member);
+/* The values of its members, `most` at most: how many. They stay in place until the next change. */
+size_t table_list_members(const struct local_table *table, struct slice set, struct slice *members,
+                          size_t most);
 /* Whether so many more fit; sweeps out a few that have expired. Pointers to entries with a time to
  * live are not valid behind it. */
 bool table_has_room(struct local_table *table, size_t more);

@@ -48,6 +48,24 @@ static enum store_answer answer_read_hash(const struct reply *reply, struct redi
     return count != 0 ? STORE_FOUND : STORE_ABSENT;
 }
 
+static enum store_answer answer_read_members(const struct reply *reply, struct redis_fields *fields,
+                                             struct store_operation *operation) {
+    bool is_list = reply->type == REPLY_ARRAY && reply->below == reply->elements;
+    if (!is_list || reply->elements > STORE_MEMBERS_MAX) {
+        return STORE_UNKNOWN;
+    }
+    const struct reply *member = reply_first(reply);
+    for (size_t i = 0; i < reply->elements; i++) {
+        if (member[i].type != REPLY_TEXT) {
+            return STORE_UNKNOWN;
+        }
+        fields->items[i] = (struct store_field){.name = member[i].text, .value = SLICE_ABSENT};
+    }
+    operation->fields = fields->items;
+    operation->field_count = reply->elements;
+    return reply->elements != 0 ? STORE_FOUND : STORE_ABSENT;
+}
+
 /* The number among the replies of a transaction. */
 static enum store_answer answer_exec(const struct reply *reply, uint32_t replies, uint32_t result,
                                      struct store_operation *operation) {
@@ -76,6 +94,8 @@ static enum store_answer answer(enum redis_verb verb, const struct reply *reply,
         return slice_equal(reply->text, S("OK")) ? STORE_FOUND : STORE_UNKNOWN;
     case REDIS_READ_HASH:
         return answer_read_hash(reply, fields, operation);
+    case REDIS_READ_MEMBERS:
+        return answer_read_members(reply, fields, operation);
     case REDIS_CREATE_HASH:
         return answer_exec(reply, CREATE_HASH_REPLIES, CREATE_HASH_RESULT, operation);
     case REDIS_COUNT:

@@ -185,9 +185,14 @@ static void on_view(void *context, const struct link_result *result) {
 
 static void on_id(void *context, const struct link_result *result) {
     struct redis_node *node = context;
-    if (result->reply != NULL && result->reply->type == REPLY_TEXT &&
-        result->reply->text.size <= NODE_ID_SIZE) {
-        cluster_take_id(node, result->reply->text);
+    const struct reply *reply = result->reply;
+    if (reply == NULL || reply->type == REPLY_ERROR) { /* it is lost, or may not be asked */
+        return;
+    }
+    if (reply->type == REPLY_TEXT && reply->text.size != 0 && reply->text.size <= NODE_ID_SIZE) {
+        cluster_take_id(node, reply->text);
+    } else {
+        link_fail(node->link, STORE_TROUBLE_CLUSTER, "its answer to CLUSTER MYID makes no sense");
     }
 }
 
@@ -277,6 +282,14 @@ void cluster_write_away(const struct redis_store *store, struct buffer *text) {
             buffer_append_format(text, "redis %.200s is away (%u of %u nodes)",
                                  link_address(store->nodes[i]->link), nodes - up, nodes);
             return;
+        }
+    }
+}
+
+void cluster_look(const struct redis_store *store, store_visit *visit, void *context) {
+    for (unsigned i = 0; i < store->node_count; i++) {
+        if (has_slots(store, i)) {
+            node_look(store->nodes[i], store->cluster->slots_of[i], visit, context);
         }
     }
 }

@@ -43,6 +43,8 @@ enum store_trouble cluster_trouble(const struct redis_store *store);
 void cluster_count(const struct redis_store *store, unsigned *nodes, unsigned *up);
 /* "redis 10.0.0.1:6379 is away (2 of 9 nodes)"; nothing where none is. */
 void cluster_write_away(const struct redis_store *store, struct buffer *text);
+/* Those that have slots. */
+void cluster_look(const struct redis_store *store, store_visit *visit, void *context);
 /* Why one is away, in words; "" where none is. */
 const char *cluster_reason(const struct redis_store *store);
 

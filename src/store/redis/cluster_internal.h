@@ -15,6 +15,7 @@ struct redis_cluster {
     bool is_patched; /* a node has said MOVED since the last vote */
     uint8_t node_of[CLUSTER_SLOTS];
     unsigned slots_of[NODES_MAX];
+    uint64_t given_ms[NODES_MAX]; /* when it got one last: the newest view that stood then */
 };
 
 /* What somebody says of a node. */

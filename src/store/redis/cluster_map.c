@@ -14,7 +14,19 @@ struct redis_node *cluster_node_of(const struct redis_store *store, unsigned slo
 struct changes {
     unsigned count, first, last;
     bool lost[NODES_MAX];
+    uint64_t newest_ms; /* of the views that stand now */
 };
+
+static struct changes no_changes(const struct redis_store *store) {
+    struct changes changes = {0};
+    for (unsigned i = 0; i < store->node_count; i++) {
+        const struct redis_node *node = store->nodes[i];
+        if (node != NULL && node->owned_ms > changes.newest_ms) {
+            changes.newest_ms = node->owned_ms;
+        }
+    }
+    return changes;
+}
 
 static void assign(struct redis_cluster *cluster, unsigned slot, unsigned index,
                    struct changes *changes) {
@@ -28,6 +40,7 @@ static void assign(struct redis_cluster *cluster, unsigned slot, unsigned index,
     }
     if (index != NODE_NONE) {
         cluster->slots_of[index]++;
+        cluster->given_ms[index] = changes->newest_ms;
     }
     cluster->node_of[slot] = (uint8_t)index;
     changes->first = changes->count == 0 ? slot : changes->first;
@@ -48,13 +61,12 @@ static void settle(struct redis_store *store, const struct changes *changes, con
               LOG_NUMBER("slots", (int64_t)changes->count),
               LOG_NUMBER("first", (int64_t)changes->first),
               LOG_NUMBER("last", (int64_t)changes->last), LOG_STRING("reason", why));
-    identity_note_change(&store->identity); /* who has its key may be another one */
-    redis_look_at_layout(store);
+    ownership_on_map(store);
     redis_tell_whether_it_serves(store);
 }
 
 void cluster_patch(struct redis_store *store, unsigned slot, struct redis_node *node) {
-    struct changes changes = {0};
+    struct changes changes = no_changes(store);
     store->cluster->is_patched = true;
     assign(store->cluster, slot, node->index, &changes);
     settle(store, &changes, "MOVED");
@@ -163,7 +175,9 @@ static unsigned elect(const struct redis_store *store, struct walker *walkers, u
             best_weight = now;
         }
     }
-    if (current != NODE_NONE && standings[current].denied_ms != 0) { /* it had lost it, at least */
+    /* It had lost it, at least; but who has got a slot since then may not have known of it yet. */
+    if (current != NODE_NONE && standings[current].denied_ms != 0 &&
+        standings[current].denied_ms >= store->cluster->given_ms[current]) {
         changes->lost[current] = true;
     }
     return best;
@@ -203,7 +217,7 @@ static unsigned last_with_the_same(const struct redis_cluster *cluster, unsigned
 void cluster_vote(struct redis_store *store) {
     struct walker walkers[NODES_MAX];
     unsigned count = gather_walkers(store, walkers);
-    struct changes changes = {0};
+    struct changes changes = no_changes(store);
     if (!is_vote_due(store) || count == 0) {
         return;
     }
@@ -223,7 +237,7 @@ void cluster_vote(struct redis_store *store) {
 
 void cluster_pass_on(struct redis_store *store, const struct redis_node *node,
                      const struct redis_node *heir) {
-    struct changes changes = {0};
+    struct changes changes = no_changes(store);
     for (unsigned slot = 0; slot < CLUSTER_SLOTS; slot++) {
         if (store->cluster->node_of[slot] == node->index) {
             assign(store->cluster, slot, heir == NULL ? NODE_NONE : heir->index, &changes);

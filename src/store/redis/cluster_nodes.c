@@ -114,9 +114,14 @@ static bool is_named(const struct redis_store *store, const struct redis_node *n
     return false;
 }
 
+/* Something waits for it, on either link. */
+static bool is_awaited(const struct redis_node *node) {
+    return link_pending(node->link) != 0 ||
+           (node->durable != NULL && link_pending(node->durable->link) != 0);
+}
+
 static bool is_in_use(const struct redis_store *store, const struct redis_node *node) {
-    return store->cluster->slots_of[node->index] != 0 || is_named(store, node) ||
-           link_pending(node->link) != 0;
+    return store->cluster->slots_of[node->index] != 0 || is_named(store, node) || is_awaited(node);
 }
 
 static void replace_in_views(struct redis_store *store, unsigned index, unsigned heir) {

@@ -114,47 +114,47 @@ static bool overlap(const struct slot_range *ranges, unsigned count) {
     return false;
 }
 
-/* The same twice, since nobody is to be met by an answer that makes no sense further behind. */
-static bool makes_sense(const struct redis_node *teller, const struct reply *reply) {
-    struct slot_range range;
+/* Read ahead of all else, since nobody is to be met by an answer that makes no sense further
+ * behind. `view` has room for all its ranges. */
+static bool makes_sense(const struct redis_node *teller, const struct reply *reply,
+                        struct slot_range *view) {
     struct node_facts facts;
-    if (reply->type != REPLY_ARRAY) {
-        return false;
-    }
     const struct reply *entry = reply->elements == 0 ? NULL : reply_first(reply);
     for (uint32_t i = 0; i < reply->elements; i++, entry = reply_next(entry)) {
-        if (!read_range(teller, entry, &range, &facts)) {
+        if (!read_range(teller, entry, &view[i], &facts)) {
             return false;
         }
     }
-    return true;
+    qsort(view, reply->elements, sizeof *view, compare);
+    return !overlap(view, reply->elements);
 }
 
-bool cluster_take_view(struct redis_node *node, const struct reply *reply) {
-    if (!makes_sense(node, reply)) {
-        return false;
-    }
-    struct slot_range *view = calloc(reply->elements + 1, sizeof *view);
+/* Whom it names, in the order of slots; the number of ranges whose node is known or new. */
+static unsigned meet(const struct redis_node *teller, const struct reply *reply,
+                     struct slot_range *view) {
     unsigned count = 0;
-    if (view == NULL) {
-        return false;
-    }
     const struct reply *entry = reply->elements == 0 ? NULL : reply_first(reply);
     for (uint32_t i = 0; i < reply->elements; i++, entry = reply_next(entry)) {
         struct node_facts facts;
-        (void)read_range(node, entry, &view[count], &facts);
-        struct redis_node *owner = slice_equal(facts.host, S("?"))
-                                       ? NULL /* it does not know where that is */
-                                       : cluster_meet(node->store, &facts);
+        bool is_placed = read_range(teller, entry, &view[count], &facts) &&
+                         !slice_equal(facts.host, S("?")); /* it does not know where that is */
+        struct redis_node *owner = is_placed ? cluster_meet(teller->store, &facts) : NULL;
         if (owner != NULL) {
             view[count++].node = (uint8_t)owner->index;
         }
     }
     qsort(view, count, sizeof *view, compare);
-    if (overlap(view, count)) {
+    return count;
+}
+
+bool cluster_take_view(struct redis_node *node, const struct reply *reply) {
+    struct slot_range *view =
+        reply->type == REPLY_ARRAY ? calloc(reply->elements + 1, sizeof *view) : NULL;
+    if (view == NULL || !makes_sense(node, reply, view)) {
         free(view);
         return false;
     }
+    unsigned count = meet(node, reply, view);
     bool is_same = node->has_view && count == node->view_count &&
                    (count == 0 || memcmp(view, node->view, count * sizeof *view) == 0);
     node->is_view_new = node->is_view_new || !is_same;

@@ -69,6 +69,7 @@ void copies_forget_key(struct redis_store *store, struct slice key) {
 /* What is under way elsewhere is spoiled too: it is answered, and asked for once more. */
 void copies_forget_node(struct redis_node *node) {
     struct copies *copies = &node->store->copies;
+    ownership_on_forgotten(node);
     flights_spoil_all(&copies->flights);
     if (copies->cache != NULL && node->index != NODE_NONE) {
         cache_forget(copies->cache, node->index);
@@ -113,7 +114,7 @@ void copies_on_push(struct redis_node *node, const struct reply *push) {
         forget_pushed(store, keys);
     } else { /* FLUSHALL; or too much, or nothing that we understand */
         copies_forget_node(node);
-        identity_doubt(&store->identity);
+        ownership_on_emptied(node);
     }
 }
 
@@ -237,7 +238,6 @@ void copies_stop_tracking(struct redis_node *node) {
         uv_timer_stop(&node->retry);
     }
     node->is_tracked = false;
-    store->identity.is_watched = false;
     tell_whether_it_is_on(store);
     copies_forget_node(node);
 }

@@ -61,11 +61,33 @@ static enum store_trouble judge(const struct redis_store *store, const struct re
 
 /* ---- a batch ends ---- */
 
+static void append(struct durable_operations *all, struct store_operation *one) {
+    one->next_waiting = NULL;
+    *(all->first == NULL ? &all->first : &all->last->next_waiting) = one;
+    all->last = one;
+}
+
+/* False: it is not among them. */
+static bool take_out(struct durable_operations *all, const struct store_operation *it) {
+    struct store_operation *before = NULL, *one = all->first;
+    while (one != NULL && one != it) {
+        before = one;
+        one = one->next_waiting;
+    }
+    if (one == NULL) {
+        return false;
+    }
+    *(before == NULL ? &all->first : &before->next_waiting) = one->next_waiting;
+    all->last = all->last == one ? before : all->last;
+    one->next_waiting = NULL;
+    return true;
+}
+
 /* In the order in which they came; one may start the next from inside its end. */
-static void end_all(struct redis_store *store, struct durable_batch *batch,
+static void end_all(struct redis_store *store, struct durable_operations *all,
                     enum store_trouble trouble) {
-    struct store_operation *next = batch->first;
-    batch->first = batch->last = NULL;
+    struct store_operation *next = all->first;
+    *all = (struct durable_operations){NULL, NULL};
     while (next != NULL) {
         struct store_operation *operation = next;
         next = operation->next_waiting;
@@ -99,7 +121,31 @@ static void on_waited(void *context, const struct link_result *result) {
     } else {
         durable_refuse(node, trouble, "its answer to WAIT makes no sense");
     }
-    end_all(store, node->batch, trouble);
+    end_all(store, &node->batch->waiting, trouble);
+}
+
+static bool has_changed_nothing(const struct store_operation *operation) {
+    return operation->kind == REDIS_DELETE && operation->number == 0;
+}
+
+static void move_unchanged(struct durable_operations *from, struct durable_operations *to) {
+    struct store_operation *next = from->first;
+    while (next != NULL) {
+        struct store_operation *one = next;
+        next = one->next_waiting;
+        if (has_changed_nothing(one)) {
+            take_out(from, one);
+            append(to, one);
+        }
+    }
+}
+
+/* Those of the mark, and where another one stands behind it already those of that one too. */
+void durable_end_unchanged(struct redis_node *durable, enum store_trouble trouble) {
+    struct durable_operations all = {NULL, NULL};
+    move_unchanged(&durable->batch->waiting, &all);
+    move_unchanged(&durable->batch->unchanged, &all);
+    end_all(durable->store, &all, trouble);
 }
 
 /* ---- a batch leaves ---- */
@@ -117,9 +163,11 @@ static void close_batch(struct redis_node *node) {
     struct durable_batch *batch = node->batch;
     unsigned slot;
     batch->gathered = 0;
-    if (batch->wanted == 0 && !store->wait.files) {
+    if (batch->wanted == 0 && !store->wait.files && batch->unchanged.first == NULL) {
         return;
     }
+    batch->waiting = batch->unchanged; /* of the batch before nothing waits any more */
+    batch->unchanged = (struct durable_operations){NULL, NULL};
     struct output *out = link_begin(node->link);
     if (out != NULL) {
         durable_put_wait(store, out, batch->wanted, patience_ms(batch));
@@ -176,29 +224,29 @@ void durable_gather(struct redis_node *durable, const struct store_operation *op
     }
 }
 
-bool durable_wait(struct store_operation *operation) {
+bool durable_wait(struct store_operation *operation, struct slice command) {
     struct redis_node *node = second_of(operation);
     struct durable_batch *batch = node->batch;
     if (!batch->is_waiting) { /* there are no replicas */
         return false;
     }
+    bool is_unchanged = has_changed_nothing(operation);
+    bool needs_mark = is_unchanged && batch->unchanged.first == NULL;
+    if (needs_mark && !durable_put_mark(operation, command)) {
+        operation->answer = STORE_UNKNOWN;
+        operation->trouble = STORE_TROUBLE_OVERLOADED;
+        return false;
+    }
     operation->way.awaits_replicas = true;
-    operation->next_waiting = NULL;
-    *(batch->first == NULL ? &batch->first : &batch->last->next_waiting) = operation;
-    batch->last = operation;
+    append(is_unchanged ? &batch->unchanged : &batch->waiting, operation);
     deadlines_add(&node->store->deadlines, operation);
     return true;
 }
 
 void durable_leave(struct store_operation *operation) {
     struct durable_batch *batch = second_of(operation)->batch;
-    struct store_operation *before = NULL, *one = batch->first;
-    while (one != operation) {
-        before = one;
-        one = one->next_waiting;
+    if (!take_out(&batch->waiting, operation)) {
+        take_out(&batch->unchanged, operation);
     }
-    *(before == NULL ? &batch->first : &before->next_waiting) = operation->next_waiting;
-    batch->last = batch->last == operation ? before : batch->last;
-    operation->next_waiting = NULL;
     operation->way.awaits_replicas = false;
 }

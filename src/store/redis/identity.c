@@ -40,10 +40,16 @@ static void end_look_in_vain(struct redis_identity *identity) {
     identity->on_checked(identity->context);
 }
 
+/* Whether who was asked is still the one that has the key, and tells of its changes. */
+static bool is_watching(struct redis_identity *identity) {
+    bool is_tracked = *identity->is_tracked;
+    return is_tracked && identity->find_link(identity->context) == identity->link;
+}
+
 static void end_look(struct redis_identity *identity) {
     identity->is_open = false;
     identity->in_doubt = false;
-    identity->is_watched = *identity->is_tracked;
+    identity->is_watched = is_watching(identity);
     tell_if_wrong(identity);
     identity->on_checked(identity->context);
 }

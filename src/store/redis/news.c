@@ -37,9 +37,17 @@ static void leave_clock(const struct redis_node *node) {
     }
 }
 
+static void note_certificate(struct redis_node *node) {
+    struct tls_client_view view;
+    if (link_look_at_tls(node->link, &view)) {
+        node->certificate_expiry_s = view.expires_s;
+    }
+}
+
 static void on_greeting(void *context) {
     struct redis_node *node = context;
     struct redis_store *store = node->store;
+    note_certificate(node);
     if (store->cluster != NULL) {
         look_at_clock(node);
         cluster_on_greeting(node);

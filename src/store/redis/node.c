@@ -6,8 +6,8 @@
 /* A map in some 4,000 pieces, with a replica each. Room that is not used is only addresses. */
 #define CLUSTER_REPLY_NODES 65536u
 #define CLUSTER_REPLY_TEXT (1024u * 1024u)
-/* On a second link: WAIT, and ROLE. */
-#define BESIDE_OPERATIONS 2u
+/* On a second link: WAIT, ROLE, and the marks of two batches. */
+#define BESIDE_OPERATIONS 4u
 
 static struct redis_link *new_link(struct redis_node *node, const struct redis_endpoint *place,
                                    struct slice tls_name) {

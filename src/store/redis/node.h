@@ -46,6 +46,7 @@ struct redis_node {
     bool is_tracked;                  /* it has said that it will tell */
     enum redis_standing refusal_told; /* why it will not, as counted in `told` */
     uv_timer_t retry;                 /* runs while it refuses to tell */
+    long long certificate_expiry_s;   /* what its last handshake showed; 0: none, or no TLS */
     struct redis_login login;
 
     struct redis_node *durable;  /* its second link (durable.h); NULL: it has none */
@@ -82,6 +83,9 @@ void node_free(struct redis_node *node);
 
 /* Handshakes from now on are made with this; the caller keeps its reference. */
 void node_use_tls(struct redis_node *node, struct tls_context *tls);
+
+/* What people see of it. */
+void node_look(const struct redis_node *node, unsigned slots, store_visit *visit, void *context);
 
 static inline bool node_is_up(const struct redis_node *node) {
     return link_state(node->link) == LINK_UP;

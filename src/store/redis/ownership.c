@@ -1,11 +1,16 @@
 /* Whose data it is: the layout (schema.h) and the identity (identity.h) of what is in Redis.
  *
  * One Redis is looked at in each greeting, and serves only then. In a cluster each of the two keys
- * has its node: it is looked at when that one comes up, or the key has another one. */
+ * has its node: it is looked at when that one comes up, or the key has another one. The layout has
+ * a second key there, its mark, beside the generation, without which nothing is served anyhow: what
+ * it says counts while the node of the first is away, so that this one is nobody's but its own
+ * keys'. */
 #include "store/redis/redis_store_internal.h"
 
 #include "mintd/log.h"
 #include <stdio.h>
+
+#define SCHEMA_KEY "schema"
 
 #define SCHEMA_RECHECK_MS 5000u
 
@@ -70,26 +75,47 @@ static void on_schema_timer(uv_timer_t *timer) {
     redis_look_at_layout(timer->data);
 }
 
-static void look_at_layout(struct redis_store *store, const struct redis_node *node) {
-    if (node != NULL && node_is_up(node) && !store->schema.is_open) {
-        store->schema.link = node->link;
-        schema_check(&store->schema);
+static void look_at(const struct redis_store *store, struct redis_schema *schema) {
+    const struct redis_node *node = route_of(store, schema->key);
+    bool is_kept = !schema->is_mark || store->cluster != NULL;
+    if (is_kept && node != NULL && node_is_up(node) && !schema->is_open) {
+        schema->link = node->link;
+        schema_check(schema);
     }
 }
 
 void redis_look_at_layout(struct redis_store *store) {
-    if (!store->schema_is_ours) {
-        look_at_layout(store, route_of(store, S("schema")));
+    if (!store->schema_is_ours || store->schema.is_due) {
+        look_at(store, &store->schema);
+    }
+    if (!store->schema_is_ours || store->mark.is_due) {
+        look_at(store, &store->mark);
     }
 }
 
+/* Not only: not up yet. */
+static bool schema_is_away(const struct redis_store *store) {
+    const struct redis_node *node = route_of(store, S(SCHEMA_KEY));
+    return node == NULL || (!node_is_up(node) && *link_reason(node->link) != '\0');
+}
+
+/* Once it is ours it stays so until somebody says something else. */
+static bool find_whether_it_is_ours(const struct redis_store *store) {
+    enum redis_schema_word word = store->schema.word, mark = store->mark.word;
+    if (word == SCHEMA_IS_OTHER || mark == SCHEMA_IS_OTHER) {
+        return false;
+    }
+    return store->schema_is_ours || word == SCHEMA_IS_OURS ||
+           (mark == SCHEMA_IS_OURS && schema_is_away(store));
+}
+
 /* Once for as long as it is so. */
-static void tell_layout(struct redis_store *store, struct slice version) {
+static void tell_layout(struct redis_store *store, struct slice key, struct slice version) {
     if (!store->schema_is_told && redis_told_begin(store->told, REDIS_HAS_OTHER_LAYOUT)) {
         log_error("the data in redis was laid out by another version; run the mintd that knows it, "
                   "or use another --redis-prefix",
-                  LOG_TEXT("prefix", store->prefix), LOG_TEXT("found", version),
-                  LOG_STRING("known", REDIS_SCHEMA_VERSION));
+                  LOG_TEXT("prefix", store->prefix), LOG_TEXT("key", key),
+                  LOG_TEXT("found", version), LOG_STRING("known", REDIS_SCHEMA_VERSION));
     }
     store->schema_is_told = true;
 }
@@ -101,19 +127,19 @@ static void take_back_layout(struct redis_store *store) {
     store->schema_is_told = false;
 }
 
-static void on_schema_checked(void *context, struct slice version) {
-    struct redis_store *store = context;
+/* `version` is absent: it is ours, as that key says. */
+static void take_word(struct redis_store *store, struct slice key, struct slice version) {
     bool was_ours = store->schema_is_ours;
     struct redis_node *greeted = greeted_node(store);
-    store->schema_is_ours = slice_is_absent(version);
+    store->schema_is_ours = find_whether_it_is_ours(store);
     if (store->schema_is_ours && (greeted != NULL || !was_ours)) {
         uv_timer_stop(&store->schema_timer);
         take_back_layout(store);
         look_at_identity(store);
         return;
     }
-    if (!store->schema_is_ours) {
-        tell_layout(store, version);
+    if (!slice_is_absent(version)) {
+        tell_layout(store, key, version);
     }
     if (greeted != NULL) {
         redis_node_set_up(greeted);
@@ -122,6 +148,42 @@ static void on_schema_checked(void *context, struct slice version) {
     }
     redis_tell_whether_it_serves(store);
     uv_timer_start(&store->schema_timer, on_schema_timer, SCHEMA_RECHECK_MS, SCHEMA_RECHECK_MS);
+}
+
+static void on_schema_checked(void *context, struct slice version) {
+    struct redis_store *store = context;
+    take_word(store, store->schema.key, version);
+    bool may_mark = store->schema_is_ours && store->schema.word == SCHEMA_IS_OURS &&
+                    store->schema.absent == SCHEMA_ABSENT_IS_MADE;
+    store->mark.absent = may_mark ? SCHEMA_ABSENT_IS_MADE : SCHEMA_ABSENT_IS_UNTOLD;
+    if (may_mark) {
+        look_at(store, &store->mark);
+    }
+}
+
+static void on_mark_checked(void *context, struct slice version) {
+    struct redis_store *store = context;
+    take_word(store, store->mark.key, version);
+}
+
+static void init_schema(struct redis_store *store, bool only_reads) {
+    bool is_cluster = store->cluster != NULL;
+    int size = snprintf(store->mark_key, sizeof store->mark_key, "schema:{%.*sgeneration}",
+                        (int)store->prefix.size, store->prefix.data);
+    store->schema =
+        (struct redis_schema){.prefix = store->prefix,
+                              .key = S(SCHEMA_KEY),
+                              .is_moving = is_cluster,
+                              .absent = only_reads ? SCHEMA_ABSENT_IS_OURS : SCHEMA_ABSENT_IS_MADE,
+                              .on_checked = on_schema_checked,
+                              .context = store};
+    store->mark = (struct redis_schema){.prefix = store->prefix,
+                                        .key = slice_of(store->mark_key, (size_t)size),
+                                        .is_moving = is_cluster,
+                                        .absent = SCHEMA_ABSENT_IS_UNTOLD,
+                                        .is_mark = true,
+                                        .on_checked = on_mark_checked,
+                                        .context = store};
 }
 
 static void init_identity(struct redis_store *store, const struct redis_store_options *options) {
@@ -144,11 +206,7 @@ void ownership_init(struct redis_store *store, const struct redis_store_options 
     uv_timer_init(store->loop, &store->identity_timer);
     store->schema_timer.data = store->identity_timer.data = store;
     init_identity(store, options);
-    store->schema = (struct redis_schema){.prefix = store->prefix,
-                                          .is_moving = store->cluster != NULL,
-                                          .only_reads = options->takes_replica,
-                                          .on_checked = on_schema_checked,
-                                          .context = store};
+    init_schema(store, options->takes_replica);
 }
 
 void ownership_close(struct redis_store *store) {
@@ -162,14 +220,43 @@ void ownership_on_node_up(struct redis_node *node) {
         uv_timer_start(&store->identity_timer, on_identity_timer, REDIS_IDENTITY_MS,
                        REDIS_IDENTITY_MS);
     }
-    if (store->cluster != NULL && route_of(store, S("schema")) == node) {
-        look_at_layout(store, node);
+    if (store->cluster != NULL && route_of(store, store->schema.key) == node) {
+        look_at(store, &store->schema);
     }
+    if (store->cluster != NULL && route_of(store, store->mark.key) == node) {
+        look_at(store, &store->mark);
+    }
+}
+
+/* Whether what is known of the identity was read on this node. */
+static bool has_told_identity(const struct redis_node *node) {
+    return node->store->identity.link == node->link;
+}
+
+void ownership_on_forgotten(const struct redis_node *node) {
+    if (has_told_identity(node)) {
+        identity_note_change(&node->store->identity);
+    }
+}
+
+void ownership_on_emptied(const struct redis_node *node) {
+    if (has_told_identity(node)) {
+        identity_doubt(&node->store->identity);
+    }
+}
+
+void ownership_on_map(struct redis_store *store) {
+    const struct redis_node *keeper = route_of(store, S(REDIS_IDENTITY_KEY));
+    if (keeper == NULL || !has_told_identity(keeper)) {
+        identity_note_change(&store->identity);
+    }
+    redis_look_at_layout(store);
 }
 
 void ownership_on_greeting(struct redis_node *only) {
     struct redis_store *store = only->store;
     store->schema_is_ours = false;
+    store->schema.word = SCHEMA_UNTOLD;
     store->schema.link = only->link;
     schema_check(&store->schema);
 }

@@ -4,6 +4,7 @@
 #include "store/redis/password_internal.h"
 
 #include "mintd/log.h"
+#include "mintd/redis_store.h"
 #include "mintd/text_flaw.h"
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -78,6 +79,21 @@ static struct slice without_newlines(struct slice text) {
 
 /* ---- a file ---- */
 
+/* "redis://user:password@host": only the password may be another one than it was. */
+static void take_url(struct redis_password *password, struct slice text) {
+    struct redis_url url;
+    if (!redis_url_parse(text, &url, &(struct buffer){0})) {
+        have_none(password, "%.100s: it is no URL of Redis", password->options.file);
+    } else if (!redis_url_is_same(&url, password->options.url)) {
+        have_none(password,
+                  "%.60s: the URL has changed in more than its password, which takes a restart",
+                  password->options.file);
+    } else {
+        have_one(password, slice_of_string(url.password), REDIS_PASSWORD_LOOK_MS);
+    }
+    explicit_bzero(&url, sizeof url);
+}
+
 static void read_file(struct redis_password *password) {
     int fd = open(password->options.file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ssize_t got = 0;
@@ -88,6 +104,8 @@ static void read_file(struct redis_password *password) {
     }
     if (fd < 0 || got < 0) {
         have_none(password, "%.100s: %s", password->options.file, strerror(errno));
+    } else if (password->options.url != NULL) {
+        take_url(password, without_newlines(slice_of(password->said, size)));
     } else {
         have_one(password, without_newlines(slice_of(password->said, size)),
                  REDIS_PASSWORD_LOOK_MS);
@@ -311,6 +329,11 @@ struct redis_password *redis_password_new(uv_loop_t *loop,
     }
     password->options = *options;
     password->loop = loop;
+    if (options->url != NULL) {
+        password->size = strlen(options->url->password);
+        memcpy(password->text, options->url->password, password->size);
+        password->number = 1;
+    }
     if (uv_async_init(loop, &password->wanted, on_wanted) != 0) {
         pthread_mutex_destroy(&password->lock);
         free(password->environment);

@@ -286,6 +286,21 @@ enum progress redis_ask_exists(struct redis_store *store, struct slice key,
     return read_through(store, REDIS_EXISTS, key, NULL, operation);
 }
 
+/* Nobody shares it, and nothing of it is kept: sets change often, and few ask. */
+enum progress redis_verb_read_members(struct store *base, struct slice key,
+                                      struct store_operation *operation) {
+    struct redis_store *store = redis_store_of(base);
+    struct output *out = redis_verb_begin(store, key, true, operation);
+    if (out == NULL) {
+        return PROGRESS_DONE;
+    }
+    output_command(out, 3);
+    output_argument(out, S("SRANDMEMBER"));
+    output_joined(out, store->prefix, key);
+    output_number(out, STORE_MEMBERS_MAX);
+    return redis_verb_end(store, REDIS_READ_MEMBERS, 1, operation);
+}
+
 enum progress redis_verb_get(struct store *base, struct slice key,
                              struct store_operation *operation) {
     return read_key(redis_store_of(base), REDIS_GET, key, NULL, operation);

@@ -103,6 +103,20 @@ static bool redis_has_place(const struct store *base, struct slice key) {
     return node != NULL && node_is_up(node) && (!store->mints_wait || node_is_up(node->durable));
 }
 
+static uint64_t earliest_expiry(const struct redis_store *store) {
+    uint64_t earliest = 0;
+    for (unsigned i = 0; i < store->node_count; i++) {
+        const struct redis_node *node = store->nodes[i];
+        uint64_t expiry = node == NULL || node->certificate_expiry_s < 0
+                              ? 0
+                              : (uint64_t)node->certificate_expiry_s;
+        if (expiry != 0 && (earliest == 0 || expiry < earliest)) {
+            earliest = expiry;
+        }
+    }
+    return earliest;
+}
+
 void redis_tell_whether_it_serves(struct redis_store *store) {
     if (store->cluster != NULL) {
         unsigned nodes, up;
@@ -110,6 +124,7 @@ void redis_tell_whether_it_serves(struct redis_store *store) {
         counter_set(&store->metrics->nodes, nodes);
         counter_set(&store->metrics->nodes_up, up);
     }
+    counter_set(&store->metrics->certificate_expiry_s, earliest_expiry(store));
     counter_set(&store->metrics->link_up,
                 store->base.verbs->trouble(&store->base) == STORE_TROUBLE_NONE);
 }
@@ -200,6 +215,7 @@ static const struct store_verbs verbs = {
     .remove_field = redis_verb_remove_field,
     .add_member = redis_verb_add_member,
     .remove_member = redis_verb_remove_member,
+    .read_members = redis_verb_read_members,
     .count = redis_verb_count,
     .confirm = redis_verb_confirm,
     .flush = redis_flush,
@@ -208,6 +224,7 @@ static const struct store_verbs verbs = {
     .trouble = redis_trouble,
     .write_away = redis_write_away,
     .has_place = redis_has_place,
+    .look = redis_look,
 };
 
 static void set_prefix(struct redis_store *store, struct slice prefix) {

@@ -70,7 +70,8 @@ struct redis_store {
 
     struct redis_told *told; /* NULL: no other store */
 
-    struct redis_schema schema;
+    struct redis_schema schema, mark; /* the mark: in a cluster */
+    char mark_key[PREFIX_MAX + sizeof "schema:{generation}"];
     bool schema_is_ours;
     bool schema_is_told;                    /* that it is not, as counted in `told` */
     uv_timer_t schema_timer;                /* runs while it is not */
@@ -99,7 +100,7 @@ static inline struct redis_store *redis_store_of(struct store *base) {
 
 /* ---- redis_store.c ---- */
 
-/* Whether it serves may have changed. */
+/* Whether it serves, or by which servers, may have changed. */
 void redis_tell_whether_it_serves(struct redis_store *store);
 /* For handles and links: handle->data, or the context, is the store. */
 void redis_part_closed(uv_handle_t *handle);
@@ -121,12 +122,19 @@ void ownership_init(struct redis_store *store, const struct redis_store_options 
 void ownership_close(struct redis_store *store);
 /* Of the layout and the identity; NONE: they are ours. */
 enum store_trouble redis_data_trouble(const struct redis_store *store);
-/* Looks at the layout, where it is not known to be ours and its node is up. */
+/* Looks at the layout, where it is not known to be ours or a look was in vain, on those of its
+ * nodes that are up. */
 void redis_look_at_layout(struct redis_store *store);
 /* Of one Redis: looks at both, and sets the node up. */
 void ownership_on_greeting(struct redis_node *only);
 void ownership_on_down(struct redis_store *store);
 void ownership_on_node_up(struct redis_node *node);
+/* What came from this node is wrong, or may be; and all that it has may be gone. Where the identity
+ * is on another one it is as good as before. */
+void ownership_on_forgotten(const struct redis_node *node);
+void ownership_on_emptied(const struct redis_node *node);
+/* Slots have another node. */
+void ownership_on_map(struct redis_store *store);
 
 /* ---- waiting.c ---- */
 
@@ -160,6 +168,13 @@ void redis_leave_if_no_master(struct redis_node *node, enum store_trouble troubl
 
 /* ---- writes.c ---- */
 
+/* "<prefix><word>:{<prefix><key>}": a key in the same slot of a cluster as this one of ours, for
+ * what is made before it gets its name, or is written in its stead. One that has braces of its own
+ * brings its slot along. `word` has WORD_MAX bytes at most, `text` room for KEY_BESIDE_MAX. */
+#define WORD_MAX 4u
+#define KEY_BESIDE_MAX (STORE_KEY_MAX + 2 * PREFIX_MAX + WORD_MAX + sizeof ":{}")
+struct slice redis_key_beside(const struct redis_store *store, struct slice word, struct slice key,
+                              struct buffer *text);
 enum progress redis_verb_set(struct store *base, struct slice key, struct slice value,
                              unsigned ttl_s, const struct store_premise *premises, unsigned count,
                              struct store_operation *operation);
@@ -187,11 +202,17 @@ enum progress redis_ask_exists(struct redis_store *store, struct slice key,
 /* The operation waits for the flight that `after` waits for. */
 void reads_leave_turn(struct store_operation *operation);
 
+enum progress redis_verb_read_members(struct store *base, struct slice key,
+                                      struct store_operation *operation);
 enum progress redis_verb_get(struct store *base, struct slice key,
                              struct store_operation *operation);
 enum progress redis_verb_read_hash(struct store *base, struct slice key,
                                    const struct store_operation *after,
                                    struct store_operation *operation);
+
+/* ---- look.c ---- */
+
+const char *redis_look(const struct store *base, store_visit *visit, void *context);
 
 /* ---- confirm.c ---- */
 

@@ -5,7 +5,10 @@
 
 #define HELD_TICK_MS 10u
 #define HELD_MAX_MS 2000u
-#define AGAIN_MS 50u /* after TRYAGAIN */
+/* After TRYAGAIN: so long, and twice as long each time up to the longest; 1.95 s in all. */
+#define AGAIN_MS 50u
+#define AGAIN_LONGEST_MS 400u
+#define AGAIN_MAX 7u
 #define HELD_BYTES_MAX (4u * 1024u * 1024u)
 
 /* Bytes that wait to be sent. */
@@ -140,10 +143,16 @@ static void end_held(struct redis_store *store, const struct redis_node *node) {
     store->held = all;
 }
 
+/* What is for the second link of the one is for that of the other. */
+static struct redis_node *heir_of(struct redis_node *to, const struct redis_node *node,
+                                  struct redis_node *heir) {
+    return to == node ? heir : to == node->durable && to != NULL ? heir->durable : to;
+}
+
 void route_leave(struct redis_store *store, const struct redis_node *node,
                  struct redis_node *heir) {
     for (struct held *held = store->held; held != NULL && heir != NULL; held = held->next) {
-        held->node = held->node == node ? heir : held->node;
+        held->node = heir_of(held->node, node, heir);
     }
     end_held(store, node);
 }
@@ -220,6 +229,16 @@ void route_forget_told(struct redis_node *node) {
     node->cluster_is_told = false;
 }
 
+/* False: it was asked for often enough; whoever waits for it longer than that does not know more.
+ */
+static bool wait_and_ask_again(struct redis_store *store, struct slice bytes,
+                               const struct link_handler *handler, struct store_way *way) {
+    uint64_t wait_ms = (uint64_t)AGAIN_MS << (way->waits < AGAIN_MAX ? way->waits : AGAIN_MAX);
+    wait_ms = wait_ms < AGAIN_LONGEST_MS ? wait_ms : AGAIN_LONGEST_MS;
+    return way->waits++ < AGAIN_MAX &&
+           hold(store, way->node, bytes, way->is_aside, wait_ms, handler, way);
+}
+
 bool route_goes_on(struct redis_store *store, const struct link_handler *handler,
                    struct store_way *way, const struct link_result *result) {
     struct redis_node *from = way->node, *to = NULL;
@@ -237,8 +256,8 @@ bool route_goes_on(struct redis_store *store, const struct link_handler *handler
     if (redirect.kind == REDIRECT_NONE) {
         return false;
     }
-    if (redirect.kind == REDIRECT_AGAIN) { /* as often as there is time */
-        return hold(store, from, bytes, way->is_aside, AGAIN_MS, handler, way);
+    if (redirect.kind == REDIRECT_AGAIN) {
+        return wait_and_ask_again(store, bytes, handler, way);
     }
     to = cluster_follow(from, &redirect);
     if (to != NULL && from->batch != NULL) {

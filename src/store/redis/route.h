@@ -5,8 +5,10 @@
  *
  * Failure modes: a node says that it has not got the slot (MOVED, ASK), or not now (TRYAGAIN). Then
  * nothing was done, and route_goes_on() sends the same bytes to the node that is named, behind
- * ASKING for ASK, at most CLUSTER_HOPS_MAX times; or, where that is not up yet or it is too early,
- * keeps them until it is, two seconds at most. A reply that was lost is never asked for again. */
+ * ASKING for ASK, at most CLUSTER_HOPS_MAX times; or, where that is not up yet, keeps them until it
+ * is, two seconds at most. Where it is too early they leave again after 50 ms, 100 ms and so on,
+ * seven times within two seconds. Then it is over, whether anybody waits or not. A reply that was
+ * lost is never asked for again. */
 #ifndef MINTD_REDIS_ROUTE_H
 #define MINTD_REDIS_ROUTE_H
 

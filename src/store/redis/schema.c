@@ -12,14 +12,17 @@ static void send(struct redis_schema *schema, bool make);
 static void fail(struct redis_schema *schema, const struct link_result *result) {
     char reason[120] = "its reply to the schema check makes no sense";
     schema->is_open = false;
-    if (schema->is_moving && result->trouble == STORE_TROUBLE_CLUSTER) {
+    const struct reply *reply = result->reply;
+    bool is_error = reply != NULL && reply->type == REPLY_ERROR;
+    if ((schema->is_moving && result->trouble == STORE_TROUBLE_CLUSTER) ||
+        (schema->is_mark && is_error)) {
+        schema->is_due = result->trouble == STORE_TROUBLE_CLUSTER;
         return; /* there will be another check */
     }
-    const struct reply *reply = result->reply;
     if (result->trouble == STORE_TROUBLE_CLUSTER) {
         snprintf(reason, sizeof reason,
                  "it is a node of a cluster: write redis+cluster:// in --redis");
-    } else if (reply != NULL && reply->type == REPLY_ERROR) {
+    } else if (is_error) {
         snprintf(reason, sizeof reason, "the schema check was refused: %.*s",
                  (int)(reply->text.size < 80 ? reply->text.size : 80), reply->text.data);
     }
@@ -38,7 +41,8 @@ static void on_made(void *context, const struct link_result *result) {
 }
 
 static void end(struct redis_schema *schema, struct slice version) {
-    schema->is_open = false;
+    schema->is_open = schema->is_due = false;
+    schema->word = slice_is_absent(version) ? SCHEMA_IS_OURS : SCHEMA_IS_OTHER;
     schema->on_checked(schema->context, version);
 }
 
@@ -48,8 +52,11 @@ static void on_read(void *context, const struct link_result *result) {
         end(schema, S("no string"));
     } else if (result->trouble != STORE_TROUBLE_NONE) {
         fail(schema, result);
-    } else if (result->reply->type == REPLY_NIL && schema->only_reads) {
+    } else if (result->reply->type == REPLY_NIL && schema->absent == SCHEMA_ABSENT_IS_OURS) {
         end(schema, SLICE_ABSENT);
+    } else if (result->reply->type == REPLY_NIL && schema->absent == SCHEMA_ABSENT_IS_UNTOLD) {
+        schema->is_open = schema->is_due = false;
+        schema->word = SCHEMA_UNTOLD;
     } else if (result->reply->type == REPLY_NIL && schema->rounds++ < ROUNDS_MAX) {
         send(schema, true);
     } else if (result->reply->type != REPLY_TEXT) {
@@ -72,7 +79,7 @@ static void send(struct redis_schema *schema, bool make) {
     }
     output_command(out, make ? 4 : 2);
     output_argument(out, make ? S("SET") : S("GET"));
-    output_joined(out, schema->prefix, S("schema"));
+    output_joined(out, schema->prefix, schema->key);
     if (make) {
         output_argument(out, S(REDIS_SCHEMA_VERSION));
         output_argument(out, S("NX"));
@@ -85,5 +92,6 @@ static void send(struct redis_schema *schema, bool make) {
 
 void schema_check(struct redis_schema *schema) {
     schema->rounds = 0;
+    schema->is_due = true;
     send(schema, false);
 }

@@ -456,3 +456,15 @@ void sentinels_close(struct sentinels *all, void (*on_closed)(void *), void *con
     }
     uv_close((uv_handle_t *)&all->timer, on_timer_closed);
 }
+
+void sentinels_look(const struct sentinels *sentinels, store_visit *visit, void *context) {
+    for (unsigned i = 0; i < sentinels->count; i++) {
+        const struct sentinel *sentinel = &sentinels->each[i];
+        const char *address = link_address(sentinel->link);
+        visit(context, &(struct store_node){
+                           .address = slice_of_string(address),
+                           .role = "sentinel",
+                           .trouble = link_trouble(sentinel->link),
+                       });
+    }
+}

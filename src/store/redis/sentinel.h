@@ -63,6 +63,7 @@ bool sentinels_agree(const struct sentinels *sentinels);
 /* Every Sentinel that answers, and one at least, says that there is no master of that name, or
  * refuses to tell. */
 bool sentinels_deny(const struct sentinels *sentinels);
+void sentinels_look(const struct sentinels *sentinels, store_visit *visit, void *context);
 /* In words, why there is no master; without a password. */
 const char *sentinels_reason(struct sentinels *sentinels);
 

@@ -269,6 +269,18 @@ bool redis_url_parse(struct slice text, struct redis_url *url, struct buffer *er
                        "redis+cluster://[[user]:password@]host[:port],...");
 }
 
+bool redis_url_is_same(const struct redis_url *a, const struct redis_url *b) {
+    bool same = a->topology == b->topology && a->is_unix == b->is_unix && a->is_tls == b->is_tls &&
+                a->port == b->port && a->database == b->database &&
+                a->seed_count == b->seed_count && strcmp(a->host, b->host) == 0 &&
+                strcmp(a->user, b->user) == 0 && strcmp(a->master, b->master) == 0;
+    for (unsigned i = 0; i < a->seed_count && same; i++) {
+        same =
+            a->seeds[i].port == b->seeds[i].port && strcmp(a->seeds[i].host, b->seeds[i].host) == 0;
+    }
+    return same;
+}
+
 /* ---- for people ---- */
 
 static void append_endpoint(struct buffer *text, const char *host, unsigned port) {

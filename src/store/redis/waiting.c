@@ -178,7 +178,7 @@ static void on_reply(void *context, const struct link_result *result) {
 static void on_reply_to_wait(void *context, const struct link_result *result) {
     struct store_operation *operation = context;
     if (take_reply(operation, result, on_reply_to_wait) &&
-        (operation->answer == STORE_UNKNOWN || !durable_wait(operation))) {
+        (operation->answer == STORE_UNKNOWN || !durable_wait(operation, result->command))) {
         redis_end_with_answer(operation->store, operation);
     }
 }

@@ -69,13 +69,13 @@ enum progress redis_verb_delete(struct store *base, struct slice key,
     return progress;
 }
 
-/* The key under which a hash is made before it gets its name. The braces put it into the same slot
- * of a cluster; a key that has braces of its own brings its slot along. */
-static struct slice draft_key(struct redis_store *store, struct slice key, struct buffer *text) {
+struct slice redis_key_beside(const struct redis_store *store, struct slice word, struct slice key,
+                              struct buffer *text) {
     bool has_tag = memchr(key.data, '{', key.size) != NULL ||
                    memchr(store->prefix.data, '{', store->prefix.size) != NULL;
     buffer_append(text, store->prefix);
-    buffer_append(text, has_tag ? S("new:") : S("new:{"));
+    buffer_append(text, word);
+    buffer_append(text, has_tag ? S(":") : S(":{"));
     buffer_append(text, store->prefix);
     buffer_append(text, key);
     buffer_append(text, has_tag ? S("") : S("}"));
@@ -88,14 +88,14 @@ enum progress redis_verb_create_hash(struct store *base, struct slice key,
                                      const struct store_field *fields, size_t count,
                                      struct store_operation *operation) {
     struct redis_store *store = redis_store_of(base);
-    char storage[STORE_KEY_MAX + 2 * PREFIX_MAX + sizeof "new:{}"];
+    char storage[KEY_BESIDE_MAX];
     struct buffer text = buffer_of(storage, sizeof storage);
     struct output *out =
         redis_verb_begin(store, key, store_fields_are_valid(fields, count), operation);
     if (out == NULL) {
         return PROGRESS_DONE;
     }
-    struct slice draft = draft_key(store, key, &text);
+    struct slice draft = redis_key_beside(store, S("new"), key, &text);
     output_command(out, 1);
     output_argument(out, S("MULTI"));
     output_command(out, 2);

@@ -1,4 +1,5 @@
 /* http.c: a request parsed, an answer encoded. */
+#include "http/durations.h"
 #include "http/parser.h"
 #include "http/response.h"
 #include "micro.h"
@@ -78,9 +79,21 @@ static void encode(unsigned i) {
     MICRO_REQUIRE(!out.overflow && out.size > sizeof SECRET_BODY);
 }
 
+/* What its duration costs a request, with its part of a look at the clock. By a start that is long
+ * ago it falls behind all bounds, which costs most. */
+static void time_request(unsigned i) {
+    (void)i;
+    static struct durations durations;
+    static struct histogram histogram;
+    MICRO_REQUIRE(durations_now(&durations) != 0);
+    durations_note(&durations, 0, &histogram);
+    MICRO_REQUIRE(durations.noted < DURATIONS_NOTED);
+}
+
 const struct micro_scenario micro_http[] = {
     {"http_parse_get_secret", 1000, prepare_get, parse_get},
     {"http_parse_post_auth", 1000, prepare_post, parse_post},
     {"http_encode_response", 1000, NULL, encode},
+    {"http_time_request", 1600, NULL, time_request},
     {.name = NULL},
 };

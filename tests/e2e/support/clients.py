@@ -19,7 +19,7 @@ def _sha256(secret):
     return "$sha256$" + hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _scrypt(secret, cost=4):
+def scrypt_phc(secret, cost=4):
     def plain(data):
         return base64.b64encode(data).decode().rstrip("=")
 
@@ -53,7 +53,7 @@ def bearer(token):
 
 
 SVC_A = Client("svc-a", "s3cret-A_1.x~", (("scope", "read write"), ("default_scope", "read")))
-SVC_B = Client("svc-b", "p@s+s w%rd:\u00e9", (("scope", "read write"), ("default_scope", "read")), _scrypt)
+SVC_B = Client("svc-b", "p@s+s w%rd:\u00e9", (("scope", "read write"), ("default_scope", "read")), scrypt_phc)
 NOGRANT = Client("nogrant", "x3", (("grants", "none"), ("scope", "read")))
 RS_1 = Client("rs-1", "rs-secret", (("permissions", "introspect"), ("aud", "https://rs1.example/")))
 CODECADEMY = Client("codecademy", "codec@demy", (("scope", "read"),))

@@ -75,7 +75,7 @@ class ClusterNode(RedisServer):
 
     _ports_of = {}  # by the ids of all there were: to whom asks without TLS Valkey names the plain ports, which are 0
 
-    def __init__(self, *options, tls=None, password=None):
+    def __init__(self, *options, tls=None, password=None, source=None):
         self._password = password
         self._has_tls = tls is not None
         self._ports = None
@@ -88,7 +88,9 @@ class ClusterNode(RedisServer):
             issued, ca = tls
             more += ["--tls-cert-file", issued.file, "--tls-key-file", issued.key, "--tls-ca-cert-file", ca,
                      "--tls-auth-clients", "no", "--tls-cluster", "yes", "--tls-replication", "yes"]
-        super().__init__(*more, *options)
+        if source:
+            more += ["--cluster-announce-ip", "127.0.0.1"]
+        super().__init__(*more, *options, source=source)
         self.id = self.cli("CLUSTER", "MYID")
         self._ports_of[self.id] = self.port
 
@@ -176,12 +178,15 @@ class Move:
 
 
 class Cluster:
-    def __init__(self, masters=3, replicas=0, *, tls=None, password=None, full_coverage=False, options=()):
-        """replicas: of each master. options: more of every node's command line."""
+    def __init__(self, masters=3, replicas=0, *, tls=None, password=None, full_coverage=False, options=(), sources=()):
+        """replicas: of each master. options: more of every node's command line. sources: addresses; each node
+        connects from one of its own."""
+        sources = iter(sources)
         self._scheme = "redis" if tls is None else "rediss"
         self.password = password
         coverage = "--cluster-require-full-coverage", "yes" if full_coverage else "no"
-        self._make = lambda: ClusterNode(*coverage, *options, tls=tls, password=password)
+        self._make = lambda: ClusterNode(*coverage, *options, tls=tls, password=password,
+                                         source=next(sources, None))
         self.nodes, self._made = [], itertools.count(1)
         try:
             self.nodes += [self._make() for _ in range(masters * (1 + replicas))]
@@ -372,11 +377,18 @@ class Cluster:
                     node.set_slot(slot, "STABLE")
         seen = [node.map() for node in masters]
         if any(one != seen[0] for one in seen) or self._view() != [self.nodes[home].port for home in self._home]:
-            self._go_home()
+            self._assign([self.nodes[number] for number in self._home])
         self.settle()
 
-    def _go_home(self):
-        home = [self.nodes[number] for number in self._home]
+    def give_empty(self, slots, target):
+        """Slots without keys, all at once."""
+        slots = set(slots)
+        self._assign([target if slot in slots else self.node(port) for slot, port in enumerate(self._view())])
+        self.settle()
+        assert {port for slot, port in enumerate(self._view()) if slot in slots} == {target.port}
+
+    def _assign(self, home):
+        """Slots to the node that is at their number in the list."""
         for node in self.nodes:
             if node.role() != "master":  # Redis 8 lets only masters be told
                 continue

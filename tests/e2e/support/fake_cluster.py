@@ -35,7 +35,7 @@ from .cluster import SLOTS, names_with, slot_of
 from .oauth import wait_until
 
 KEYLESS = {"HELLO", "AUTH", "CLIENT", "PING", "ECHO", "SELECT", "READONLY", "ASKING", "TIME", "ROLE", "INFO", "CLUSTER",
-           "MULTI", "EXEC", "DISCARD", "COMMAND", "CONFIG", "ACL"}
+           "WAIT", "MULTI", "EXEC", "DISCARD", "COMMAND", "CONFIG", "ACL"}
 WRITES = {"SET", "SETEX", "DEL", "HSET", "HDEL", "INCR", "HINCRBY", "SADD", "SREM", "RENAMENX"}
 READS = {"GET", "HGETALL", "HGET", "HEXISTS", "EXISTS", "SMEMBERS"}
 VERSION = "7.0.15"
@@ -138,7 +138,7 @@ class FakeConnection:
     def push(self, key):
         if self.resp3 and self.tracks:
             try:
-                self.send(Raw(b">2\r\n" + encode("invalidate") + encode([key])))
+                self.send(Raw(b">2\r\n" + encode("invalidate") + encode(None if key is None else [key], True)))
             except OSError:
                 pass
 
@@ -320,6 +320,11 @@ class FakeNode:
                 connection.read.discard(key)
                 connection.push(key)
 
+    def tell_all(self):
+        """All who hear of changes: everything has changed (FLUSHALL)."""
+        for connection in list(self.connections):
+            connection.push(None)
+
     def _keyless(self, connection, verb, rest):
         if verb == "HELLO":
             connection.resp3 = rest[:1] == ["3"]
@@ -328,6 +333,8 @@ class FakeNode:
         if verb == "CLIENT":
             connection.tracks |= [word.upper() for word in rest[:2]] == ["TRACKING", "ON"]
             return OK if rest[0].upper() != "ID" else 7
+        if verb == "WAIT":  # all replicas have it
+            return int(rest[0])
         if verb in ("PING", "ECHO"):
             return rest[0] if rest else PONG
         if verb == "TIME":

@@ -126,7 +126,7 @@ def check_common(response, asked):
         if response.status >= 400:
             assert "access_token" not in document, about
     elif response.body:
-        assert response.status == 200 and kind.startswith("text/plain"), "not JSON: " + about
+        assert response.status == 200 and kind.startswith(("text/plain", "application/openmetrics-text", "text/html;")), "not JSON: " + about
 
 
 class Connection:

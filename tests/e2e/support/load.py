@@ -17,6 +17,7 @@ from .oauth import wait_until
 from .wire import Wire
 
 CONNECTIONS = 12  # of two workers: each has some
+_PAUSE = 0.003  # after each answer: the machine is left to what the load is there to disturb
 
 
 def use_request(token):
@@ -52,6 +53,7 @@ class Load:
                         asked = time.monotonic()
                         status, _ = wire.ask(raw)
                         self.answers[name].append((asked, time.monotonic(), status))
+                        time.sleep(_PAUSE)
         except Exception as problem:
             self._problems.append(problem)
 

@@ -104,11 +104,11 @@ class Mintctl:
 class Terminal:
     """The command on a pseudo-terminal: standard input, output and error."""
 
-    def __init__(self, command, env):
+    def __init__(self, command, env, cwd=None):
         self._master, slave = pty.openpty()
         self.seen = ""
         self._process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env,
-                                         start_new_session=True)
+                                         cwd=cwd, start_new_session=True)
         os.close(slave)
 
     def _read(self, until):
@@ -128,6 +128,12 @@ class Terminal:
         until = time.monotonic() + scaled(within)
         while text not in self.seen:
             assert self._read(until), "ended before %r: %s" % (text, self.seen)
+
+    def look(self):
+        """Reads what is there, which it may be waiting to be rid of."""
+        while select.select([self._master], [], [], 0)[0] and self._read(time.monotonic() + 1):
+            pass
+        return self
 
     def send(self, text):
         os.write(self._master, text.encode())

@@ -267,13 +267,15 @@ def check_unavailable(response):
 
 
 def wait_until(condition, within=5.0, what="it"):
-    """Asks again and again until the condition gives something true; returns that."""
-    deadline = time.monotonic() + scaled(within)
+    """Asks again and again until the condition gives something true, less often the longer it takes; returns
+    that."""
+    deadline, pause = time.monotonic() + scaled(within), 0.002
     while True:
         if result := condition():
             return result
         assert time.monotonic() < deadline, "not within %.2f s: %s" % (within, what)
-        time.sleep(0.005)
+        time.sleep(pause)
+        pause = min(pause * 1.25, 0.03)
 
 
 def wait_refused(mintd, token, within=0.1):

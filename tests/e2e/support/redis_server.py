@@ -107,8 +107,9 @@ class Monitor:
     def requests(self):
         """Of commands(), those that a request may have caused: not what an instance asks for itself."""
         own = ("HELLO", "AUTH", "SELECT", "CLIENT", "CLUSTER", "PING", "ROLE", "TIME")
+        # MULTI and EXEC stand alone.
         return [c for c in self.commands() if c[0].upper() not in own
-                and not c[1].startswith(("mintd:instance", "mintd:identity", "mintd:schema"))]
+                and not "".join(c[1:2]).startswith(("mintd:instance", "mintd:identity", "mintd:schema"))]
 
     def close(self):
         self._connection.close()
@@ -134,11 +135,13 @@ def free_port():
 
 
 class RedisServer:
-    def __init__(self, *options, runner=()):
+    def __init__(self, *options, runner=(), source=None):
         """Starts it; `options` go to redis-server's command line as they are. runner: a command that
-        runs another one."""
+        runs another one. source: the address that it connects from; others may come from such a one then."""
         self._runner = runner
-        self._options = options
+        self.source = source
+        self._options = options if source is None else (
+            *options, "--bind-source-addr", source, "--replica-announce-ip", "127.0.0.1", "--protected-mode", "no")
         self._process = None
         self._connection = None
         self.directory = tempfile.mkdtemp(prefix="mintd-e2e-redis-")

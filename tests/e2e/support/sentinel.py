@@ -29,18 +29,19 @@ DOWN_AFTER_MS = 1000
 class Sentinel:
     """One, on a port and a socket of its own."""
 
-    def __init__(self, redis_port, quorum=2, config=(), tls=None):
+    def __init__(self, redis_port, quorum=2, config=(), tls=None, source=None):
+        """source: the address that it connects from."""
         self.directory = tempfile.mkdtemp(prefix="mintd-e2e-sentinel-")
         self.socket_path = os.path.join(self.directory, "sentinel.sock")
         self._program = os.path.join(self.directory, "redis-sentinel")
         self._file = os.path.join(self.directory, "sentinel.conf")
-        self.port = free_port()
+        self.port, self.source = free_port(), source
         os.symlink(server_program(), self._program)
         monitor = [] if redis_port is None else ["sentinel monitor %s 127.0.0.1 %d %d" % (NAME, redis_port, quorum),
                                                  *self.timing()]
         with open(self._file, "w", encoding="ascii") as file:
             file.write("\n".join([*self._ports(tls), "bind 127.0.0.1", "unixsocket " + self.socket_path,
-                                  "dir " + self.directory, *monitor, *config]) + "\n")
+                                  "dir " + self.directory, *monitor, *self._source(), *config]) + "\n")
         self._process = None
         self._password = None
         self.start()
@@ -51,6 +52,10 @@ class Sentinel:
         issued, ca = tls
         return ["port 0", "tls-port %d" % self.port, "tls-cert-file " + issued.file, "tls-key-file " + issued.key,
                 "tls-ca-cert-file " + ca, "tls-auth-clients no", "tls-replication yes"]
+
+    def _source(self):
+        return ["bind-source-addr " + self.source, "sentinel announce-ip 127.0.0.1",
+                "protected-mode no"] if self.source else []
 
     @staticmethod
     def timing():
@@ -112,20 +117,23 @@ class Sentinel:
 
 
 class Sentinels:
-    def __init__(self, count=3, tls=None, options=(), **more):
-        """options: more of them for either Redis."""
+    def __init__(self, count=3, tls=None, options=(), sources=(), **more):
+        """options: more of them for either Redis. sources: addresses; each Redis and each Sentinel connects from one of
+        its own."""
         self._scheme = "redis" if tls is None else "rediss"
-        self.servers = [self._make_server(tls, "--repl-diskless-sync-delay", "0", *options) for _ in range(2)]
+        sources = iter(sources)
+        self.servers = [self._make_server(tls, next(sources, None), "--repl-diskless-sync-delay", "0", *options)
+                        for _ in range(2)]
         first, second = self.servers
         second.cli("REPLICAOF", "127.0.0.1", str(first.port))
         wait_until(lambda: "master_link_status:up" in second.cli("INFO", "replication"), 20, "the replica")
-        self.each = [Sentinel(first.port, tls=tls, **more) for _ in range(count)]
+        self.each = [Sentinel(first.port, tls=tls, source=next(sources, None), **more) for _ in range(count)]
         wait_until(self.are_ready, 20, "the Sentinels know each other and the replica")
 
     @staticmethod
-    def _make_server(tls, *options):
+    def _make_server(tls, source, *options):
         if tls is None:
-            return RedisServer(*options)
+            return RedisServer(*options, source=source)
         return TlsRedis(*tls, "--tls-replication", "yes", *options, alone=True)
 
     def are_ready(self):

@@ -1,0 +1,20 @@
+# Writes OUTPUT, which says what was built: the commit, from MINTD_COMMIT, from git, or from the file COMMIT that a
+# source package has. Only where that has changed, so nothing is compiled anew.
+set(commit "${MINTD_COMMIT}")
+if(NOT commit AND EXISTS ${SOURCE}/COMMIT)
+  file(STRINGS ${SOURCE}/COMMIT commit LIMIT_COUNT 1)
+endif()
+if(NOT commit)
+  execute_process(COMMAND git -C ${SOURCE} describe --always --dirty --abbrev=12 --exclude=*
+    OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
+if(NOT commit MATCHES "^[0-9a-f]+(-dirty)?$")
+  set(commit "unknown")
+endif()
+set(text "#include \"commit.h\"\nconst char commit[] = \"${commit}\";\n")
+if(EXISTS ${OUTPUT})
+  file(READ ${OUTPUT} before)
+endif()
+if(NOT before STREQUAL text)
+  file(WRITE ${OUTPUT} "${text}")
+endif()

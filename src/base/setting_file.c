@@ -1,0 +1,40 @@
+#include "mintd/setting_file.h"
+#include "mintd/text_flaw.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* 0 or an errno value. */
+static int read_bytes(const char *path, char *bytes, size_t *size) {
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return errno;
+    }
+    setvbuf(file, NULL, _IONBF, 0); /* no copy of a secret in a buffer of stdio's */
+    *size = fread(bytes, 1, SETTING_FILE_MAX + 1, file);
+    int error = ferror(file) ? errno : 0;
+    fclose(file);
+    return error;
+}
+
+const char *setting_file_read(const char *path, char storage[SETTING_FILE_STORAGE],
+                              bool *no_memory) {
+    size_t size = 0;
+    int error = read_bytes(path, storage, &size);
+    *no_memory = error == ENOMEM;
+    if (error != 0) {
+        return strerror(error);
+    }
+    if (size > SETTING_FILE_MAX) {
+        return "too large: 4096 bytes at most";
+    }
+    enum text_flaw flaw = text_flaw(slice_of(storage, size));
+    if (flaw != TEXT_FLAWLESS && flaw != TEXT_FLAW_BLANK) {
+        return text_flaw_words(flaw);
+    }
+    while (size > 0 && (storage[size - 1] == '\n' || storage[size - 1] == '\r')) {
+        size--;
+    }
+    storage[size] = '\0';
+    return NULL;
+}

@@ -1,0 +1,12 @@
+/* whole_file.h: a file that is read at once. */
+#ifndef MINTD_CLIENTS_WHOLE_FILE_H
+#define MINTD_CLIENTS_WHOLE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A whole file into storage, without the newline at its end; unbuffered. False, said, where it
+ * cannot be read or does not fit. */
+bool whole_file_read(const char *path, char *storage, size_t capacity, size_t *size);
+
+#endif

@@ -1,0 +1,86 @@
+/* listeners.c: the sockets that an instance listens on: opened once on the main thread, one for
+ * each worker and address. */
+#include "instance/instance_internal.h"
+#include "mintd/log.h"
+#include <stdio.h>
+
+#define LISTEN_ERROR_MAX 512u
+
+unsigned instance_sockets_max(const struct instance *instance) {
+    return instance->options->listen_count * HTTP_ADDRESSES_MAX;
+}
+
+int *instance_fd_of(struct instance *instance, unsigned worker, unsigned socket) {
+    return &instance->fds[worker * instance_sockets_max(instance) + socket];
+}
+
+/* False, and told, where it cannot be; `may_be_absent`: unless this machine has no such address. */
+static bool listen_at(struct slice address, struct http_sockets *sockets, bool may_be_absent) {
+    char storage[LISTEN_ERROR_MAX];
+    struct buffer error = buffer_of(storage, sizeof storage);
+    enum http_listened listened = http_listen(address, sockets, &error);
+    if (listened == HTTP_HAS_NO_SUCH_ADDRESS && may_be_absent) {
+        log_info("not listening: this machine has no such address", LOG_TEXT("address", address));
+        sockets->addresses = 0;
+        return true;
+    }
+    if (listened != HTTP_LISTENS) {
+        fprintf(stderr, "mintd: %.*s\n", (int)error.size, error.data);
+    }
+    return listened == HTTP_LISTENS;
+}
+
+static void tell_listener(int fd, bool has_tls) {
+    char storage[HTTP_ADDRESS_MAX];
+    struct buffer name = buffer_of(storage, sizeof storage);
+    http_listener_name(fd, &name);
+    log_info("listening", LOG_TEXT("address", buffer_slice(&name)));
+    if (!http_address_is_local(buffer_slice(&name)) && !has_tls) {
+        log_warning(
+            "this listener is reachable from other machines and has no TLS: give --tls-cert "
+            "and --tls-key (for those of --listen), or put a proxy with TLS in front of it",
+            LOG_TEXT("address", buffer_slice(&name)));
+    }
+}
+
+static bool open_listener(struct instance *instance, unsigned listener) {
+    const struct instance_options *options = instance->options;
+    int fds[INSTANCE_WORKERS_MAX * HTTP_ADDRESSES_MAX];
+    struct http_sockets sockets = {.count = options->workers, .fds = fds};
+    bool is_spare = options->listens_by_default && instance->socket_count != 0;
+    if (!listen_at(options->listen[listener], &sockets, is_spare)) {
+        return false;
+    }
+    for (unsigned i = 0; i < sockets.addresses; i++) {
+        for (unsigned worker = 0; worker < options->workers; worker++) {
+            *instance_fd_of(instance, worker, instance->socket_count) =
+                fds[i * options->workers + worker];
+        }
+        instance->socket_count++;
+    }
+    instance->listening++;
+    return true;
+}
+
+bool instance_open_listeners(struct instance *instance) {
+    const struct instance_options *options = instance->options;
+    for (unsigned i = 0; i < options->listen_count; i++) {
+        if (!open_listener(instance, i)) {
+            return false;
+        }
+    }
+    struct http_sockets metrics = {.count = 1, .fds = instance->metrics_fds};
+    bool ok = slice_is_absent(options->metrics_listen) ||
+              listen_at(options->metrics_listen, &metrics, false);
+    instance->metrics_fd_count = ok ? metrics.addresses : 0;
+    return ok;
+}
+
+void instance_tell_listeners(struct instance *instance) {
+    for (unsigned i = 0; i < instance->socket_count; i++) {
+        tell_listener(*instance_fd_of(instance, 0, i), instance->options->tls != NULL);
+    }
+    for (unsigned i = 0; i < instance->metrics_fd_count; i++) {
+        tell_listener(instance->metrics_fds[i], false);
+    }
+}
