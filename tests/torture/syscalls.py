@@ -10,6 +10,7 @@ says. Those are told by call, and ABORTS lists those that are known.
 """
 import collections
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -36,6 +37,10 @@ LATE = 1.0  # s beyond what Redis may take
 REDIS_TIMEOUT_MS = 250
 TOKENS_ASKED = 200
 IN_MAIN = "PR_SET_DUMPABLE"  # what it asks the kernel for first
+
+
+STOPPED = re.compile(r"^(\d+) +--- stopped by SIGSTOP ---$", re.M)
+STOPS = 1 << 20  # so near to a trace's end its threads stop
 
 
 def read(path):
@@ -71,22 +76,38 @@ class Tally:
 
 
 class Tracer:
-    def __init__(self, pid, case, trace):
-        self._process = subprocess.Popen(leashed("strace", "-f", "-o", trace, *injected(*case), "-p", str(pid)),
+    def __init__(self, mintd, case, trace):
+        self._mintd, self._trace = mintd, trace
+        self._process = subprocess.Popen(leashed("strace", "-f", "-o", trace, *injected(*case), "-p",
+                                                 str(mintd.pid)),
                                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if "attached" not in (line := self._process.stderr.readline()):
-            self.end()
+            self._process.kill()
+            self._close()
             raise NotHere("strace may not look into mintd: " + line.strip())
 
-    def end(self):
-        """It lets go; one that waits for what has ended does not hear SIGTERM."""
-        self._process.terminate()
+    def _close(self):
         try:
-            self._process.wait(0.5)
+            self._process.wait(scaled(10))
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         self._process.stderr.close()
+
+    def _stands(self):
+        """Each of its threads: none is within a call."""
+        return set(os.listdir("/proc/%d/task" % self._mintd.pid)) <= set(STOPPED.findall(read(self._trace)[-STOPS:]))
+
+    def end(self):
+        """It lets go of a process that stands still: a call that waits for its error would say ENOSYS."""
+        self._mintd.process.send_signal(signal.SIGSTOP)
+        comes_true(lambda: not self._mintd.is_alive or self._stands(), 10)
+        if self._mintd.is_alive:
+            self._process.terminate()
+        else:  # one that waits for what has ended does not hear SIGTERM
+            self._process.kill()
+        self._close()
+        self._mintd.process.send_signal(signal.SIGCONT)
 
 
 def visit(address, raw, wanted, limit):
@@ -112,7 +133,7 @@ def judge_visit(tally, case, outcome):
 
 
 def disturb(stage, mintd, kinds, case, tally, trace):
-    tracer = Tracer(mintd.pid, case, trace)
+    tracer = Tracer(mintd, case, trace)
     try:
         stage.redis.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")  # a link that is made anew has calls, too
         limit = scaled(LATE + REDIS_TIMEOUT_MS / 1000)
