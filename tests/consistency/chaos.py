@@ -118,6 +118,11 @@ class Changes:
                 await change()
 
 
+class Restless(Exception):
+    """Redis, its Sentinels or its cluster did not come to rest after a fault: nobody can tell what the instances had to
+    do. That is no verdict on them."""
+
+
 class Faults:
     """One after the other: what there may be is a subclass's (kinds)."""
 

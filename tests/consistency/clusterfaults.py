@@ -4,6 +4,7 @@ other; slots move in the time between the faults too, while clients and secrets 
 import asyncio
 import time
 
+from chaos import Restless
 from failovers import FollowedFaults
 from floor import CUT_OFF
 from history import FOREVER, GENERATION, NOBODY, Fault, Move
@@ -74,7 +75,7 @@ class ClusterFaults(FollowedFaults):
         try:
             await self.blocking(lambda: wait_until(self._is_settled, PATIENCE))
         except AssertionError as late:
-            raise RuntimeError("the nodes do not agree: " + await self.blocking(self._describe)) from late
+            raise Restless("the nodes do not agree: " + await self.blocking(self._describe)) from late
 
     # ---- a fail-over ----
 
@@ -96,7 +97,7 @@ class ClusterFaults(FollowedFaults):
         deadline = time.monotonic() + scaled(PATIENCE)
         while (named := await self.blocking(lambda: self._named_by(nodes))) < len(nodes):
             if time.monotonic() > deadline:
-                raise RuntimeError("nobody takes over: " + await self.blocking(self._describe))
+                raise Restless("nobody takes over: " + await self.blocking(self._describe))
             if named:
                 failover.named = min(failover.named, time.monotonic())
             await asyncio.sleep(WATCH)

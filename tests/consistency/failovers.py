@@ -4,13 +4,12 @@ the same way."""
 import asyncio
 import time
 
-from chaos import Faults
+from chaos import Faults, Restless
 from floor import CUT_OFF, SHORT, WHOLE
 from history import EVERYBODY, NOBODY, FailOver, Fault
 from journal import Files
 from network import both_ways, place_of
 from support.oauth import wait_until
-from support.sentinel import NAME
 from support.timing import scaled
 from traffic import CLIENTS
 from verdict import RECOVERY, SILENCE
@@ -20,7 +19,8 @@ UNNOTICED = 5.0  # so long before we see one that nobody asked for it may have b
 PATIENCE = 40.0  # for all Sentinels to agree; one that found no majority tries again
 WATCH = 0.02
 USERS = 4  # of tokens from before the fail-over, during it
-LEADER, KILLED, STALE = 0, 1, 2  # one that slept for long (TILT) helps nobody for 30 s: always the same one
+# Not the first, which is asked for fail-overs. One that slept for long (TILT) helps nobody for 30 s: always the same.
+KILLED, STALE = 1, 2
 
 
 class FollowedFaults(Faults):
@@ -114,13 +114,8 @@ class SentinelFaults(FollowedFaults):
         """How many of them name the new master."""
         return sum(self._names(sentinel) == self.new.port for sentinel in sentinels)
 
-    def _fail_over_asked(self):
-        try:
-            return self.group.each[LEADER].cli("SENTINEL", "FAILOVER", NAME) == "OK"
-        except Exception as refused:
-            if not str(refused).startswith(("INPROG", "NOGOODSLAVE")):
-                raise
-            return False
+    def _ask_leader(self):
+        return self.group.begin_fail_over(self.old)
 
     def _is_settled(self):
         master, replica = self.topology.server, self.new if self.topology.server is self.old else self.old
@@ -158,16 +153,20 @@ class SentinelFaults(FollowedFaults):
     def _wait_for_copies(self, tokens):
         wait_until(self.group.has_copy(self.new, *tokens), PATIENCE, "the copies")
 
-    async def _follow(self, failover, fault, sentinels):
-        """Until these Sentinels agree; then the time runs in which every instance has to follow."""
+    async def _follow(self, failover, fault, sentinels, asked=False):
+        """Until these Sentinels agree; then the time runs in which every instance has to follow. asked: nothing ails the
+        old master, so that one which gives the fail-over up has to be asked again."""
         deadline = time.monotonic() + scaled(PATIENCE)
         while (named := await self.blocking(lambda: self._named_by(sentinels))) < len(sentinels):
             if time.monotonic() > deadline:
-                raise RuntimeError("the Sentinels do not agree within %g s" % scaled(PATIENCE))
+                raise Restless("the Sentinels do not agree within %g s: %s" % (
+                    scaled(PATIENCE), await self.blocking(self._describe)))
             if named:
                 failover.named = min(failover.named, time.monotonic())
             if self.topology.server is self.old and await self.blocking(lambda: self._is_master(self.new)):
                 self._move()
+            if asked:
+                await self.blocking(self._ask_leader)
             await asyncio.sleep(WATCH)
         now = time.monotonic()
         failover.named = min(failover.named, now)
@@ -191,7 +190,7 @@ class SentinelFaults(FollowedFaults):
         try:
             await self.blocking(lambda: wait_until(lambda: self._is_settled() or self._has_moved_on(), PATIENCE))
         except AssertionError as late:
-            raise RuntimeError("the old master is no replica: " + await self.blocking(self._describe)) from late
+            raise Restless("the old master is no replica: " + await self.blocking(self._describe)) from late
         moved_on = await self.blocking(self._has_moved_on)
         self.topology.changer.has_replica = not moved_on
         failover.followed = time.monotonic()
@@ -237,11 +236,11 @@ class SentinelFaults(FollowedFaults):
 
     def _until_asked(self):
         # It is busy with the last one for a while.
-        wait_until(self._fail_over_asked, PATIENCE, "a Sentinel that begins a fail-over")
+        wait_until(self._ask_leader, PATIENCE, "a Sentinel that begins a fail-over")
 
     async def _ask(self):
         failover, fault = await self._cause("SENTINEL FAILOVER", self._until_asked)
-        await self._follow(failover, fault, self.group.each)
+        await self._follow(failover, fault, self.group.each, asked=True)
         await self._late(failover)
         await self.blocking(lambda: self._demote(self.old, self.new))
         await self._settle(failover)
@@ -251,7 +250,8 @@ class SentinelFaults(FollowedFaults):
         stale = self.group.each[STALE]
         stale.pause()
         failover, fault = await self._cause("stale sentinel", self._until_asked)
-        await self._follow(failover, fault, [one for one in self.group.each if one is not stale])
+        await self._follow(failover, fault, [one for one in self.group.each if one is not stale],
+                           asked=True)
         await asyncio.sleep(max(0.0, failover.until - time.monotonic()))
         stale.resume()
         await asyncio.sleep(self.random.uniform(0.5, 1.5))

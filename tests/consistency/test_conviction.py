@@ -1,9 +1,14 @@
 """The whole checker, for a few seconds each: with an instance that is made to err it has to convict."""
 import asyncio
+import os
+import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
+import run
+from chaos import Restless
 from floor import Floor
 from run import INSTANCES, Session
 from verdict import Verdict
@@ -90,3 +95,26 @@ def test_a_short_memory_is_seen_where_there_may_be_none():
     verdict, replayed = convicted(0.02)
     assert replayed and verdict.offences, verdict.report()
     assert any("same instance" in why for _, _, why in verdict.offences), verdict.report()
+
+
+@pytest.mark.parametrize("outcomes, status", [([Restless, True], 0), ([Restless, False], 1), ([Restless, Restless], 1),
+                                              ([False], 1)])
+def test_a_run_without_a_verdict_is_repeated_once(monkeypatch, outcomes, status):
+    seeds = []
+
+    class Scripted(Session):
+        async def run(self, _):
+            seeds.append(self.seed)
+            self.topology.close()
+            if (outcome := outcomes.pop(0)) is Restless:
+                raise Restless("scripted")
+            return SimpleNamespace(is_good=outcome, report=lambda: "scripted", offences=[])
+
+        def what_was_done(self):
+            return "nothing"
+
+    monkeypatch.setattr(run, "Session", Scripted)
+    monkeypatch.setattr(run, "page", lambda *_: "")
+    monkeypatch.setattr(sys, "argv", ["consistency", "--seed", "5", "--page", os.devnull])
+    assert run.main() == status
+    assert seeds == list(range(5, 5 + len(seeds))) and not outcomes

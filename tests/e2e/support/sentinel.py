@@ -197,14 +197,21 @@ class Sentinels:
         self.ask(old, "REPLICAOF", "127.0.0.1", promoted.port)  # they would do so ten seconds later
 
     def _begin(self, old):
-        """Unless it is under way: a Sentinel on a busy machine gives one up."""
-        first = self.each[0]
-        if first.names() == old.port and "failover_in_progress" not in first.state()["flags"]:
-            try:
-                first.cli("SENTINEL", "FAILOVER", NAME)
-            except RedisError as refused:
-                assert "INPROG" in str(refused) or "NOGOODSLAVE" in str(refused), refused
+        self.begin_fail_over(old)
         time.sleep(0.05)  # each look asks all three
+
+    def begin_fail_over(self, old):
+        """Asks the first Sentinel for one, unless one is under way or done. A Sentinel on a busy machine gives one up, so
+        this is to be asked again until the others agree. Whether it has begun."""
+        first = self.each[0]
+        if first.names() != old.port or "failover_in_progress" in first.state()["flags"]:
+            return True
+        try:
+            first.cli("SENTINEL", "FAILOVER", NAME)
+            return True
+        except RedisError as refused:
+            assert "INPROG" in str(refused) or "NOGOODSLAVE" in str(refused), refused
+            return False
 
     def close(self):
         for one in [*self.each, *self.servers]:
