@@ -2,8 +2,9 @@
  * each line.
  *
  * A call formats its line on the caller's stack and puts it into a bounded queue. The log's own
- * thread writes it, so a sink that blocks never blocks an event loop. Where the queue is full, the
- * line is dropped and counted (log_dropped()). Control bytes and bytes that are not UTF-8 are
+ * thread writes it, so a sink that blocks never blocks an event loop. A line below LOG_WARNING
+ * waits up to 5 ms for others, so that they share one write. Where the queue is full, the line is
+ * dropped and counted (log_dropped()). Control bytes and bytes that are not UTF-8 are
  * escaped, so a line is always one line. Never pass a secret, a token or an Authorization header:
  * pass the token's id (jti).
  *
@@ -37,21 +38,24 @@ enum log_format {
 #define LOG_QUEUE_BYTES (256u * 1024u) /* room for lines that wait for the sink */
 
 struct log_field {
-    const char *name;               /* NULL ends a list */
+    struct slice name;              /* of letters, digits and "_"; absent: ends a list */
     struct slice text;              /* absent: the field is left out */
     int64_t number;                 /* where is_number, in place of text */
     bool is_number, in_thousandths; /* in_thousandths: 1234 is written as 1.234 */
 };
 
 #define LOG_TEXT(field_name, value)                                                                \
-    { .name = (field_name), .text = (value) }
+    { .name = slice_of_string(field_name), .text = (value) }
 #define LOG_STRING(field_name, value)                                                              \
-    { .name = (field_name), .text = slice_of_string(value) }
+    { .name = slice_of_string(field_name), .text = slice_of_string(value) }
 #define LOG_NUMBER(field_name, value)                                                              \
-    { .name = (field_name), .number = (int64_t)(value), .is_number = true }
+    { .name = slice_of_string(field_name), .number = (int64_t)(value), .is_number = true }
 
 #define LOG_THOUSANDTHS(field_name, value)                                                         \
-    { .name = (field_name), .number = (int64_t)(value), .is_number = true, .in_thousandths = true }
+    {                                                                                              \
+        .name = slice_of_string(field_name), .number = (int64_t)(value), .is_number = true,        \
+        .in_thousandths = true                                                                     \
+    }
 
 /* Starts the writer. Returns 0 or an errno value; on failure the log goes on writing directly. */
 int log_start(enum log_format format, enum log_level level);
@@ -78,7 +82,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
         }                                                                                          \
     } while (0)
 #define LOG_END                                                                                    \
-    { .name = NULL }
+    { .name = SLICE_ABSENT }
 #define log_debug(...) log_line(LOG_DEBUG, __VA_ARGS__, LOG_END)
 #define log_info(...) log_line(LOG_INFO, __VA_ARGS__, LOG_END)
 #define log_warning(...) log_line(LOG_WARNING, __VA_ARGS__, LOG_END)

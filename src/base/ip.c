@@ -117,14 +117,21 @@ bool ip_parse_node(struct slice text, struct ip *ip) {
 
 /* For each request: several times as fast as inet_ntop(), which prints. */
 static size_t v4_text(const uint8_t *address, char text[IP_TEXT_MAX + 1]) {
-    struct buffer out = buffer_of(text, IP_TEXT_MAX);
+    char *at = text;
     for (unsigned i = 0; i < 4; i++) {
+        unsigned number = address[i];
         if (i != 0) {
-            buffer_append_char(&out, '.');
+            *at++ = '.';
         }
-        buffer_append_number(&out, address[i]);
+        if (number >= 100) {
+            *at++ = (char)('0' + number / 100);
+        }
+        if (number >= 10) {
+            *at++ = (char)('0' + number / 10 % 10);
+        }
+        *at++ = (char)('0' + number % 10);
     }
-    return out.size;
+    return (size_t)(at - text);
 }
 
 size_t ip_text(const struct ip *ip, char text[IP_TEXT_MAX + 1]) {

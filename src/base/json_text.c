@@ -1,21 +1,6 @@
 #include "json_text.h"
+#include "ascii_word.h"
 #include "utf8.h"
-
-#define EACH_BYTE(value) ((value)*UINT64_C(0x0101010101010101))
-#define HIGH_BITS EACH_BYTE(0x80)
-
-static uint64_t zero_bytes(uint64_t word) {
-    return (word - EACH_BYTE(1)) & ~word & HIGH_BITS;
-}
-
-/* Whether all eight bytes are ASCII that needs no escape. It may say no to a word that is plain,
- * never yes to one that is not. */
-static bool word_is_plain(uint64_t word) {
-    uint64_t below_space = (word - EACH_BYTE(0x20)) & ~word;
-    uint64_t special = zero_bytes(word ^ EACH_BYTE('"')) | zero_bytes(word ^ EACH_BYTE('\\')) |
-                       zero_bytes(word ^ EACH_BYTE(0x7f));
-    return ((word | below_space | special) & HIGH_BITS) == 0;
-}
 
 static bool byte_is_plain(char c) {
     uint8_t byte = (uint8_t)c;

@@ -1,8 +1,9 @@
 /* The queue of log lines and the thread that writes them.
  *
- * Happy path: log_write() formats on its stack, takes the mutex, copies the line into the writer's
- * ring and wakes the writer, which takes as many whole lines as one write carries, lets go of the
- * mutex and writes them.
+ * Happy path: log_write() formats on its stack, takes the mutex, and copies the line into the
+ * writer's ring. The first line wakes the writer, which lets others gather for GATHER_NS (a warning
+ * or much text ends that), takes as many whole lines as one write carries, lets go of the mutex and
+ * writes them, until the ring is empty.
  * Failure modes: the ring is full (the line is dropped and counted); the sink is slow (the writer
  * waits in poll, nobody else does); the sink fails (the batch is dropped and counted); the sink
  * blocks at log_stop() (the rest is dropped after 1 s; a writer caught inside write(2) is left
@@ -18,25 +19,40 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SINK STDERR_FILENO
-#define BATCH_MAX PIPE_BUF /* a pipe takes that much whole, and without blocking after poll */
+#define PIPE_BATCH PIPE_BUF      /* a pipe takes that much whole, and without blocking after poll */
+#define FILE_BATCH (32u * 1024u) /* a file takes any, and is always ready */
+#define GATHER_NS UINT64_C(5000000)
+#define GATHER_BYTES FILE_BATCH /* so many are enough */
 #define STOP_WAIT_NS UINT64_C(1000000000)
 #define STUCK_WAIT_NS UINT64_C(200000000) /* for a writer that overran STOP_WAIT_NS */
 #define DIRECT_WAIT_NS UINT64_C(1000000000)
 #define POLL_MS 50 /* how soon a writer before a blocked sink sees log_stop() */
 #define WRITER_STACK (64u * 1024u)
 
-_Static_assert(LOG_LINE_MAX < BATCH_MAX, "a batch has room for any line");
+_Static_assert(LOG_LINE_MAX < PIPE_BATCH, "a batch has room for any line");
+
+/* The writer sets IDLE; a line that shall end its wait sets what comes next, and signals. */
+enum writer_state {
+    WRITER_IDLE,    /* waits for a line */
+    WRITER_GATHERS, /* lets more lines come */
+    WRITER_WRITES   /* until the ring is empty */
+};
 
 struct log_writer {
     pthread_t thread;
-    pthread_cond_t changed; /* lines came, stop was asked for, or the writer ended */
-    uint64_t stop_at;       /* monotonic; 0: not stopping */
+    pthread_cond_t changed; /* the state was set, stop was asked for, or the writer ended */
+    enum writer_state state;
+    uint64_t stop_at; /* monotonic; 0: not stopping */
     bool ended;
     bool abandoned; /* then the thread owns the struct */
     bool torn;      /* the thread's: the sink failed inside a line */
+    bool to_file;
+    size_t batch_max;
+    char batch[FILE_BATCH]; /* the thread's */
     struct log_ring ring;
 };
 
@@ -93,7 +109,7 @@ static bool sink_is_ready(int wait_ms) {
     return poll(&sink, 1, wait_ms) > 0;
 }
 
-/* One write of at most BATCH_MAX bytes, after sink_is_ready(). Returns the bytes written, 0 where
+/* One write of at most a batch, after sink_is_ready(). Returns the bytes written, 0 where
  * it is to be tried again, or -1 where the sink fails. */
 static ssize_t sink_write(struct slice lines) {
     ssize_t written = write(SINK, lines.data, lines.size);
@@ -117,7 +133,7 @@ static void write_directly(struct slice line) {
 
 /* Drops what is queued. With the mutex. */
 static void drop_all(struct log_writer *w) {
-    char batch[BATCH_MAX];
+    char batch[PIPE_BATCH];
     while (w->ring.size != 0) {
         count_dropped(count_lines(log_ring_take(&w->ring, batch, sizeof(batch))));
     }
@@ -141,7 +157,7 @@ static bool must_give_up(const struct log_writer *w) {
 static struct slice write_batch(struct log_writer *w, struct slice batch) {
     struct slice rest = batch;
     while (rest.size != 0 && !must_give_up(w)) {
-        ssize_t written = sink_is_ready(POLL_MS) ? sink_write(rest) : 0;
+        ssize_t written = w->to_file || sink_is_ready(POLL_MS) ? sink_write(rest) : 0;
         if (written < 0) {
             break;
         }
@@ -153,19 +169,37 @@ static struct slice write_batch(struct log_writer *w, struct slice batch) {
     return rest;
 }
 
+static struct timespec timespec_of(uint64_t ns) {
+    return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+}
+
+/* With the mutex: gives it up while waiting. */
+static void gather(struct log_writer *w) {
+    struct timespec until = timespec_of(clock_monotonic_ns() + GATHER_NS);
+    int error = 0;
+    while (w->state == WRITER_GATHERS && w->stop_at == 0 && error != ETIMEDOUT) {
+        error = pthread_cond_timedwait(&w->changed, &mutex, &until);
+    }
+}
+
 /* Waits for lines; false where the writer has nothing left to do. With the mutex. */
 static bool wait_for_lines(struct log_writer *w) {
-    while (w->ring.size == 0 && w->stop_at == 0) {
-        pthread_cond_wait(&w->changed, &mutex);
+    if (w->ring.size == 0) {
+        w->state = WRITER_IDLE;
+        while (w->state == WRITER_IDLE && w->stop_at == 0) {
+            pthread_cond_wait(&w->changed, &mutex);
+        }
+        gather(w);
+        w->state = WRITER_WRITES;
     }
     return w->ring.size != 0 && !is_overdue(w);
 }
 
 /* The next batch; a newline before it ends a line that was torn. With the mutex. */
-static struct slice take_batch(struct log_writer *w, char batch[BATCH_MAX]) {
-    batch[0] = '\n';
-    struct slice lines = log_ring_take(&w->ring, batch + 1, BATCH_MAX - 1);
-    return w->torn ? slice_of(batch, lines.size + 1) : lines;
+static struct slice take_batch(struct log_writer *w) {
+    w->batch[0] = '\n';
+    struct slice lines = log_ring_take(&w->ring, w->batch + 1, w->batch_max - 1);
+    return w->torn ? slice_of(w->batch, lines.size + 1) : lines;
 }
 
 static void writer_free(struct log_writer *w) {
@@ -175,10 +209,9 @@ static void writer_free(struct log_writer *w) {
 
 static void *run_writer(void *argument) {
     struct log_writer *w = argument;
-    char batch[BATCH_MAX];
     pthread_mutex_lock(&mutex);
     while (wait_for_lines(w)) {
-        struct slice lines = take_batch(w, batch);
+        struct slice lines = take_batch(w);
         pthread_mutex_unlock(&mutex);
         struct slice unwritten = write_batch(w, lines);
         pthread_mutex_lock(&mutex);
@@ -224,8 +257,20 @@ static struct slice format_loss(char storage[LOG_LINE_MAX]) {
     return format_line(storage, LOG_WARNING, "log lines dropped", fields);
 }
 
+/* Whether a line that has come ends the writer's wait, and sets what it does then. With the mutex.
+ */
+static bool ends_the_wait(struct log_writer *w, enum log_level level) {
+    enum writer_state state = w->state;
+    if (level >= LOG_WARNING || w->ring.size >= GATHER_BYTES) {
+        w->state = WRITER_WRITES;
+    } else if (state == WRITER_IDLE) {
+        w->state = WRITER_GATHERS;
+    }
+    return w->state != state;
+}
+
 /* With the mutex. */
-static void enqueue(struct log_writer *w, struct slice line) {
+static void enqueue(struct log_writer *w, enum log_level level, struct slice line) {
     char storage[LOG_LINE_MAX];
     struct slice loss = format_loss(storage);
     if (loss.size + line.size > log_ring_room(&w->ring)) {
@@ -237,7 +282,9 @@ static void enqueue(struct log_writer *w, struct slice line) {
         dropped_untold = 0;
     }
     log_ring_put(&w->ring, line);
-    pthread_cond_signal(&w->changed);
+    if (ends_the_wait(w, level)) {
+        pthread_cond_signal(&w->changed);
+    }
 }
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields) {
@@ -249,7 +296,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
     pthread_mutex_lock(&mutex);
     bool direct = writer == NULL;
     if (!direct) {
-        enqueue(writer, line);
+        enqueue(writer, level, line);
     }
     pthread_mutex_unlock(&mutex);
     if (direct) {
@@ -273,7 +320,14 @@ static int init_condition(pthread_cond_t *condition) {
     return error;
 }
 
+static bool is_file(int fd) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+}
+
 static int writer_start(struct log_writer *w) {
+    w->to_file = is_file(SINK);
+    w->batch_max = w->to_file ? FILE_BATCH : PIPE_BATCH;
     int error = init_condition(&w->changed);
     if (error != 0) {
         return error;
@@ -315,7 +369,7 @@ int log_start(enum log_format format, enum log_level level) {
 /* With the mutex: gives it up while waiting. False where the writer is stuck inside write(2). */
 static bool wait_for_end(struct log_writer *w) {
     uint64_t until = w->stop_at + STUCK_WAIT_NS;
-    struct timespec deadline = {(time_t)(until / 1000000000), (long)(until % 1000000000)};
+    struct timespec deadline = timespec_of(until);
     while (!w->ended) {
         if (pthread_cond_timedwait(&w->changed, &mutex, &deadline) == ETIMEDOUT) {
             return w->ended;

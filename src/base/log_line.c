@@ -1,4 +1,5 @@
 #include "log_line.h"
+#include "ascii_word.h"
 #include "journal.h"
 #include "json_text.h"
 
@@ -17,10 +18,73 @@ struct slice log_level_name(enum log_level level) {
     return names[level];
 }
 
+/* Copies less than a word's bytes; the same bytes and spaces come back as a word. */
+static uint64_t copy_short(char *out, struct slice s) {
+    uint64_t word = EACH_BYTE(' ');
+    if (s.size >= sizeof(uint32_t)) { /* in two halves, which may overlap */
+        uint32_t halves[2];
+        memcpy(&halves[0], s.data, sizeof halves[0]);
+        memcpy(&halves[1], s.data + s.size - sizeof halves[1], sizeof halves[1]);
+        memcpy(out, &halves[0], sizeof halves[0]);
+        memcpy(out + s.size - sizeof halves[1], &halves[1], sizeof halves[1]);
+        memcpy(&word, halves, sizeof word);
+        return word;
+    }
+    for (size_t i = 0; i < s.size; i++) {
+        out[i] = s.data[i];
+        word = word << 8 | (uint8_t)s.data[i];
+    }
+    return word;
+}
+
+static uint64_t copy_word(char *out, const char *from) {
+    uint64_t word;
+    memcpy(&word, from, sizeof word);
+    memcpy(out, &word, sizeof word);
+    return word;
+}
+
+/* Copies s by words; false where some of it needs an escape. */
+static bool copy_if_plain(char *out, struct slice s) {
+    if (s.size < sizeof(uint64_t)) {
+        return word_is_plain(copy_short(out, s));
+    }
+    const size_t last = s.size - sizeof(uint64_t);
+    for (size_t i = 0; i < last; i += sizeof(uint64_t)) {
+        if (!word_is_plain(copy_word(out + i, s.data + i))) {
+            return false;
+        }
+    }
+    return word_is_plain(copy_word(out + last, s.data + last));
+}
+
 static void append_quoted(struct buffer *out, struct slice s) {
+    char *at = out->data + out->size;
+    if (out->capacity - out->size >= s.size + 2 && copy_if_plain(at + 1, s)) {
+        at[0] = at[s.size + 1] = '"';
+        out->size += s.size + 2;
+        return;
+    }
     buffer_append_char(out, '"');
     json_text_append(out, s, JSON_TEXT_VISIBLE);
     buffer_append_char(out, '"');
+}
+
+/* As buffer_append_iso8601(). Most lines are of the same second as the one before. */
+static void append_time(struct buffer *out, uint64_t epoch_ms) {
+    static _Thread_local char text[] = "2026-11-23T21:02:37.272Z";
+    static _Thread_local uint64_t second = UINT64_MAX;
+    if (epoch_ms / 1000 != second) {
+        struct buffer made = buffer_of(text, sizeof(text) - 1);
+        buffer_append_iso8601(&made, epoch_ms);
+        second = epoch_ms / 1000;
+    }
+    unsigned ms = (unsigned)(epoch_ms % 1000);
+    char *digits = text + sizeof("2026-11-23T21:02:37.") - 1;
+    digits[0] = (char)('0' + ms / 100);
+    digits[1] = (char)('0' + ms / 10 % 10);
+    digits[2] = (char)('0' + ms % 10);
+    buffer_append(out, slice_of(text, sizeof(text) - 1));
 }
 
 static void append_integer(struct buffer *out, int64_t number) {
@@ -51,10 +115,22 @@ static bool is_bare(struct slice s) {
     return s.size != 0;
 }
 
+static void append_json_name(struct buffer *out, struct slice name) {
+    char *at = out->data + out->size;
+    if (out->capacity - out->size < name.size + 4) {
+        out->overflow = true;
+        return;
+    }
+    at[0] = ',';
+    at[1] = '"';
+    memcpy(at + 2, name.data, name.size);
+    at[name.size + 2] = '"';
+    at[name.size + 3] = ':';
+    out->size += name.size + 4;
+}
+
 static void append_json_field(struct buffer *out, const struct log_field *field) {
-    buffer_append_char(out, ',');
-    append_quoted(out, slice_of_string(field->name));
-    buffer_append_char(out, ':');
+    append_json_name(out, field->name);
     if (field->is_number) {
         append_number(out, field);
     } else {
@@ -64,7 +140,7 @@ static void append_json_field(struct buffer *out, const struct log_field *field)
 
 static void append_text_field(struct buffer *out, const struct log_field *field, bool first) {
     buffer_append(out, first ? S("  ") : S(" "));
-    json_text_append(out, slice_of_string(field->name), JSON_TEXT_VISIBLE);
+    buffer_append(out, field->name);
     buffer_append_char(out, '=');
     if (field->is_number) {
         append_number(out, field);
@@ -82,7 +158,7 @@ static void append_head(struct buffer *out, const struct log_line *line, struct 
     }
     if (json) {
         buffer_append(out, S("{\"time\":\""));
-        buffer_append_iso8601(out, line->epoch_ms);
+        append_time(out, line->epoch_ms);
         buffer_append(out, S("\",\"level\":\""));
         buffer_append(out, log_level_name(line->level));
         buffer_append(out, S("\",\"message\":"));
@@ -90,7 +166,7 @@ static void append_head(struct buffer *out, const struct log_line *line, struct 
         return;
     }
     if (!line->to_journal) {
-        buffer_append_iso8601(out, line->epoch_ms);
+        append_time(out, line->epoch_ms);
         buffer_append_char(out, ' ');
     }
     buffer_append(out, log_level_name(line->level));
@@ -101,7 +177,8 @@ static void append_head(struct buffer *out, const struct log_line *line, struct 
 /* Appends fields while they fit; false where one did not. */
 static bool append_fields(struct buffer *out, const struct log_field *fields, bool json) {
     bool first = true;
-    for (const struct log_field *field = fields; field != NULL && field->name != NULL; field++) {
+    for (const struct log_field *field = fields; field != NULL && field->name.data != NULL;
+         field++) {
         if (!field->is_number && slice_is_absent(field->text)) {
             continue;
         }

@@ -9,7 +9,7 @@ struct log_line {
     uint64_t epoch_ms;
     enum log_level level;
     const char *message;
-    const struct log_field *fields; /* ends with a NULL name; may be NULL */
+    const struct log_field *fields; /* ends with an absent name; may be NULL */
     bool to_journal;                /* "<N>" first; it notes the time itself, so text has none */
 };
 

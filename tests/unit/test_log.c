@@ -197,6 +197,59 @@ static void it_starts_again_after_a_stop(void **state) {
     assert_int_equal(tally_sink(sink).lines, 20);
 }
 
+/* Standard error is a pipe that keeps each write apart. */
+static void keep_writes_apart(void) {
+    assert_int_equal(fcntl(STDERR_FILENO, F_SETFL, O_WRONLY | O_DIRECT), 0);
+}
+
+static uint64_t lines_of_one_write(const struct sink *sink) {
+    char text[4096];
+    ssize_t size = read(sink->read_end, text, sizeof(text));
+    assert_true(size > 0);
+    return tally_lines(slice_of(text, (size_t)size)).lines;
+}
+
+static uint64_t log_with_pauses(const struct sink *sink, uint64_t lines) {
+    for (uint64_t i = 0; i < lines; i++) {
+        log_info("line", LOG_NUMBER("i", i));
+        usleep(500);
+    }
+    uint64_t first = lines_of_one_write(sink);
+    for (uint64_t seen = first; seen < lines;) {
+        seen += lines_of_one_write(sink);
+    }
+    return first;
+}
+
+/* Where the machine is so busy that the pauses are long there is another try. */
+static void lines_of_some_milliseconds_share_a_write(void **state) {
+    struct sink *sink = *state;
+    keep_writes_apart();
+    assert_int_equal(log_start(LOG_FORMAT_JSON, LOG_INFO), 0);
+    uint64_t most = 0;
+    for (int i = 0; i < 500 && most < 3; i++) {
+        uint64_t together = log_with_pauses(sink, 3);
+        most = together > most ? together : most;
+    }
+    assert_int_equal(most, 3);
+}
+
+static void a_warning_takes_what_waits_with_it(void **state) {
+    struct sink *sink = *state;
+    keep_writes_apart();
+    assert_int_equal(log_start(LOG_FORMAT_JSON, LOG_INFO), 0);
+    uint64_t together = 0;
+    for (int i = 0; i < 500 && together < 2; i++) {
+        log_info("line");
+        log_warning("line");
+        together = lines_of_one_write(sink);
+        if (together < 2) {
+            assert_int_equal(lines_of_one_write(sink), 1);
+        }
+    }
+    assert_int_equal(together, 2);
+}
+
 static void *log_thousands(void *argument) {
     for (int i = 0; i < 5000; i++) {
         log_info("line", LOG_NUMBER("thread", (intptr_t)argument), LOG_NUMBER("i", i));
@@ -441,6 +494,8 @@ int main(void) {
         log_test(lines_before_and_after_are_written_directly),
         log_test(it_starts_again_after_a_stop),
         log_test(threads_share_it_and_every_line_is_accounted_for),
+        log_test(lines_of_some_milliseconds_share_a_write),
+        log_test(a_warning_takes_what_waits_with_it),
         log_test(a_blocked_sink_blocks_nobody),
         log_test(a_loss_is_told_with_the_next_line),
         log_test(a_stuck_terminal_does_not_hold_up_the_stop),

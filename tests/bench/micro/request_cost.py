@@ -1,13 +1,16 @@
 """Counts the instructions of a whole request, in the process that a user runs.
 
-usage: request_cost.py [secret | verify | mint]…
+usage: request_cost.py [secret | verify | mint | silent-mint]…
 
 callgrind runs mintd (MINTD_BINARY, a release build) with one worker and one Redis. One connection asks
 one thing after the other: 1,000 times, then 6,000 times in another run. The difference, less what an
-idle process does in that time, is the requests' own. The kernel's part is not in it. Two runs differ by
-0.3 %; to compare two commits, give the binary of each."""
+idle process does in that time, is the requests' own. The kernel's part is not in it; libc's and OpenSSL's
+choices for the processor are taken away, as run.py does. A silent mint is one without its line in the log.
+Two runs differ by 0.3 %; to compare two commits, give the binary of each."""
+import contextlib
 import os
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -19,12 +22,14 @@ from support.http import Connection, exchange, form_request, request_bytes  # no
 from support.mintd import Mintd  # noqa: E402
 from support.oauth import wait_until  # noqa: E402
 from support.redis_server import RedisServer, free_port  # noqa: E402
+from run import STEADY  # noqa: E402
 
 FEW, MANY, IDLE_S, START_S = 1000, 6000, 8, 120
 # Its secret has the form of a generated one: SHA-256, not scrypt.
 CLIENT = Client("svc-g", "mts_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX2yZ3abc24bnKa", (("scope", "read write"),))
 MINT = form_request("/auth", {"grant_type": "client_credentials"}, [CLIENT.basic()])
-KINDS = ("secret", "verify", "mint")
+KINDS = ("secret", "verify", "mint", "silent-mint")
+SILENT = ("--log-level", "warning")
 
 
 def is_ready(address):
@@ -41,24 +46,36 @@ def ask(connection, raw):
     return response
 
 
-def run(redis, kind, count, idle_s=0):
+def ask_many(connections, raw, count):
+    """So many requests, one at a time on each connection."""
+    for _ in range(count // len(connections)):
+        for connection in connections:
+            connection.send(raw)
+        for connection in connections:
+            response = connection.read_response(check=False)
+            assert response.status == 200, response
+
+
+def run(redis, kind, count, idle_s=0, at_once=1):
     """Instructions of a process that answers so many requests, and how many seconds they took."""
     with tempfile.TemporaryDirectory() as folder:
         file, address = os.path.join(folder, "counted"), ("127.0.0.1", free_port())
-        mintd = Mintd(redis=redis, listen=("%s:%d" % address,), wait=False,
-                      env={"MINTD_REDIS_TIMEOUT": "5s"},
+        mintd = Mintd(*(SILENT if kind == "silent-mint" else ()), redis=redis, listen=("%s:%d" % address,), wait=False,
+                      env={**STEADY, "MINTD_REDIS_TIMEOUT": "5s",
+                           "MINTD_SANDBOX": "off"},  # valgrind knows no seccomp(2)
                       runner=("valgrind", "-q", "--tool=callgrind", "--callgrind-out-file=" + file))
         wait_until(lambda: is_ready(address), START_S, "/readyz")
-        with Connection(address, 30) as connection:
-            token = ask(connection, MINT).json()["access_token"]
-            raw = MINT if kind == "mint" else request_bytes("GET", "/" + kind, [bearer(token)])
-            ask(connection, raw)
+        with contextlib.ExitStack() as stack:
+            connections = [stack.enter_context(Connection(address, 30)) for _ in range(at_once)]
+            token = ask(connections[0], MINT).json()["access_token"]
+            raw = MINT if kind.endswith("mint") else request_bytes("GET", "/" + kind, [bearer(token)])
+            ask_many(connections, raw, at_once)
             began = time.monotonic()
-            for _ in range(count):
-                ask(connection, raw)
+            ask_many(connections, raw, count)
             took = time.monotonic() - began
         time.sleep(idle_s)  # what is measured here is time that passes
-        mintd.stop()
+        mintd.signal(signal.SIGTERM)
+        assert mintd.wait() == 0, mintd.log_text
         with open(file, encoding="utf-8") as counted:
             return int(re.search(r"^(?:totals|summary): (\d+)", counted.read(), re.M).group(1)), took
 
@@ -72,7 +89,7 @@ def main(kinds):
         idle = (run(redis, "secret", 0, IDLE_S)[0] - run(redis, "secret", 0)[0]) / IDLE_S
         for kind in kinds or KINDS:
             (few, few_s), (many, many_s) = run(redis, kind, FEW), run(redis, kind, MANY)
-            print("%-6s %7.0f" % (kind, (many - few - idle * (many_s - few_s)) / (MANY - FEW)), flush=True)
+            print("%-11s %7.0f" % (kind, (many - few - idle * (many_s - few_s)) / (MANY - FEW)), flush=True)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ TOLERANCE, TOLERANCE_OF_OTHERS = 0.05, 0.25
 FEWER = 0.10  # the baseline is worth renewing
 EDGE = 0.01  # so near to what is allowed the self-test goes, on both sides
 TOO_MANY, UNKNOWN = "TOO MANY", "NOT IN THE BASELINE"
-_STEADY = {"OPENSSL_ia32cap": "0", "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-BMI2,-ERMS,-FSRM"}
+STEADY = {"OPENSSL_ia32cap": "0", "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-AVX,-BMI2,-ERMS,-FSRM"}
 
 
 class Trouble(Exception):
@@ -63,7 +63,7 @@ def count(scenarios):
         told = output_of(
             "valgrind", "-q", "--tool=callgrind", "--collect-atstart=no", "--toggle-collect=" + COUNTED,
             "--dump-after=" + COUNTED, "--callgrind-out-file=" + out, os.environ["MICRO_BINARY"],
-            *scenarios, timeout=60, env={**os.environ, **_STEADY})
+            *scenarios, timeout=60, env={**os.environ, **STEADY})
         told = [line.split() for line in told.splitlines()]
         parts = sorted(glob.glob(out + ".*"), key=lambda path: int(path.rsplit(".", 1)[1]))
         if len(parts) != len(told) or not told or (scenarios and len(scenarios) != len(told)):
