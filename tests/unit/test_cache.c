@@ -341,6 +341,40 @@ static void too_large_is_not_kept(void **state) {
     assert_true(has(world, CACHE_TEXT, "k"));
 }
 
+static uint64_t bytes_of(struct world *world, struct slice value) {
+    put_text_at(world, S("k"), value, NOW);
+    return bytes(world);
+}
+
+/* An eighth of the room, to the byte; what the heap takes for it comes on top. */
+static void largest_is_an_eighth(void **state) {
+    enum { HEAP = 16 };
+    struct world *world = *state;
+    static char large[FOUND_ROOM / 8];
+    memset(large, 'x', sizeof large);
+    size_t head = bytes_of(world, S("")) - HEAP;
+    assert_int_equal(bytes_of(world, slice_of(large, FOUND_ROOM / 8 - head)),
+                     FOUND_ROOM / 8 + HEAP);
+    assert_int_equal(bytes_of(world, slice_of(large, FOUND_ROOM / 8 - head + 1)), 0);
+}
+
+/* Nothing goes before the room is full to the byte. */
+static void room_is_used_whole(void **state) {
+    struct world *world = *state;
+    static char value[FOUND_ROOM / 8];
+    memset(value, 'x', sizeof value);
+    size_t head = bytes_of(world, S(""));
+    assert_true(cache_drop(world->cache, S("k")));
+    struct slice eighth = slice_of(value, FOUND_ROOM / 8 - head);
+    for (unsigned i = 0; i < 8; i++) {
+        put_text_at(world, slice_of_string(&"a\0b\0c\0d\0e\0f\0g\0h"[2 * i]), eighth, NOW);
+    }
+    assert_int_equal(bytes(world), FOUND_ROOM);
+    assert_int_equal(counter_read(&world->metrics.evicted), 0);
+    put_text_at(world, S("i"), S(""), NOW);
+    assert_int_equal(counter_read(&world->metrics.evicted), 1);
+}
+
 static void room_has_a_least(void **state) {
     struct world *world = *state;
     cache_free(world->cache);
@@ -645,6 +679,8 @@ int main(void) {
         TEST(room_is_bounded),
         TEST(absence_has_an_eighth),
         TEST(too_large_is_not_kept),
+        TEST(largest_is_an_eighth),
+        TEST(room_is_used_whole),
         TEST(room_has_a_least),
         TEST(what_was_asked_for_stays),
         TEST(hand_comes_round),

@@ -91,6 +91,21 @@ static void spoiled_flight_is_not_joined(void **state) {
     flights_spoil(flights, S("k")); /* none there */
 }
 
+static void the_only_flight_is_spoiled(void **state) {
+    struct flights *flights = *state;
+    for (int all = 0; all < 2; all++) {
+        struct flight *flight = add(flights, GET, "k");
+        if (all) {
+            flights_spoil_all(flights);
+        } else {
+            flights_spoil(flights, S("k"));
+        }
+        assert_true(flight->spoiled);
+        assert_null(flights_find(flights, GET, S("k")));
+        flights_remove(flights, flight);
+    }
+}
+
 /* More flights than buckets, so that they share them. */
 static void many_flights(void **state) {
     enum { MANY = 3 * FLIGHTS_BUCKETS };
@@ -182,6 +197,7 @@ int main(void) {
         TEST(flight_takes_off_with_its_turn),
         TEST(both_verbs_fly_apart),
         TEST(spoiled_flight_is_not_joined),
+        TEST(the_only_flight_is_spoiled),
         TEST(many_flights),
         TEST(those_who_wait_come_in_order),
         TEST(anybody_may_leave),
