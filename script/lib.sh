@@ -15,7 +15,8 @@ prepare() {
     script/bootstrap
 }
 
-# build FOLDER [cmake's options]: configures and compiles; says nothing unless it fails.
+# build FOLDER [cmake's options]: configures and compiles; says nothing unless it fails. With only=TARGET in front
+# it compiles that, and not all.
 build() {
     folder=$1
     shift
@@ -23,7 +24,7 @@ build() {
     [ -w "$folder" ] || die "$folder/ belongs to somebody else: remove it, or run this as its owner"
     say "building in $folder/"
     if ! cmake -S . -B "$folder" "$@" >"$folder/build.log" 2>&1 ||
-        ! cmake --build "$folder" -j "$(getconf _NPROCESSORS_ONLN)" >>"$folder/build.log" 2>&1; then
+        ! cmake --build "$folder" ${only:+--target "$only"} -j "$(getconf _NPROCESSORS_ONLN)" >>"$folder/build.log" 2>&1; then
         cat "$folder/build.log" >&2
         die "the build failed"
     fi

@@ -1,4 +1,5 @@
-/* oauth_credentials_from_basic: any header, and "Basic" with the base64 of any bytes. */
+/* oauth_credentials_from_basic: any header, and "Basic" with the base64 of any bytes; and
+ * oauth_credentials_from_body: any id and secret, of which a colon is between. */
 #include "fuzz/fuzz.h"
 #include "mintd/encoding.h"
 #include "mintd/oauth.h"
@@ -40,6 +41,29 @@ static void require_arrival(struct slice pair, const struct oauth_credentials *c
     }
 }
 
+static void read_body(struct slice pair, struct oauth_credentials *credentials) {
+    struct slice secret = pair, id;
+    slice_split(&secret, ':', &id);
+    memset(credentials, 0xa5, sizeof *credentials);
+    oauth_credentials_from_body(credentials, id, secret);
+    if (credentials->refusal == OAUTH_REFUSED_NONE) {
+        require_well_formed(credentials);
+        FUZZ_REQUIRE(credentials->secret_count == 1);
+        FUZZ_REQUIRE(slice_equal(oauth_credentials_id(credentials), id));
+    }
+    FUZZ_REQUIRE((credentials->refusal == OAUTH_REFUSED_NO_CREDENTIALS) == (secret.size == 0));
+}
+
+/* Nothing of a secret is left. */
+static void require_wiped(struct oauth_credentials *credentials) {
+    oauth_credentials_wipe(credentials);
+    for (unsigned i = 0; i < credentials->secret_count; i++) {
+        for (size_t at = 0; at < credentials->secret_sizes[i]; at++) {
+            FUZZ_REQUIRE(credentials->secrets[i][at] == '\0');
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct oauth_credentials credentials;
     static char storage[PAIR_MAX * 4 / 3 + 16];
@@ -54,6 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
         read_header(buffer_slice(&header), &credentials);
         require_arrival(input, &credentials);
+        require_wiped(&credentials);
     }
+    read_body(input, &credentials);
     return 0;
 }

@@ -1,6 +1,7 @@
 /* client_address_of(): any X-Forwarded-For and Forwarded, from a trusted proxy.
  *
- * The first byte says which fields, the rest is their value. */
+ * The first byte says which fields, the rest is their value; it is read as a list of trusted
+ * networks, too, which holds what it names. */
 #include "api/client_address.h"
 #include "fuzz/fuzz.h"
 
@@ -42,6 +43,21 @@ static void require_canonical(const struct ip *ip) {
     FUZZ_REQUIRE(network.size == ip->size && memcmp(network.bytes, ip->bytes, 4) == 0);
 }
 
+/* What is wrong is said; an address that is taken is a network of its own. */
+static void read_networks(struct slice list) {
+    char storage[512];
+    struct buffer error = buffer_of(storage, sizeof storage);
+    struct networks networks;
+    struct ip ip = {.size = 0};
+    memset(&networks, 0, sizeof networks);
+    bool is_taken = networks_parse(list, &networks, &error);
+    FUZZ_REQUIRE(is_taken || error.size != 0 || error.overflow);
+    FUZZ_REQUIRE(networks.count <= NETWORKS_MAX);
+    if (is_taken && ip_parse(list, &ip)) {
+        FUZZ_REQUIRE(networks_contain(&networks, &ip));
+    }
+}
+
 static void add(struct http_exchange *x, enum http_field_id id, struct slice value) {
     x->request.fields[x->request.field_count++] = (struct http_field){id, value};
 }
@@ -57,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     bool is_forwarded = data[0] % 2 == 0;
     enum http_field_id id = is_forwarded ? HTTP_FIELD_FORWARDED : HTTP_FIELD_X_FORWARDED_FOR;
     struct slice value = slice_trim(slice_skip(input, 1));
+    read_networks(value);
     add(&x, id, value);
     struct ip address = client_address_of(&x, &trusted);
     require_canonical(&address);

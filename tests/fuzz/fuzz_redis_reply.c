@@ -2,6 +2,7 @@
  *
  * Input: a byte that says how large the pieces are, then what the server sends. */
 #include "fuzz/fuzz.h"
+#include "store/link/error.h"
 #include "store/link/reply.h"
 #include "store/redis/answer.h"
 
@@ -30,14 +31,24 @@ static const struct reply *walk(const struct reply *reply, const struct reply *e
     return behind;
 }
 
+/* What a map says of a name is a part of it. */
+static void find_texts(const struct reply *reply) {
+    static const struct slice names[] = {SLICE("ip"), SLICE("hostname"), SLICE("")};
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && reply->elements > 1; i++) {
+        touch(reply_find_text(reply, names[i]));
+    }
+}
+
 static void answer_as_all(const struct reply *reply) {
-    for (enum redis_verb verb = REDIS_GET; verb <= REDIS_REMOVE_FIELD; verb++) {
+    for (enum redis_verb verb = REDIS_GET; verb < REDIS_CALL; verb++) {
         struct redis_fields fields;
         struct store_operation operation = {.number = 0};
         bool possible = redis_answer(verb, reply, &fields, &operation);
         FUZZ_REQUIRE(possible || operation.answer == STORE_UNKNOWN);
         FUZZ_REQUIRE((operation.answer == STORE_UNKNOWN) ==
                      (operation.trouble != STORE_TROUBLE_NONE));
+        const char *words = redis_error_no_master(operation.trouble);
+        FUZZ_REQUIRE(words == NULL || words[0] != '\0');
         for (size_t i = 0; i < operation.field_count; i++) {
             touch(operation.fields[i].name);
             touch(operation.fields[i].value);
@@ -63,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         while ((progress = reply_reader_next(reader, &reply)) < REPLY_NEED_MORE) {
             if (progress == REPLY_READY) {
                 walk(reply, reply + 1 + reply->below);
+                find_texts(reply);
                 answer_as_all(reply);
             } else {
                 touch(reply->text);
@@ -70,6 +82,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
         if (progress == REPLY_BROKEN) {
             FUZZ_REQUIRE(reply_reader_error(reader) != NULL);
+            reply_reader_free(reader); /* as a connection that ends does */
+            reader = NULL;
+            reply_reader_free(reader);
             return 0;
         }
     }

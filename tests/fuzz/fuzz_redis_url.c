@@ -45,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require_places(&url);
     FUZZ_REQUIRE(redis_url_is_same(&url, &url));
     redis_url_misses_password(&url, false);
+    redis_url_misses_password(&url, true);
     redis_url_describe(&url, described, sizeof described);
     FUZZ_REQUIRE(described[0] != '\0' && strlen(described) < sizeof described);
     redis_url_describe(&url, described, 8);

@@ -22,8 +22,6 @@ struct reply_reader {
 
 static enum reply_type type_of(int type) {
     switch (type) {
-    case REDIS_REPLY_NIL:
-        return REPLY_NIL;
     case REDIS_REPLY_STRING:
     case REDIS_REPLY_VERB:
         return REPLY_TEXT;
@@ -31,8 +29,6 @@ static enum reply_type type_of(int type) {
         return REPLY_STATUS;
     case REDIS_REPLY_ERROR:
         return REPLY_ERROR;
-    case REDIS_REPLY_INTEGER:
-        return REPLY_INTEGER;
     case REDIS_REPLY_ARRAY:
     case REDIS_REPLY_SET:
         return REPLY_ARRAY;
