@@ -56,7 +56,7 @@ class Watcher:
 
     def __init__(self, mintd):
         self._port = mintd.port
-        self._connection = Connection(mintd.port)
+        self._connection = Connection(mintd)
 
     def status(self, token):
         return self._connection.ask(secret(token).bytes(self._port))[0]
@@ -83,7 +83,7 @@ class Watcher:
 
 def by_revoke(mintd):
     """POST /revoke at that instance."""
-    connection = Connection(mintd.port)
+    connection = Connection(mintd)
 
     def revoke(token):
         request = form("/revoke", "token=" + token.decode(), "{}")

@@ -38,10 +38,13 @@ def form(path, body, expected):
 
 
 class Connection:
-    def __init__(self, port):
-        self.port = port
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
+    """To a server. source: the address that it comes from."""
+
+    def __init__(self, server, source="127.0.0.1"):
+        self._socket = socket.create_connection(("127.0.0.1", server.port), TIMEOUT, (source, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if server.tls is not None:
+            self._socket = server.tls.wrap_socket(self._socket, server_hostname="localhost")
 
     def ask(self, data):
         """Sends the bytes of one request; the status, and the whole answer."""
@@ -69,16 +72,16 @@ class Connection:
         self._socket.close()
 
 
-def ask(port, request):
-    connection = Connection(port)
+def ask(server, request):
+    connection = Connection(server)
     try:
-        return connection.ask(request.bytes(port))
+        return connection.ask(request.bytes(server.port))
     finally:
         connection.close()
 
 
-def status_or_none(port, path):
+def status_or_none(server, path):
     try:
-        return ask(port, Request(path))[0]
+        return ask(server, Request(path))[0]
     except OSError:
         return None

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import coherence
+import history
 import machine
 import memory
 import report
@@ -18,8 +19,13 @@ from processes import ALL_CORES, BenchError, LOAD_CORES
 
 SCENARIOS = {
     "cached": scenarios.cached,
+    "cached-quiet": scenarios.cached_quiet,
     "uncached": scenarios.uncached,
     "mint": scenarios.minting,
+    "mint-quiet": scenarios.minting_quiet,
+    "tls": scenarios.secure,
+    "handshakes": scenarios.handshakes,
+    "cold": scenarios.cold,
     "topologies": scenarios.topologies,
     "two-workers": scenarios.two_workers,
     "connections": scenarios.connections,
@@ -28,7 +34,10 @@ SCENARIOS = {
     "revocation": coherence.revocation,
     "silence": coherence.silence,
     "process": memory.process,
+    "start": memory.start,
     "idle-connections": memory.idle_connections,
+    "idle-tls": memory.idle_tls,
+    "idle-many": memory.idle_many,
     "redis-memory": memory.token_in_redis,
 }
 OPEN_FILES = 20000
@@ -48,6 +57,8 @@ def arguments():
                         help="this scenario alone (repeatable); docs/performance.md is left as it is")
     parser.add_argument("--rounds", type=number, help="how often each server has its turn")
     parser.add_argument("--seconds", type=number, help="how long a turn lasts")
+    parser.add_argument("--note", action="store_true",
+                        help="adds the ratios to docs/performance/history.json, with --only too")
     return parser.parse_args()
 
 
@@ -68,8 +79,8 @@ def run_all(names, plan):
     """Results by scenario, and what went wrong."""
     results, failures = {}, []
     for name in names:
-        plan.say(name)
         try:
+            plan.begin(name)
             results[name] = SCENARIOS[name](plan)
         except (BenchError, RedisError, AssertionError, OSError, RuntimeError,
                 subprocess.SubprocessError) as problem:
@@ -84,11 +95,17 @@ def main():
     plan = Plan.quick() if chosen.quick else Plan()
     plan.rounds, plan.seconds = chosen.rounds or plan.rounds, chosen.seconds or plan.seconds
     started = datetime.datetime.now(datetime.timezone.utc)
-    results, failures = run_all(chosen.only or SCENARIOS, plan)
+    try:
+        results, failures = run_all(chosen.only or SCENARIOS, plan)
+    finally:
+        plan.end()
     run = {"date": started.strftime("%Y-%m-%d %H:%M UTC"), "command": " ".join(["script/bench", *sys.argv[1:]]),
            "quick": chosen.quick, "rounds": plan.rounds, "seconds": plan.seconds,
-           "machine": machine.describe(), "failures": failures, "results": results}
+           "machine": machine.describe(), "failures": failures, "results": results, "spoilt": plan.spoilt,
+           "phases": {name: plan.phase(name) for name in results}}
     report.save_raw(run)
+    if not failures and not chosen.quick and (chosen.note or not chosen.only):
+        history.add(run)
     print(report.text(run))
     if failures:
         sys.exit("bench: nothing is written to docs/, since these failed:\n" + "\n".join(failures))

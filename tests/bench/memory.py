@@ -1,4 +1,6 @@
 """What memory is taken: by an idle mintd, by an idle connection, and by a token in Redis."""
+import resource
+import statistics
 import sys
 import time
 
@@ -7,9 +9,11 @@ from exchange import Connection
 from peers import Mintd, Redis, RespConnection
 from plan import Stage
 from processes import BenchError
-from scenarios import PATIENT, live_token, secret
+from scenarios import CROWDED, PATIENT, live_token, secret
 
-IDLE_CONNECTIONS = 10000
+IDLE_CONNECTIONS, IDLE_TLS = 10000, 2000
+SPARE_FILES = 500
+SOURCES = 8  # addresses of ours; each has some 28,000 ports
 SETTLE_SECONDS = 1
 
 
@@ -29,14 +33,14 @@ def idle_connections(plan):
     """Bytes of mintd a connection: of those that have sent nothing, and of the same after a request each."""
     with Stage() as stage:
         redis = stage.redis()
-        mintd = stage.start(Mintd, redis, *PATIENT)
+        mintd = stage.start(Mintd, redis, *PATIENT, *CROWDED)
         request = secret(live_token(redis)).bytes(mintd.port)
-        Connection(mintd.port).ask(request)
+        Connection(mintd).ask(request)
         empty = mintd.resident_bytes()
         connections = []
         try:
             for _ in range(IDLE_CONNECTIONS):
-                connections.append(Connection(mintd.port))
+                connections.append(Connection(mintd))
             time.sleep(SETTLE_SECONDS)
             row = {"silent": (mintd.resident_bytes() - empty) / IDLE_CONNECTIONS}
             for connection in connections:
@@ -49,6 +53,85 @@ def idle_connections(plan):
                 connection.close()
         plan.say("  a connection: %.0f bytes silent, %.0f after a request"
                  % (row["silent"], row["after a request"]))
+        return row
+
+
+def idle_tls(plan):
+    """Bytes of mintd a TLS connection that has had one answer."""
+    with Stage() as stage:
+        redis = stage.redis()
+        mintd = stage.start(Mintd, redis, *PATIENT, *CROWDED, certificate=stage.certificate())
+        request = secret(live_token(redis)).bytes(mintd.port)
+        connections = [Connection(mintd)]
+        connections[0].ask(request)
+        empty = mintd.resident_bytes()
+        try:
+            for _ in range(IDLE_TLS):
+                connections.append(Connection(mintd))
+                status, answer = connections[-1].ask(request)
+                if status != 200:
+                    raise BenchError("one of the connections was answered %r" % answer[:300])
+            time.sleep(SETTLE_SECONDS)
+            row = {"connections": IDLE_TLS, "bytes": (mintd.resident_bytes() - empty) / IDLE_TLS}
+        finally:
+            for connection in connections:
+                connection.close()
+        plan.say("  a TLS connection: %.0f bytes after a request" % row["bytes"])
+        return row
+
+
+def _raise_open_files(wanted):
+    """The limit that processes started from now on have: what is wanted, or what may be had."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in ((max(soft, wanted), max(hard, wanted)), (hard, hard)):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+            return limit[0]
+        except (ValueError, OSError):
+            pass
+    return soft
+
+
+def idle_many(plan):
+    """Resident memory of mintd with as many connections as the limit of open files allows, from several addresses,
+    each of which was answered."""
+    with Stage() as stage:
+        count = min(plan.many_idle, _raise_open_files(plan.many_idle + SPARE_FILES) - SPARE_FILES)
+        redis = stage.redis()
+        mintd = stage.start(Mintd, redis, *PATIENT, "--max-connections", str(count + 100),
+                            "--max-connections-per-address", "0")
+        request = secret(live_token(redis)).bytes(mintd.port)
+        connections = [Connection(mintd)]
+        connections[0].ask(request)
+        empty = mintd.resident_bytes()
+        try:
+            for number in range(count):
+                connections.append(Connection(mintd, "127.0.0.%d" % (2 + number % SOURCES)))
+                status, answer = connections[-1].ask(request)
+                if status != 200:
+                    raise BenchError("one of the connections was answered %r" % answer[:300])
+            time.sleep(SETTLE_SECONDS)
+            row = {"connections": count, "empty": empty, "resident": mintd.resident_bytes()}
+        finally:
+            for connection in connections:
+                connection.close()
+        plan.say("  %(connections)d connections: %(resident)d bytes" % row)
+        return row
+
+
+def start(plan):
+    """From the start of the process to readiness, which is a write to Redis: the middle of many."""
+    with Stage() as stage:
+        redis = stage.redis()
+        ready, cpu = [], []
+        for _ in range(plan.starts):
+            mintd = stage.start(Mintd, redis)
+            ready.append(mintd.seconds_to_ready)
+            cpu.append(mintd.cpu_to_ready)
+            mintd.stop()
+        row = {"ready_ms": statistics.median(ready) * 1e3, "most_ms": max(ready) * 1e3,
+               "cpu_ms": statistics.median(cpu) * 1e3}
+        plan.say("  ready after %(ready_ms).1f ms (%(most_ms).1f at most), %(cpu_ms).1f ms of CPU" % row)
         return row
 
 

@@ -1,5 +1,6 @@
 """The servers that are measured: mintd and its peers, each with a private folder and a free port."""
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -12,7 +13,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
 from support.cluster import Cluster  # noqa: E402
 from support.redis_server import RedisError, RedisServer, RespConnection, TlsRedis, free_port  # noqa: E402,F401
 from support.sentinel import Sentinels  # noqa: E402
-from support.tls import Authority  # noqa: E402
+from support.tls import Authority, Certificate  # noqa: E402
 
 import exchange  # noqa: E402
 import tokens  # noqa: E402
@@ -24,9 +25,11 @@ START_SECONDS = 10
 
 
 class Server:
-    """A server on a port of 127.0.0.1. start() makes self.child; stop() ends it and removes its folder."""
+    """A server on a port of 127.0.0.1. stop() ends it and removes its folder. tls: the context of its clients,
+    where it speaks TLS."""
 
     name = ""
+    tls = None
     ready_path = "/"
     ready_status = (200,)
 
@@ -39,8 +42,10 @@ class Server:
         # nginx' workers run as nobody, and want to pass.
         os.chmod(self.folder, 0o755)
         try:
+            began = time.monotonic()
             self.child = Child(self.name, self.arguments(), self.path("log"), cores, self.environment())
             self._wait()
+            self.seconds_to_ready, self.cpu_to_ready = time.monotonic() - began, self.cpu_seconds()
         except BaseException:
             self.stop()
             raise
@@ -63,12 +68,12 @@ class Server:
         deadline = time.monotonic() + START_SECONDS
         while True:
             self.child.check_alive()
-            status = exchange.status_or_none(self.port, self.ready_path)
+            status = exchange.status_or_none(self, self.ready_path)
             if status in self.ready_status:
                 return
             if time.monotonic() > deadline:
                 raise BenchError("%s did not get ready: status %s" % (self.name, status))
-            time.sleep(0.02)
+            time.sleep(0.001)
 
     @property
     def pid(self):
@@ -90,26 +95,39 @@ class Server:
 
 
 class Mintd(Server):
+    """With default flags but address, Redis and `options`: the log is a file's, as a service manager has it.
+    There is a worker for each core that it may use, which is the default."""
+
     name = "mintd"
     ready_path = "/readyz"
 
-    def __init__(self, redis, *options, workers=1, **more):
-        self._options = options
-        super().__init__(redis, workers, **more)
+    def __init__(self, redis, *options, certificate=None, **more):
+        self._options = list(options)
+        if certificate is not None:
+            self._options += ["--tls-cert", certificate.file, "--tls-key", certificate.key]
+            self.tls = certificate.trusting()
+        super().__init__(redis, **more)
 
     def arguments(self):
-        return [MINTD, "--listen", "127.0.0.1:%d" % self.port, "--redis", self.redis.url,
-                "--workers", str(self.workers), "--max-connections", "12000",
-                "--log-level", "warning", "--log-format", "json", *self._options]
+        workers = [] if self.workers == len(self.cores) else ["--workers", str(self.workers)]
+        return [MINTD, "--listen", "127.0.0.1:%d" % self.port, "--redis", self.redis.url, *workers, *self._options]
 
 
 class Nginx(Server):
-    """Answers every request with the same 200 and body."""
+    """Answers every request with the same 200 and body. Its access log is that of Debian's nginx.conf, but
+    buffered, which costs it less; log=False: none."""
 
     name = "nginx"
 
-    def __init__(self, body, **more):
+    def __init__(self, body, log=True, certificate=None, **more):
         self._body = body
+        self._log = "access.log combined buffer=64k flush=1s" if log else "off"
+        self._secure, self._tls = "", ""
+        if certificate is not None:
+            self._secure = " ssl"
+            self._tls = "ssl_certificate %s; ssl_certificate_key %s; ssl_protocols TLSv1.3;" % (
+                certificate.file, certificate.key)
+            self.tls = certificate.trusting()
         super().__init__(**more)
 
     def arguments(self):
@@ -121,7 +139,7 @@ class Nginx(Server):
             error_log error.log;
             events { worker_connections 12000; }
             http {
-                access_log off;
+                access_log %s;
                 client_body_temp_path body;
                 proxy_temp_path proxy;
                 fastcgi_temp_path fastcgi;
@@ -129,12 +147,14 @@ class Nginx(Server):
                 scgi_temp_path scgi;
                 keepalive_requests 1000000000;
                 server {
-                    listen 127.0.0.1:%d backlog=4096%s;
+                    listen 127.0.0.1:%d backlog=4096%s%s;
+                    %s
                     default_type application/json;
                     location / { return 200 '%s'; }
                 }
             }
-            """ % (self.workers, self.port, " reuseport" if self.workers > 1 else "", self._body)
+            """ % (self.workers, self._log, self.port, " reuseport" if self.workers > 1 else "", self._secure,
+                   self._tls, self._body)
         return ["nginx", "-p", self.folder, "-e", self.path("error.log"),
                 "-c", self.write("nginx.conf", configuration)]
 
@@ -191,6 +211,19 @@ class MeasuredRedis:
     def commands(self):
         """The commands that it has processed so far, without this one."""
         return int(self.info("stats")["total_commands_processed"])
+
+    def wakes(self):
+        """How often it has gone to sleep, and so was woken."""
+        with open("/proc/%d/status" % self.pid, encoding="ascii") as file:
+            return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)$", file.read(), re.M).group(1))
+
+    def traffic(self):
+        """Commands, bytes both ways, reads of a connection, and wake-ups so far. They have this question in
+        them."""
+        stats = self.info("stats")
+        return {"commands": int(stats["total_commands_processed"]),
+                "bytes": int(stats["total_net_input_bytes"]) + int(stats["total_net_output_bytes"]),
+                "reads": int(stats["total_reads_processed"]), "wakes": self.wakes()}
 
 
 class Redis(MeasuredRedis, RedisServer):

@@ -16,6 +16,10 @@ class BenchError(Exception):
     """A measurement that cannot be trusted: str() says which and why."""
 
 
+class WrongAnswers(BenchError):
+    """Some requests of a turn were not answered as they should have been."""
+
+
 def on_cores(cores):
     """A preexec_fn: the child runs on these cores, and is asked to end when this process does."""
 

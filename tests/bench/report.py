@@ -2,10 +2,13 @@
 import json
 import os
 import re
+import textwrap
 
+import history
 import plots
 from goals import goals
 from peers import ROOT
+from plan import FAST_US
 
 PAGE = os.path.join(ROOT, "docs", "performance.md")
 PLOTS = os.path.join(ROOT, "docs", "performance")
@@ -14,8 +17,12 @@ BEGIN = "<!-- script/bench writes from here -->"
 END = "<!-- script/bench writes to here -->"
 
 _LOADS = (("cached", "Validating, and introspecting, from memory"),
+          ("cached-quiet", "The same without logs, on both sides"),
           ("uncached", "Validating without a cache"),
           ("mint", "Minting"),
+          ("mint-quiet", "Minting, without a log"),
+          ("tls", "Over TLS, on connections that stay"),
+          ("handshakes", "TLS handshakes, each with a request"),
           ("topologies", "One Redis, TLS, Sentinels, Cluster"),
           ("two-workers", "Two workers; servers, load and Redis share both cores"),
           ("connections", "Many connections, all of them busy"),
@@ -23,7 +30,7 @@ _LOADS = (("cached", "Validating, and introspecting, from memory"),
           ("tokens", "Many live tokens, each used in its turn"))
 _MORE_PLOTS = {"tokens": "many-tokens", "connections": "latency"}
 _HEAD = ("| | requests/s | p50 ms | p99 ms | CPU µs a request | core in use | Redis: CPU µs a request "
-         "| Redis: commands a request | resident MiB |\n|---|---|---|---|---|---|---|---|---|")
+         "| Redis: commands a request | Redis: wake-ups a request | resident MiB |\n|---|---|---|---|---|---|---|---|---|---|")
 
 
 def save_raw(run):
@@ -45,10 +52,15 @@ def write_page(run):
 
 def text(run, with_plots=False):
     results = run["results"]
-    parts = [_about(run), _goals(results), _plot("goals")]
+    bounds = {goal.key: goal.bound_text for goal in goals(results) if goal.unit == ""}
+    parts = [_about(run), _phases(run), _goals(results), _plot("goals"), "### The last runs, by phase",
+             "A run is in a fast phase where a constant answer of nginx, without a log, costs less than %g µs."
+             % FAST_US, history.table(bounds)]
     for name, title in _LOADS:
         if name in results:
             parts += ["### " + title, _table(results[name]), _plot(name), _plot(_MORE_PLOTS.get(name))]
+    if "cold" in results:
+        parts += ["### A cold instance under full load", _cold(results["cold"])]
     if "revocation" in results:
         parts += ["### Revocation, seen on another instance", _revocations(results["revocation"]), _plot("revocation")]
     shown = [part for part in parts if part and (with_plots or not part.startswith("!["))]
@@ -69,6 +81,22 @@ def _about(run):
     return "  \n".join(lines)
 
 
+def _phases(run):
+    text = "nginx' constant answer, without a log, cost meanwhile (µs of CPU): %s." % ", ".join(
+        "%s %.1f" % each for each in run["phases"].items())
+    if run["spoilt"]:
+        text += " Measured again: %s." % "; ".join(run["spoilt"])
+    return "\n".join(textwrap.wrap(text, 99))
+
+
+def _cold(rows):
+    lines = ["| | 1st second: requests/s | 2nd | later |", "|---|---|---|---|"]
+    for title, row in rows.items():
+        lines.append("| %s | %s |" % (title, " | ".join("{:,.0f}".format(row[name])
+                                                       for name in ("first", "second", "later"))))
+    return "\n".join(lines)
+
+
 def _goals(results):
     lines = ["| goal | allowed | measured | reached |", "|---|---|---|---|"]
     for goal in goals(results):
@@ -84,6 +112,7 @@ def _table(rows):
                  "%.2f" % row["cpu"], "%.0f %%" % (row["busy"] * 100),
                  "%.2f" % row["redis_cpu"] if "redis_cpu" in row else "",
                  "%.2f" % row["redis_commands"] if "redis_commands" in row else "",
+                 "%.2f" % row["redis_wakes"] if "redis_wakes" in row else "",
                  "%.1f" % (row["resident"] / 2**20)]
         lines.append("| %s | %s |" % (re.sub(r"(?<=\d)(?=(\d{3})+(?!\d))", ",", title), " | ".join(cells)))
     return "\n".join(lines)

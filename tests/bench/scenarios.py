@@ -1,11 +1,12 @@
 """Scenarios of load: each starts its servers, lets them take turns, and gives rows by title."""
 import os
+import statistics
 import time
 
 import exchange
 import tokens
 from exchange import Request, bearer, form
-from load import RedisTarget, Target
+from load import HandshakeTarget, RedisTarget, Target, medians
 from peers import Express, Mintd, Nginx, Webdis
 from plan import Stage
 from processes import ALL_CORES, BenchError, SERVER_CORES
@@ -19,6 +20,11 @@ WARM_UP_PIPELINE = 16
 MANY_TOKENS, SMALL_CACHE = 100000, "1m"
 # Under load a slow answer shall be seen as one, and not as a 503 after the 250 ms of the default.
 PATIENT = ("--redis-timeout", "10000")
+# Nothing in a run is a warning.
+QUIET = ("--log-level", "warning")
+# All of them come from one address.
+CROWDED = ("--max-connections", "12000", "--max-connections-per-address", "0")
+COLD_TOKENS, COLD_LATER = 10000, 3
 
 
 def live_token(redis):
@@ -45,26 +51,63 @@ def mint():
 
 def constant(stage, mintd, token, **more):
     """nginx with the very body that mintd answers /secret with."""
-    body = exchange.ask(mintd.port, secret(token))[1].partition(b"\r\n\r\n")[2].decode()
+    body = exchange.ask(mintd, secret(token))[1].partition(b"\r\n\r\n")[2].decode()
     return stage.start(Nginx, body, **more)
 
 
 def cached(plan):
+    """Both with their logs: nginx writes a line for each request, mintd where it is told to."""
     with Stage() as stage:
         redis = stage.redis()
         token = live_token(redis)
-        mintd = stage.start(Mintd, redis, *PATIENT)
-        nginx = constant(stage, mintd, token)
+        mintd = stage.start(Mintd, redis)
+        telling = stage.start(Mintd, redis, "--access-log")
         return plan.take_turns([
-            Target("nginx, constant answer", nginx, secret(token)),
+            *cached_targets(mintd, constant(stage, mintd, token), token, redis),
+            Target("mintd /secret, --access-log", telling, secret(token), redis)])
+
+
+def cached_quiet(plan):
+    with Stage() as stage:
+        redis = stage.redis()
+        token = live_token(redis)
+        mintd = stage.start(Mintd, redis, *QUIET)
+        return plan.take_turns(cached_targets(mintd, constant(stage, mintd, token, log=False), token, redis))
+
+
+def cached_targets(mintd, nginx, token, redis):
+    return [Target("nginx, constant answer", nginx, secret(token)),
             Target("mintd /secret", mintd, secret(token), redis),
             Target("mintd /verify", mintd, verify(token), redis),
-            Target("mintd /introspect", mintd, introspect(token), redis)])
+            Target("mintd /introspect", mintd, introspect(token), redis)]
+
+
+def secure(plan):
+    """TLS 1.3 with the same certificate (ECDSA P-256), on connections that stay."""
+    with Stage() as stage:
+        redis, certificate = stage.redis(), stage.certificate()
+        token = live_token(redis)
+        mintd = stage.start(Mintd, redis, *PATIENT, certificate=certificate)
+        nginx = constant(stage, mintd, token, certificate=certificate)
+        return plan.take_turns([Target("nginx, constant answer", nginx, secret(token)),
+                                Target("mintd /secret", mintd, secret(token), redis),
+                                Target("mintd /auth", mintd, mint(), redis)])
+
+
+def handshakes(plan):
+    with Stage() as stage:
+        redis, certificate = stage.redis(), stage.certificate()
+        token = live_token(redis)
+        mintd = stage.start(Mintd, redis, *PATIENT, certificate=certificate)
+        nginx = constant(stage, mintd, token, certificate=certificate)
+        return plan.take_turns([
+            HandshakeTarget("%s, %s" % (name, kind), server, secret(token), kind=kind)
+            for kind in ("full", "resumed") for name, server in (("nginx", nginx), ("mintd", mintd))])
 
 
 def express_token(express):
     """One that it has minted itself."""
-    answer = exchange.ask(express.port, form("/auth", MINT_BODY, ""))[1].decode()
+    answer = exchange.ask(express, form("/auth", MINT_BODY, ""))[1].decode()
     _, found, rest = answer.partition('"accessToken":"')
     if not found:
         raise BenchError("Express minted no token: " + answer[:300])
@@ -95,18 +138,51 @@ def uncached(plan):
 def minting(plan):
     with Stage() as stage:
         redis, alone = stage.redis(), stage.redis(cores=SERVER_CORES)
-        mintd = stage.start(Mintd, redis, *PATIENT)
-        webdis, express = stage.start(Webdis, redis), stage.start(Express, redis)
-        setex = "/SETEX/%s/%d/" + VALUE
+        mintd = stage.start(Mintd, redis)
+        express = stage.start(Express, redis)
         return plan.take_turns([
             RedisTarget("Redis alone, SETEX", alone,
                         ("SETEX", "bench:__rand_int__", str(tokens.LIFE), VALUE)),
-            # A new key each time, as a mint makes one.
-            Target("webdis SETEX", webdis, Request(setex % ("COUNTER", tokens.LIFE), expected="OK"), redis,
-                   settings={"BENCH_COUNTER": "bench:"},
-                   probe=Request(setex % ("bench:probe", tokens.LIFE), expected="OK")),
+            webdis_setex(stage, redis),
             Target("mintd /auth", mintd, mint(), redis),
             Target("Express /auth", express, form("/auth", MINT_BODY, '"accessToken":"'), redis)])
+
+
+def minting_quiet(plan):
+    with Stage() as stage:
+        redis = stage.redis()
+        mintd = stage.start(Mintd, redis, *QUIET)
+        return plan.take_turns([webdis_setex(stage, redis), Target("mintd /auth", mintd, mint(), redis)])
+
+
+def webdis_setex(stage, redis):
+    """A new key each time, as a mint makes one."""
+    setex = "/SETEX/%s/%d/" + VALUE
+    return Target("webdis SETEX", stage.start(Webdis, redis),
+                  Request(setex % ("COUNTER", tokens.LIFE), expected="OK"), redis,
+                  settings={"BENCH_COUNTER": "bench:"},
+                  probe=Request(setex % ("bench:probe", tokens.LIFE), expected="OK"))
+
+
+def cold(plan):
+    """A new instance is asked at once with each of many tokens, none of which it has in memory."""
+    texts = tokens.make(COLD_TOKENS)
+    title = "mintd /secret, %d tokens" % COLD_TOKENS
+    rounds = []
+    with Stage() as stage:
+        redis = stage.redis()
+        tokens.write(redis, texts)
+        for number in range(plan.rounds):
+            plan.look_at_phase()
+            mintd = stage.start(Mintd, redis, *PATIENT)
+            target = asking_with_each(title, mintd, redis, texts)
+            speeds = [counted["requests"] / counted["seconds"]
+                      for counted in (target.load(1) for _ in range(2 + COLD_LATER))]
+            mintd.stop()
+            rounds.append({"first": speeds[0], "second": speeds[1], "later": statistics.median(speeds[2:])})
+            plan.say("  round %d: %-34s %s requests/s by seconds"
+                     % (number + 1, title, ", ".join("%.0f" % speed for speed in speeds)))
+    return {title: medians(rounds)}
 
 
 def topologies(plan):
@@ -135,9 +211,11 @@ def two_workers(plan):
         redis = stage.redis(cores=ALL_CORES)
         token = live_token(redis)
         mintd = stage.start(Mintd, redis, *PATIENT, workers=2, cores=ALL_CORES)
+        alone = stage.start(Mintd, redis, *PATIENT, workers=1, cores=ALL_CORES)
         nginx = constant(stage, mintd, token, workers=2, cores=ALL_CORES)
         return plan.take_turns([
             Target("nginx, 2 workers", nginx, secret(token)),
+            Target("mintd /secret, 1 worker", alone, secret(token), redis),
             Target("mintd /secret, 2 workers", mintd, secret(token), redis),
             Target("mintd /auth, 2 workers", mintd, mint(), redis)])
 
@@ -146,7 +224,7 @@ def connections(plan):
     with Stage() as stage:
         redis = stage.redis()
         token = live_token(redis)
-        mintd = stage.start(Mintd, redis, *PATIENT)
+        mintd = stage.start(Mintd, redis, *PATIENT, *CROWDED)
         nginx = constant(stage, mintd, token)
         targets = []
         for count in plan.connection_counts:
