@@ -9,6 +9,7 @@ target_compile_options(mintd_test_http PRIVATE -UNDEBUG)
 
 mintd_test(unit http_parser mintd_http)
 mintd_test(unit http_response mintd_http)
+mintd_test(unit http_lag mintd_http)
 mintd_test(unit http_trace mintd_http)
 mintd_test(unit http_bounds mintd_http)
 mintd_test(integration http_server mintd_test_http mintd_http)

@@ -117,6 +117,13 @@ struct http_exchange *http_exchange_of_scratch(void *scratch);
  * it is 0, "none". */
 void http_set_endpoint(struct http_exchange *x, unsigned endpoint);
 
+/* Whether there are more requests than can be answered, and this one has waited for so long that
+ * what costs much is to be left out (src/http/lag.h has the law). Cheap: the clock is looked at
+ * once for many. */
+bool http_is_overloaded(struct http_exchange *x);
+/* The same of a request that is refused then: 503 with Retry-After. It is counted, since refusals
+ * are kept to a part of what is answered where they are what costs. Call it once a request. */
+bool http_may_refuse(struct http_exchange *x);
 /* Names the client of the request for on_answered. It is not copied: it must stay until
  * http_respond() has returned. */
 void http_set_client(struct http_exchange *x, struct slice client);

@@ -96,7 +96,11 @@ struct http_server_options {
     const struct http_handler *handler;
     void *context; /* given to each call of the handler */
     struct http_metrics *metrics;
-    unsigned max_connections;   /* of this server only */
+    unsigned max_connections; /* of this server only */
+    /* A turn has lasted for over 10 ms, and libuv finds more in it: do what is done at its end
+     * (http_server_flush(), store_flush()). NULL: not called. */
+    void (*on_long_turn)(void *context);
+    void *turn_context;
     struct http_bounds *bounds; /* the bounds of the process; outlives the server; NULL: none */
 
     /* Deadlines in milliseconds; 0 means the default. */

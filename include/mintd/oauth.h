@@ -130,6 +130,8 @@ unsigned oauth_error_status(enum oauth_error error);
       TEMPORARILY_UNAVAILABLE, OAUTH_AWAY)                                                         \
     X(BUSY, too_many_slow_checks, "too many secrets to check", TEMPORARILY_UNAVAILABLE,            \
       "too busy to check the secret now: try again shortly")                                       \
+    X(OVERLOADED, overloaded, "requests wait for too long", TEMPORARILY_UNAVAILABLE,               \
+      "overloaded: try again shortly")                                                             \
     X(NO_RANDOMNESS, no_randomness, "random generator failed", TEMPORARILY_UNAVAILABLE,            \
       "no token can be made now: try again shortly")
 

@@ -200,6 +200,7 @@ struct store_verbs {
                            struct store_operation *);
     enum progress (*confirm)(struct store *, const struct store_premise *premises, unsigned count,
                              struct store_operation *);
+    void (*spare)(struct store *, bool); /* may be NULL: it has all in memory */
     void (*flush)(struct store *);
     void (*close)(struct store *, void (*on_closed)(void *), void *context);
     void (*free)(struct store *);
@@ -330,6 +331,13 @@ static inline enum progress store_read_members(struct store *store, struct slice
     return store->verbs->read_members(store, key, operation);
 }
 
+/* While it is spared, no server is asked by store_get() and store_read_hash(): what is not in
+ * memory is UNKNOWN (OVERLOADED), at once. What waits already goes on. */
+static inline void store_spare(struct store *store, bool is_spared) {
+    if (store->verbs->spare != NULL) {
+        store->verbs->spare(store, is_spared);
+    }
+}
 /* Call it once in each turn, before the loop blocks. It sends the commands that have gathered, in
  * one write. While turns bring more commands it may hold them back: then the loop does not block,
  * and they leave within 1 ms. */

@@ -141,6 +141,38 @@ static void warn_of_untrusted_proxy(const struct api *api, struct http_exchange 
     }
 }
 
+enum spared { SPARED_NOTHING, SPARED_STORE, SPARED_ALL };
+
+/* What is not done for this endpoint in an overload. To refuse what is in memory would cost as much
+ * as its answer. */
+static enum spared spared_at(enum endpoint endpoint) {
+    switch (endpoint) {
+    case ENDPOINT_AUTH:
+    case ENDPOINT_TOKEN:
+        return SPARED_ALL;
+    case ENDPOINT_SECRET:
+    case ENDPOINT_VERIFY:
+    case ENDPOINT_INTROSPECT:
+        return SPARED_STORE;
+    default:
+        return SPARED_NOTHING;
+    }
+}
+
+static void serve(struct api *api, const struct route *route, struct http_exchange *x) {
+    enum spared spared = spared_at(route->endpoint);
+    if (spared == SPARED_ALL && http_may_refuse(x)) {
+        refuse_overload(api, x, route->endpoint);
+        return;
+    }
+    bool spares_store = spared == SPARED_STORE && http_is_overloaded(x);
+    if (api->spares_store != spares_store) {
+        api->spares_store = spares_store;
+        store_spare(api->options.store, spares_store);
+    }
+    route->handle(api, x);
+}
+
 static enum http_next on_head(void *context, struct http_exchange *x) {
     struct api *api = context;
     const struct http_request *request = http_request_of(x);
@@ -157,7 +189,7 @@ static enum http_next on_head(void *context, struct http_exchange *x) {
     }
     http_set_endpoint(x, route->endpoint);
     if (route->methods == METHODS_ANY) {
-        route->handle(api, x); /* now: a proxy may announce a body and not send it */
+        serve(api, route, x); /* now: a proxy may announce a body and not send it */
         return HTTP_TAKEN;
     }
     if (request->method == HTTP_METHOD_OPTIONS) {
@@ -174,13 +206,13 @@ static enum http_next on_head(void *context, struct http_exchange *x) {
     if (request->announces_body) {
         return HTTP_READ_BODY;
     }
-    route->handle(api, x);
+    serve(api, route, x);
     return HTTP_TAKEN;
 }
 
 static void on_request(void *context, struct http_exchange *x) {
     struct api *api = context;
-    find_route(api, http_request_of(x)->path)->handle(api, x);
+    serve(api, find_route(api, http_request_of(x)->path), x);
 }
 
 static void on_answered(void *context, struct http_exchange *x,

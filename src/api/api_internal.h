@@ -21,6 +21,7 @@ struct api {
     struct slice resource_url; /* of the metadata of /secret */
     struct readiness readiness;
     struct status *status; /* NULL: there is no /status here */
+    bool spares_store;     /* as the store was told last */
 };
 
 /* Endpoints as metrics and logs name them; 0 is what belongs to none. */
@@ -126,6 +127,9 @@ struct refusal_facts {
 /* Counts a refusal and logs it with the exact reason under the request's id. Before the exchange is
  * responded to. */
 void note_refusal(struct api *api, struct http_exchange *x, const struct refusal_facts *facts);
+
+/* Refuses it before anything of it was read: 503, OAUTH_REFUSED_OVERLOADED. */
+void refuse_overload(struct api *api, struct http_exchange *x, enum endpoint endpoint);
 
 /* The answer of an endpoint that authenticates clients: status, challenge and words follow from the
  * refusal. */

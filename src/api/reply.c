@@ -44,6 +44,19 @@ void note_refusal(struct api *api, struct http_exchange *x, const struct refusal
              LOG_TEXT("address", facts->address), LOG_TEXT("peer", http_peer_of(x)));
 }
 
+void refuse_overload(struct api *api, struct http_exchange *x, enum endpoint endpoint) {
+    note_refusal(api, x,
+                 &(struct refusal_facts){
+                     .endpoint = endpoint,
+                     .refusal = OAUTH_REFUSED_OVERLOADED,
+                     .client_id = SLICE_ABSENT,
+                     .address = SLICE_ABSENT,
+                     .jti = SLICE_ABSENT,
+                     .detail = SLICE_ABSENT,
+                 });
+    reply_client_refusal(x, OAUTH_REFUSED_OVERLOADED, 0);
+}
+
 void reply_client_refusal(struct http_exchange *x, enum oauth_refusal refusal,
                           unsigned retry_after_s) {
     enum oauth_error error = oauth_refusal_error(refusal);

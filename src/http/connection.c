@@ -204,6 +204,9 @@ static void answer(struct connection *c, const struct http_response *response,
         durations_note(&server->durations, x->started_ns,
                        &server->options.metrics->durations[x->endpoint]);
     }
+    if (x->is_in_crowd) {
+        lag_leave_crowd(&server->lag);
+    }
     if (server->options.handler->on_answered != NULL) {
         tell_answered(server, x, response->status);
     }
@@ -256,6 +259,7 @@ void connection_refuse(struct connection *c, const char *data, struct refusal re
 /* ---- turns of the loop ---- */
 
 void connection_mark_dirty(struct connection *c) {
+    server_note_turn(c->server);
     link_remove(&c->dirty);
     list_append(&c->server->dirty, &c->dirty);
 }

@@ -38,11 +38,16 @@ static inline void durations_note(struct durations *d, uint64_t started_ns,
     }
 }
 
-static inline void durations_end_turn(struct durations *d) {
+/* Returns the time. */
+static inline uint64_t durations_end_turn(struct durations *d) {
     if (d->noted != 0) {
         durations_settle(d);
+    } else {
+        durations_look(d);
     }
+    uint64_t now_ns = d->now_ns;
     d->now_ns = 0;
+    return now_ns;
 }
 
 #endif

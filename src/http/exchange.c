@@ -1,5 +1,6 @@
 #include "http/exchange.h"
 #include "http/connection.h"
+#include "mintd/clock.h"
 #include "mintd/encoding.h"
 #include "mintd/flow.h"
 #include <assert.h>
@@ -38,7 +39,7 @@ struct http_exchange *exchange_take(struct http_server *server, struct connectio
     x->next = NULL;
     x->connection = connection;
     x->head_was_shown = x->body_is_unread = false;
-    x->is_for_head = x->is_http_1_0 = x->keeps_alive = false;
+    x->is_for_head = x->is_http_1_0 = x->keeps_alive = x->is_in_crowd = false;
     x->endpoint = 0;
     x->client = SLICE_ABSENT;
     x->trace.is_there = false;
@@ -204,6 +205,25 @@ void http_set_endpoint(struct http_exchange *x, unsigned endpoint) {
 
 void http_set_client(struct http_exchange *x, struct slice client) {
     x->client = client;
+}
+
+/* The clock is looked at for one request in LAG_LOOKS; for the first of a turn it just was. */
+static struct http_lag *look_at_lag(struct http_exchange *x) {
+    struct http_lag *lag = &x->connection->server->lag;
+    if (lag->looks_left-- == 0) {
+        lag_look(lag, lag->was_asked ? clock_monotonic_ns() : x->started_ns);
+        lag->looks_left = LAG_LOOKS - 1;
+        lag->was_asked = true;
+    }
+    return lag;
+}
+
+bool http_is_overloaded(struct http_exchange *x) {
+    return look_at_lag(x)->is_late;
+}
+
+bool http_may_refuse(struct http_exchange *x) {
+    return lag_refuse(look_at_lag(x));
 }
 
 void http_respond(struct http_exchange *x, const struct http_response *response) {

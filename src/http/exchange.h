@@ -24,6 +24,7 @@ struct http_exchange {
     bool is_for_head;
     bool is_http_1_0;
     bool keeps_alive;
+    bool is_in_crowd; /* the endpoint answers it later (lag.h) */
     unsigned endpoint;
     uint64_t started_ns; /* when the endpoint was shown what it has of the request */
     uint64_t began_ns;   /* where somebody wants to know how long it took */

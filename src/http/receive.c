@@ -17,6 +17,7 @@
 /* A request that is cut keeps at most this much (parser.h); of those that wait we read no more. */
 #define INPUT_MAX (HTTP_MAX_HEAD + HTTP_MAX_BODY)
 #define OUTPUT_MAX (64u * 1024u)            /* with more unsent, no further request is begun */
+#define TURN_MS 10u                         /* a longer turn is broken up */
 #define THROW_AWAY_MAX (2u * 1024u * 1024u) /* of input behind the last answer */
 
 /* Input that nobody has taken yet, from the first byte of a request on. */
@@ -69,6 +70,8 @@ static bool show_head(struct connection *c, const char *data) {
  * exchange must not show them any more. */
 static void after_handler(struct connection *c) {
     if (c->exchange != NULL) {
+        c->exchange->is_in_crowd = true;
+        lag_enter_crowd(&c->server->lag);
         exchange_forget_request(c->exchange);
     }
 }
@@ -264,15 +267,27 @@ static bool wants_to_read(const struct connection *c) {
     }
 }
 
+/* libuv looks again and again within a turn while a thousand connections are ready each time: what
+ * the turn's end is there for must not wait for that. The time is that of libuv's last look. */
+static void note_turn(struct http_server *server) {
+    server_note_turn(server);
+    if (uv_now(server->loop) - server->broken_up_ms > TURN_MS &&
+        server->options.on_long_turn != NULL) {
+        server->broken_up_ms = uv_now(server->loop);
+        server->options.on_long_turn(server->options.turn_context);
+    }
+}
+
 /* An error, with which libuv stops polling, is met by whatever the connection does next: what has
  * arrived before it is still read. */
 static void on_ready(uv_poll_t *poll, int status, int events) {
     struct connection *c = container_of(poll, struct connection, poll);
+    note_turn(c->server);
     if (status != 0) {
         events = c->watched;
         c->watched = 0;
     }
-    if ((events & UV_WRITABLE) != 0) {
+    if ((events & UV_WRITABLE) != 0 && c->state != CONNECTION_CLOSING) {
         connection_write_on(c);
     }
     if ((events & UV_READABLE) != 0 && c->state != CONNECTION_CLOSING && wants_to_read(c)) {

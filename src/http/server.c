@@ -124,7 +124,9 @@ void http_server_flush(struct http_server *server) {
         link_remove(&c->dirty);
         connection_flush(c);
     }
-    durations_end_turn(&server->durations);
+    if (server->lag.began_ns != 0) { /* else nothing was there */
+        lag_end_turn(&server->lag, durations_end_turn(&server->durations));
+    }
 }
 
 /* What a busy moment needed goes back bit by bit, and at last to the system: the heap would keep

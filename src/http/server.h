@@ -5,6 +5,7 @@
 #include "http/bounds.h"
 #include "http/deadlines.h"
 #include "http/durations.h"
+#include "http/lag.h"
 #include "http/response.h"
 #include "mintd/block.h"
 #include "mintd/http_server.h"
@@ -40,6 +41,8 @@ struct http_server {
     char *plain_buffer;      /* the same for what TLS records hold; NULL without TLS */
 
     struct durations durations;
+    struct http_lag lag;
+    uint64_t broken_up_ms; /* when the turn under way began, or was last broken up */
     char date[RESPONSE_DATE_SIZE];
     uint64_t date_second;
     uint64_t warned_second; /* of the last warning that clients are turned away */
@@ -57,6 +60,13 @@ struct http_server {
     void *closed_context;
 };
 
+/* Something was ready: a turn is under way. */
+static inline void server_note_turn(struct http_server *server) {
+    if (server->lag.began_ns == 0) {
+        lag_begin_turn(&server->lag, uv_now(server->loop) * 1000000);
+        server->broken_up_ms = uv_now(server->loop);
+    }
+}
 /* To be called when a listener or a connection is gone. */
 void server_maybe_end(struct http_server *server);
 

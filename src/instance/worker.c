@@ -315,11 +315,21 @@ static void on_tick(uv_timer_t *timer) {
     }
 }
 
-static void on_turn_end(uv_prepare_t *prepare) {
-    struct worker *worker = prepare->data;
+static void flush_servers(struct worker *worker) {
     for (unsigned i = 0; i < worker->server_count; i++) {
         http_server_flush(worker->servers[i]);
     }
+}
+
+static void on_long_turn(void *context) {
+    struct worker *worker = context;
+    flush_servers(worker);
+    store_flush(worker->store);
+}
+
+static void on_turn_end(uv_prepare_t *prepare) {
+    struct worker *worker = prepare->data;
+    flush_servers(worker);
     bool drained = worker->draining && is_drained(worker);
     if (drained && !worker->closing) {
         leave(worker);
@@ -513,6 +523,8 @@ static bool open_server(struct worker *worker, enum api_paths paths, unsigned me
         .metrics = &worker->options.process->metrics[metrics_index].http,
         /* Any worker may have all of them: the kernel does not spread them evenly. */
         .max_connections = is_main ? instance->max_connections : connections_of(instance),
+        .on_long_turn = on_long_turn,
+        .turn_context = worker,
         .bounds = is_main ? worker->options.bounds : worker->options.metrics_bounds,
     };
     struct http_server *server = api == NULL ? NULL : http_server_new(&worker->loop, &options);

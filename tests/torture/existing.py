@@ -132,8 +132,6 @@ GOALS = [
     goal_of_rows("G-15", "clocks that are wrong decide nothing", "B-5", "test_clocks.py", at_least=10),
     Goal("G-17", "time does not tell why a client was refused", "script/timing: 20,000 (full: 10⁶) samples a class",
          {"pairs told apart in each of 4 runs": AtMost(0)}, timing, ci="the time of refusals"),
-    goal_of_rows("G-23", "too much is refused in time", "B-3-without or N-10", "test_slow_checks.py", at_least=3,
-                 missing="five times the capacity of cheap requests"),
     goal_of_rows("G-27", "a log that nobody reads blocks nothing", "G-27", "test_logs.py", at_least=2),
     Goal("G-29", "it is the same everywhere", "full: script/test with Valkey and Redis 8 in place of the system's Redis",
          {"failed": AtMost(0)}, elsewhere("Valkey and Redis 8 are steps of .ci/run, by turns", *(

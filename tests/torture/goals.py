@@ -6,11 +6,12 @@ import dumps
 import existing
 import faults
 import logs
+import overload
 import packets
 import proxies
 import resources
 import syscalls
 import tokens
 
-MODULES = (allocations, attacks, decisions, dumps, existing, faults, logs, packets, proxies, resources, syscalls, tokens)
+MODULES = (allocations, attacks, decisions, dumps, existing, faults, logs, overload, packets, proxies, resources, syscalls, tokens)
 GOALS = sorted((goal for module in MODULES for goal in module.GOALS), key=lambda goal: goal.name)

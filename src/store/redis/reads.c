@@ -278,6 +278,9 @@ static enum progress read_key(struct redis_store *store, enum redis_verb verb, s
     if (read_from_memory(store, verb, key, operation)) {
         return PROGRESS_DONE;
     }
+    if (store->is_spared) {
+        return redis_done_unknown(store, operation, STORE_TROUBLE_OVERLOADED);
+    }
     return read_after(store, verb, key, flight_of(after), operation);
 }
 

@@ -52,6 +52,10 @@ static void flush_durables(struct redis_store *store) {
     }
 }
 
+static void redis_spare(struct store *base, bool is_spared) {
+    redis_store_of(base)->is_spared = is_spared;
+}
+
 static void redis_flush(struct store *base) {
     struct redis_store *store = redis_store_of(base);
     bool more_may_come = turn_brought_some(store);
@@ -218,6 +222,7 @@ static const struct store_verbs verbs = {
     .read_members = redis_verb_read_members,
     .count = redis_verb_count,
     .confirm = redis_verb_confirm,
+    .spare = redis_spare,
     .flush = redis_flush,
     .close = redis_close,
     .free = redis_free,

@@ -87,6 +87,7 @@ struct redis_store {
     struct copies copies;
     struct redis_fields fields;
     unsigned waits, waits_last_turn; /* operations that had to wait, so far */
+    bool is_spared;
     bool closing;
     unsigned open_parts; /* nodes, Sentinels and handles, until they are closed */
     void (*on_closed)(void *);

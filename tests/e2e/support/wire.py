@@ -21,6 +21,9 @@ class Wire:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
 
+    def fileno(self):
+        return self._socket.fileno()
+
     def send(self, raw):
         self._socket.sendall(raw)
 

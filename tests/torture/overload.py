@@ -1,0 +1,94 @@
+"""More requests than mintd can answer, by the clock (open loop): tests/bench/open_loop.c."""
+import json
+import os
+import resource
+import subprocess
+import tempfile
+
+import existing
+from goal import AtLeast, AtMost, ByForm, Goal, NotHere, Quiet
+from stage import Stage
+from support.clients import BA, G, bearer, token_of
+from support.http import form_request, request_bytes
+from support.mintd import binary
+
+CONNECTIONS = 6000
+SERVER_CORE, LOAD_CORE = "0", "1"
+SLOW_HASHES = "B-3-without or N-10"
+
+
+def load(address, requests, phases, connections=CONNECTIONS, patient=True):
+    """What was seen in each phase, (rate, seconds): the lines of open_loop."""
+    with tempfile.TemporaryDirectory(prefix="torture.") as place:
+        paths = [os.path.join(place, str(number)) for number in range(len(requests))]
+        for path, raw in zip(paths, requests):
+            with open(path, "wb") as file:
+                file.write(raw)
+        program = os.path.join(os.path.dirname(binary()), "open_loop")
+        words = ["taskset", "-c", LOAD_CORE, program, "--address", "%s:%d" % address, "--connections", str(connections),
+                 *(["--patient"] if patient else []), *(word for phase in phases for word in ("--phase", "%d:%g" % phase)), *paths]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def sums(phases, kind=0):
+    """Over some phases, of one kind of request: how many were served and refused; the slowest p99 and median."""
+    seen = [phase["kinds"][kind] for phase in phases]
+
+    def most(outcome, name):
+        return max((one[outcome].get(name, 0) for one in seen), default=0)
+
+    return {"served": sum(one["served"]["count"] for one in seen), "refused": sum(one["refused"]["count"] for one in seen),
+            "other": sum(one["other"]["count"] for one in seen) + sum(phase["broken"] + phase["unanswered"] for phase in phases),
+            "served_ms": most("served", "p99_ms"), "refused_ms": most("refused", "p50_ms")}
+
+
+def may_open(files):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < files:
+        raise NotHere("no %d open files" % files)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, files), hard))
+
+
+def overload(run):
+    if len(os.sched_getaffinity(0)) < 2:
+        raise NotHere("server and load need a core each")
+    may_open(CONNECTIONS + 500)
+    seconds = run.size(3, 30)
+    with Stage() as stage:
+        subprocess.run(["taskset", "-apc", SERVER_CORE, str(stage.redis.pid)], stdout=subprocess.DEVNULL, check=True)
+        mintd = stage.quiet_mintd("--workers", "1", "--max-connections", "8000", "--max-connections-per-address", "8000",
+                                  runner=["taskset", "-c", SERVER_CORE])
+        mint, validation = form_request("/token", G, [BA]), request_bytes("GET", "/secret", [bearer(token_of(mintd))])
+        capacity = load(mintd.address, [mint], [(200_000, 2)], connections=64)[0]["served_within_per_s"]
+        quiet, twice, ten = capacity / 4, 2 * capacity, 10 * capacity
+        seen = load(mintd.address, [mint], [(quiet, 1), (twice, 1), (twice, seconds), (ten, seconds), (quiet, 1), (quiet, 1)])
+        mixed = load(mintd.address, [mint, validation], [(twice, 2)])
+        stubborn = load(mintd.address, [mint], [(twice, seconds)], patient=False)
+        assert mintd.end() == 0, "it did not end well"
+    steady, after, memory = sums(seen[2:4]), sums(seen[5:]), sums(mixed, kind=1)
+    run.say("capacity %d/s; at 2 x %d/s, at 10 x %d/s; clients that do not keep to Retry-After: %d/s served, %d/s refused"
+            % (capacity, seen[2]["served_within_per_s"], seen[3]["served_within_per_s"],
+               stubborn[0]["served_within_per_s"], stubborn[0]["refused_within_per_s"]))
+    run.say("in the first second of it: p99 %.0f ms; the load was %.0f ms late at most"
+            % (sums(seen[1:2])["served_ms"], max(phase["late_ms"] for phase in seen)))
+    rows = existing.rows(SLOW_HASHES, "test_slow_checks.py")(run) if run.full else {}
+    return {"% of capacity at 2 x": 100 * seen[2]["served_within_per_s"] / capacity,
+            "% at 10 x": 100 * seen[3]["served_within_per_s"] / capacity, "ms p99 of what is served": steady["served_ms"],
+            "refused": steady["refused"], "ms median until refused": steady["refused_ms"],
+            "ms p99 a second after": after["served_ms"], "refused then": after["refused"],
+            "cached validations not answered": memory["refused"] + memory["other"],
+            "wrong answers": sums(seen)["other"], **({"rows": rows["rows"], "rows failed": rows["failed"] + rows["skipped"]} if rows else {})}
+
+
+GOALS = [
+    Goal("G-23", "too much is refused in time", "6,000 connections, open loop, mints at 2 and 10 times the "
+         "capacity (that of 64 connections), 3 s (full: 30 s) each behind a second for it to begin; clients keep to "
+         "Retry-After; mintd and Redis on one core, the load on another. Full: too many slow hashes, too, the "
+         "rows `%s` of tests/e2e" % SLOW_HASHES,
+         {"% of capacity at 2 x": Quiet(AtLeast(75)), "% at 10 x": Quiet(AtLeast(75)),
+          "ms p99 of what is served": ByForm(Quiet(AtMost(300)), Quiet(AtMost(200))), "refused": AtLeast(100), "ms median until refused": Quiet(AtMost(100)),
+          "ms p99 a second after": Quiet(AtMost(100)), "refused then": Quiet(AtMost(0)),
+          "cached validations not answered": AtMost(0), "wrong answers": AtMost(0), "rows failed": ByForm(None, AtMost(0)), "rows": ByForm(None, AtLeast(3))}, overload,
+         missing="90 % of the capacity, and 50 ms for each refusal: [why](performance.md#overload)"),
+]
