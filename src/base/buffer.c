@@ -3,26 +3,18 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static size_t digits_of(uint64_t number) {
-    const size_t most = 20; /* of 2^64 - 1 */
-    size_t count = 1;
-    for (uint64_t bound = 10; count < most && number >= bound; bound *= 10) {
-        count++;
-    }
-    return count;
-}
-
 void buffer_append_number(struct buffer *b, uint64_t number) {
-    size_t size = digits_of(number);
-    if (size > b->capacity - b->size) {
-        b->overflow = true;
+    if (number < 10) {
+        buffer_append_char(b, (char)('0' + number));
         return;
     }
-    b->size += size;
-    for (char *at = b->data + b->size; size != 0; size--) {
-        *--at = (char)('0' + number % 10);
+    char digits[20]; /* of 2^64 - 1 */
+    size_t first = sizeof(digits);
+    do {
+        digits[--first] = (char)('0' + number % 10);
         number /= 10;
-    }
+    } while (number != 0);
+    buffer_append(b, slice_of(digits + first, sizeof(digits) - first));
 }
 
 void buffer_append_json(struct buffer *b, struct slice s) {

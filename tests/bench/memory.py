@@ -123,15 +123,14 @@ def start(plan):
     """From the start of the process to readiness, which is a write to Redis: the middle of many."""
     with Stage() as stage:
         redis = stage.redis()
-        ready, cpu = [], []
+        ready = []
         for _ in range(plan.starts):
-            mintd = stage.start(Mintd, redis)
+            # A process that is forked from this one pays for its size, unless nothing runs before exec.
+            mintd = stage.start(Mintd, redis, prepared=False)
             ready.append(mintd.seconds_to_ready)
-            cpu.append(mintd.cpu_to_ready)
             mintd.stop()
-        row = {"ready_ms": statistics.median(ready) * 1e3, "most_ms": max(ready) * 1e3,
-               "cpu_ms": statistics.median(cpu) * 1e3}
-        plan.say("  ready after %(ready_ms).1f ms (%(most_ms).1f at most), %(cpu_ms).1f ms of CPU" % row)
+        row = {"ready_ms": statistics.median(ready) * 1e3, "most_ms": max(ready) * 1e3}
+        plan.say("  ready after %(ready_ms).1f ms (%(most_ms).1f at most)" % row)
         return row
 
 

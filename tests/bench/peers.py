@@ -33,7 +33,7 @@ class Server:
     ready_path = "/"
     ready_status = (200,)
 
-    def __init__(self, redis=None, workers=1, cores=frozenset(SERVER_CORES)):
+    def __init__(self, redis=None, workers=1, cores=frozenset(SERVER_CORES), prepared=True):
         self.redis = redis
         self.workers = workers
         self.cores = cores
@@ -43,9 +43,9 @@ class Server:
         os.chmod(self.folder, 0o755)
         try:
             began = time.monotonic()
-            self.child = Child(self.name, self.arguments(), self.path("log"), cores, self.environment())
+            self.child = Child(self.name, self.arguments(), self.path("log"), cores, self.environment(), prepared)
             self._wait()
-            self.seconds_to_ready, self.cpu_to_ready = time.monotonic() - began, self.cpu_seconds()
+            self.seconds_to_ready = time.monotonic() - began
         except BaseException:
             self.stop()
             raise

@@ -30,7 +30,7 @@ class Server:
     """mintd, what it has called, and connections to it that stay open. It is ready, and has answered on each
     of them."""
 
-    def __init__(self, redis, folder):
+    def __init__(self, redis, folder, connections=CONNECTIONS):
         path = os.path.join(folder, "calls")
         with open(path, "w+b") as file:
             file.write(bytes(_COUNTERS.size))
@@ -41,7 +41,7 @@ class Server:
             "--log-level", "warning", redis=redis, listen=("%s:%d" % self.address,), wait=False,
             env={"LD_PRELOAD": os.environ["COUNT_CALLS"], "MINTD_CALLS": path})
         wait_until(self._is_ready, 10, "/readyz")
-        self._connections = [Connection(self.address) for _ in range(CONNECTIONS)]
+        self._connections = [Connection(self.address) for _ in range(connections)]
         self.send_at_once(request_bytes("GET", "/healthz"))
 
     def _is_ready(self):
@@ -68,7 +68,7 @@ class Server:
 
     def send(self, raw, times):
         """So many requests, one at a time on each of the connections; all must succeed."""
-        for _ in range(times // CONNECTIONS):
+        for _ in range(times // len(self._connections)):
             for connection in self._connections:
                 connection.send(raw)
             self._read_responses()
@@ -121,12 +121,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(folder, way="url"):
-    """A Server on a Redis of its own. way: "url", or "unix_url"."""
+def running(folder, way="url", connections=CONNECTIONS):
+    """A Server on a Redis of its own, `redis`. way: "url", or "unix_url"."""
     with RedisServer() as redis:
         install_client(redis, CLIENT)
         install_client(redis, SVC_B)
-        server = Server(getattr(redis, way), folder)
+        server = Server(getattr(redis, way), folder, connections)
+        server.redis = redis
         try:
             yield server
             server.stop()

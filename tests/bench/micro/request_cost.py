@@ -24,7 +24,7 @@ from support.oauth import wait_until  # noqa: E402
 from support.redis_server import RedisServer, free_port  # noqa: E402
 from run import STEADY  # noqa: E402
 
-FEW, MANY, IDLE_S, START_S = 1000, 6000, 8, 120
+FEW, MANY, IDLE_S, START_S = 1000, 6000, 6, 120
 # Its secret has the form of a generated one: SHA-256, not scrypt.
 CLIENT = Client("svc-g", "mts_0aB1cD2eF3gH4iJ5kL6mN7oP8qR9sT0uV1wX2yZ3abc24bnKa", (("scope", "read write"),))
 MINT = form_request("/auth", {"grant_type": "client_credentials"}, [CLIENT.basic()])
@@ -80,16 +80,26 @@ def run(redis, kind, count, idle_s=0, at_once=1):
             return int(re.search(r"^(?:totals|summary): (\d+)", counted.read(), re.M).group(1)), took
 
 
+def idle_a_second(redis):
+    """Instructions of a process that nobody asks."""
+    return (run(redis, "secret", 0, IDLE_S)[0] - run(redis, "secret", 0)[0]) / IDLE_S
+
+
+def cost(redis, kind, idle, few=FEW, many=MANY, at_once=1):
+    """Instructions of one request."""
+    (less, less_s), (more, more_s) = (run(redis, kind, count, at_once=at_once) for count in (few, many))
+    return (more - less - idle * (more_s - less_s)) / (many - few)
+
+
 def main(kinds):
     wrong = [kind for kind in kinds if kind not in KINDS]
     if wrong:
         sys.exit("no such request: %s; there are %s" % (wrong[0], ", ".join(KINDS)))
     with RedisServer() as redis:
         install_client(redis, CLIENT)
-        idle = (run(redis, "secret", 0, IDLE_S)[0] - run(redis, "secret", 0)[0]) / IDLE_S
+        idle = idle_a_second(redis)
         for kind in kinds or KINDS:
-            (few, few_s), (many, many_s) = run(redis, kind, FEW), run(redis, kind, MANY)
-            print("%-11s %7.0f" % (kind, (many - few - idle * (many_s - few_s)) / (MANY - FEW)), flush=True)
+            print("%-11s %7.0f" % (kind, cost(redis, kind, idle)), flush=True)
 
 
 if __name__ == "__main__":
