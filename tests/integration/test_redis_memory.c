@@ -153,6 +153,29 @@ static void test_second_read_asks_nobody(void **state) {
     assert_int_equal(counter_read(&cache_of(world)->on), 1);
 }
 
+static void check_spared(const struct store_call *call) {
+    assert_int_equal(call->progress, PROGRESS_DONE);
+    assert_int_equal(call->operation.answer, STORE_UNKNOWN);
+    assert_int_equal(call->operation.trouble, STORE_TROUBLE_OVERLOADED);
+}
+
+/* B-4: in an overload what is in memory is answered, and nothing else is asked for. */
+static void test_a_spared_store_answers_from_memory_only(void **state) {
+    struct world *world = *state;
+    test_redis_command(&world->redis, "SET mintd:k value");
+    test_redis_command(&world->redis, "SET mintd:other value");
+    assert_false(get(world, "k", "value"));
+    store_spare(world->store, true);
+    assert_true(get(world, "k", "value"));
+    store_call_get(world->call, S("other"));
+    check_spared(world->call);
+    store_call_read_hash(world->call, S("hash"));
+    check_spared(world->call);
+    assert_int_equal(counter_read(&cache_of(world)->misses), 1);
+    store_spare(world->store, false);
+    assert_false(get(world, "other", "value"));
+}
+
 /* Nothing that was written is remembered, only what was read. */
 static void test_own_writes_are_seen(void **state) {
     struct world *world = *state;
@@ -664,6 +687,7 @@ int main(void) {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, open_world_and_store, close_world)
     const struct CMUnitTest tests[] = {
         TEST(test_second_read_asks_nobody),
+        TEST(test_a_spared_store_answers_from_memory_only),
         TEST(test_own_writes_are_seen),
         TEST(test_changes_of_a_text),
         TEST(test_changes_of_what_is_not_there),
