@@ -104,7 +104,7 @@ def main():
            "machine": machine.describe(), "failures": failures, "results": results, "spoilt": plan.spoilt,
            "phases": {name: plan.phase(name) for name in results}}
     report.save_raw(run)
-    if not failures and not chosen.quick and (chosen.note or not chosen.only):
+    if not failures and (chosen.note or not (chosen.quick or chosen.only)):
         history.add(run)
     print(report.text(run))
     if failures:
