@@ -35,6 +35,15 @@ def ask(mintd, name, secret=CHOSEN):
     return mintd.exchange(form_request("/token", G, [basic(name, secret)]), timeout=scaled(60))
 
 
+def ask_patiently(mintd, name):
+    """As a client does that is told to come back. So many requests are an overload on a busy machine (B-4)."""
+    deadline = time.monotonic() + scaled(30)
+    while (response := ask(mintd, name)).status == 503 and b"overloaded" in response.body:
+        assert time.monotonic() < deadline, response
+        time.sleep(int(response.get("Retry-After")))
+    return response
+
+
 def metrics(mintd):
     raw = request_bytes("GET", "/metrics")
     return prometheus.parse(mintd.exchange(raw, timeout=scaled(60)).body.decode())
@@ -82,7 +91,7 @@ def test_strangers_keep_no_client_out(mintd, own_redis, connections, pause):
         eventually(lambda: waiting(mintd) == {"ahead": 0, "behind": 32}, within=20)
         for name in names:
             started = time.monotonic()
-            check_tok(ask(mintd, name), "/token")
+            check_tok(ask_patiently(mintd, name), "/token")
             took.append(time.monotonic() - started)
     print("B-3: %.2f s at worst; strangers: %s, %.1f s at worst" % (max(took), strangers.statuses, strangers.slowest))
     assert max(took) <= scaled(2.5), took
