@@ -94,6 +94,7 @@ static void unknown_parameters_are_ignored(void **state) {
     assert_form("=", "", "", "");
     assert_form("Scope=a&SCOPE=b&scope =c&scop=d&scopes=e", "", "", "");
     assert_form("foo=%zz&%zz=1&%=&scope=read", "", "read", "");
+    assert_form("scope%zz=a&scope=b&scope%=c", "", "b", "");
     assert_form("grant_type=x;scope=read", "x;scope=read", "", "");
     assert_int_equal(read_slice(S("scope\0=a&scope=b")), FORM_OK);
     assert_slice(value(SCOPE), S("b"));

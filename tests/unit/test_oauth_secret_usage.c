@@ -2,6 +2,7 @@
 #include "oauth/oauth_internal.h"
 #include "support/oauth_fixture.h"
 #include <stdio.h>
+#include <stdlib.h>
 
 #define SVC_A "svc-a:s3cret-A_1.x~"
 #define NOW_S "1795467600"
@@ -171,20 +172,27 @@ static void write_under_way_is_left_alone(void **state) {
 
 static void notes_are_bounded(void **state) {
     enum { MANY = SECRET_USAGE_NOTES + 10 };
-    static struct secret_usage usage;
+    struct secret_usage *usage = calloc(1, sizeof *usage);
     unsigned taken = 0;
     (void)state;
-    memset(&usage, 0, sizeof usage);
+    assert_non_null(usage);
     for (unsigned i = 0; i < MANY; i++) {
         char id[16];
         int size = snprintf(id, sizeof id, "svc-%u", i);
-        secret_usage_note(&usage, slice_of(id, (size_t)size), 1, 0, 1795467600);
-        secret_usage_note(&usage, slice_of(id, (size_t)size), 1, 0, 1795467600);
+        secret_usage_note(usage, slice_of(id, (size_t)size), 1, 0, 1795467600);
+        secret_usage_note(usage, slice_of(id, (size_t)size), 1, 0, 1795467600);
     }
     for (unsigned i = 0; i < SECRET_USAGE_NOTES; i++) {
-        taken += usage.notes[i].state == NOTE_WAITS;
+        taken += usage->notes[i].state == NOTE_WAITS;
     }
     assert_int_equal(taken, SECRET_USAGE_NOTES);
+    for (unsigned i = 0; i < SECRET_USAGE_NOTES; i++) { /* the first that came stay */
+        char id[16];
+        const struct secret_usage_note *note = &usage->notes[i];
+        snprintf(id, sizeof id, "svc-%u", i);
+        assert_slice(slice_of(note->id, note->id_size), slice_of_string(id));
+    }
+    free(usage);
 }
 
 int main(void) {
