@@ -23,7 +23,8 @@ def all_mutants(word=""):
     for path in covered.files():
         if word in path:
             with open(os.path.join(ROOT, path), encoding="utf-8") as file:
-                yield from mutants_of(path, file.read())
+                mutants = mutants_of(path, file.read())
+            yield from (mutant for mutant in mutants if mutant.function in covered.ONLY.get(path, [mutant.function]))
 
 
 def sample(mutants, size, seed):

@@ -138,12 +138,22 @@ static void free_copies(struct world *world) {
     cache_free(world->store.copies.cache);
 }
 
-static void push(struct world *world, const char *text) {
-    struct reply_reader *reader = reply_reader_new(16, 256);
-    const struct reply *reply = NULL;
+static struct reply_reader *read_reply(const char *text, unsigned nodes,
+                                       const struct reply **reply) {
+    struct reply_reader *reader = reply_reader_new(nodes, 256);
     assert_true(reader != NULL && reply_reader_reset(reader));
     reply_reader_feed(reader, slice_of_string(text));
-    assert_int_equal(reply_reader_next(reader, &reply), REPLY_READY);
+    assert_int_equal(reply_reader_next(reader, reply), REPLY_READY);
+    return reader;
+}
+
+/* The push lies in memory that ends where it ends. */
+static void push(struct world *world, const char *text) {
+    const struct reply *reply;
+    struct reply_reader *reader = read_reply(text, 16, &reply);
+    unsigned nodes = 1 + reply->below;
+    reply_reader_free(reader);
+    reader = read_reply(text, nodes, &reply);
     copies_on_push(&world->node, reply);
     reply_reader_free(reader);
 }
@@ -223,6 +233,19 @@ static void what_another_node_has_stays(void **state) {
     free_copies(world);
 }
 
+static void without_a_cache_reads_are_spoiled_all_the_same(void **state) {
+    (void)state;
+    struct world *world = with_copies();
+    cache_free(world->store.copies.cache);
+    world->store.copies.cache = NULL;
+    copies_forget_key(&world->store, S("a"));
+    assert_true(is_spoiled(world, "a"));
+    assert_false(is_spoiled(world, "b"));
+    copies_forget_node(&world->node);
+    assert_true(is_spoiled(world, "b"));
+    free_copies(world);
+}
+
 /* ---- premises ---- */
 
 static bool holds(const struct redis_store *store, struct store_operation *operation) {
@@ -236,7 +259,8 @@ static void decision_holds_while_all_its_premises_do(void **state) {
     static struct redis_store store;
     struct cache_metrics metrics = {0};
     struct store_premise premises[STORE_PREMISES_MAX] = {0};
-    struct store_operation operation = {.answer = STORE_FOUND};
+    struct store_operation operation;
+    memset(&operation, 0xa5, sizeof operation);
     store.copies.cache = cache_new(CACHE_BYTES_MIN, &seed, &metrics);
     assert_non_null(store.copies.cache);
     for (unsigned lost = 0; lost < STORE_PREMISES_MAX; lost++) {
@@ -266,6 +290,7 @@ int main(void) {
         cmocka_unit_test(push_of_another_kind_forgets_nothing),
         cmocka_unit_test(push_of_everything_forgets_everything),
         cmocka_unit_test(what_another_node_has_stays),
+        cmocka_unit_test(without_a_cache_reads_are_spoiled_all_the_same),
         cmocka_unit_test(decision_holds_while_all_its_premises_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,14 @@ static unsigned writes(struct oauth_fixture *f) {
     return f->store.request_count - before;
 }
 
+/* Nothing is kept of it, and its command had the store's own deadline. */
+static void assert_over(const struct oauth_fixture *f) {
+    for (unsigned i = 0; i < SECRET_USAGE_NOTES; i++) {
+        assert_int_equal(f->oauth->usage.notes[i].state, NOTE_FREE);
+        assert_int_equal(f->oauth->usage.notes[i].operation.deadline_ns, 0);
+    }
+}
+
 static void use_is_written_once_off_the_way(void **state) {
     struct oauth_fixture *f = *state;
     assert_int_equal(authenticate(f, SVC_A), OAUTH_REFUSED_NONE);
@@ -39,6 +47,7 @@ static void use_is_written_once_off_the_way(void **state) {
     assert_int_equal(writes(f), 1);
     assert_slice(last_use(f), S(NOW_S));
     assert_int_equal(writes(f), 0);
+    assert_over(f);
 }
 
 static void failures_are_no_use(void **state) {
@@ -130,6 +139,7 @@ static void removed_client_is_not_made_again(void **state) {
         assert_true(slice_is_absent(last_use(f)));
         assert_false(client_is_there(f));
         assert_int_equal(writes(f), 0);
+        assert_over(f);
     }
 }
 
