@@ -108,9 +108,10 @@ struct slice http_request_id_of(struct http_exchange *x);
 struct slice http_trace_id_of(const struct http_exchange *x);
 struct slice http_span_id_of(const struct http_exchange *x);
 /* Storage for the endpoint's state: at most HTTP_SCRATCH_SIZE bytes, aligned for any type, not
- * zeroed. It belongs to the endpoint until http_respond() returns. The server then wipes as many
- * bytes as were asked for. */
-void *http_scratch_of(struct http_exchange *x, size_t size);
+ * zeroed. It belongs to the endpoint until http_respond() returns. Then the server calls `wipe`,
+ * once, which wipes what is secret there: from now on it may be called at any time. NULL: nothing
+ * is. What is not wiped the next request finds. */
+void *http_scratch_of(struct http_exchange *x, size_t size, void (*wipe)(void *scratch));
 /* The exchange that this scratch area belongs to. */
 struct http_exchange *http_exchange_of_scratch(void *scratch);
 /* Names the endpoint for the response counters: 0 to HTTP_MAX_ENDPOINTS - 1. Before the first call

@@ -263,6 +263,8 @@ void oauth_credentials_from_basic(struct oauth_credentials *credentials,
 void oauth_credentials_from_body(struct oauth_credentials *credentials, struct slice id,
                                  struct slice secret);
 struct slice oauth_credentials_id(const struct oauth_credentials *credentials);
+/* Without an id and without a secret. */
+void oauth_credentials_init(struct oauth_credentials *credentials);
 /* Wipes the secrets; the id stays. */
 void oauth_credentials_wipe(struct oauth_credentials *credentials);
 

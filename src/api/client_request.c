@@ -10,11 +10,19 @@ struct form_parameter *client_request_add(struct client_request *request, struct
     return parameter;
 }
 
-void client_request_init(struct client_request *request) {
+void client_request_init(struct client_request *request,
+                         struct oauth_authentication *authentication) {
+    oauth_credentials_init(&authentication->credentials);
     request->count = 0;
     client_request_add(request, S("client_id"), request->client_id, sizeof request->client_id);
     client_request_add(request, S("client_secret"), request->client_secret,
                        sizeof request->client_secret);
+}
+
+void client_request_wipe(struct client_request *request,
+                         struct oauth_authentication *authentication) {
+    oauth_credentials_wipe(&authentication->credentials);
+    crypto_wipe(request->client_secret, request->parameters[CLIENT_SECRET].value.size);
 }
 
 struct form_parameter *client_request_add_token(struct client_request *request, char *storage,
@@ -82,7 +90,6 @@ enum oauth_refusal client_request_read(struct client_request *request, const str
                                        struct http_exchange *x,
                                        struct oauth_authentication *authentication) {
     const struct http_request *http = http_request_of(x);
-    authentication->credentials.id_size = 0;
     authentication->retry_after_s = 0;
     authentication->read.deadline_ns = 0;
     read_address(request, api, x, authentication);

@@ -8,8 +8,7 @@
 
 #define CLIENT_REQUEST_PARAMETERS_MAX 8u
 
-/* client_id and client_secret are always among the parameters. Holds a secret: lies in the
- * exchange's scratch area. */
+/* client_id and client_secret are always among the parameters. Holds secrets. */
 struct client_request {
     unsigned count;
     struct form_parameter parameters[CLIENT_REQUEST_PARAMETERS_MAX];
@@ -19,7 +18,11 @@ struct client_request {
     char network[OAUTH_ADDRESS_MAX]; /* what its failures are counted under, where that differs */
 };
 
-void client_request_init(struct client_request *request);
+void client_request_init(struct client_request *request,
+                         struct oauth_authentication *authentication);
+/* Wipes the secrets of both, at any time after the init. */
+void client_request_wipe(struct client_request *request,
+                         struct oauth_authentication *authentication);
 /* One more parameter, into storage of the caller's. The returned place is stable. */
 struct form_parameter *client_request_add(struct client_request *request, struct slice name,
                                           char *storage, size_t size);

@@ -222,7 +222,7 @@ static void read_fields(struct verify_call *call, const struct http_request *req
 /* ---- the request ---- */
 
 void forward_auth(struct api *api, struct http_exchange *x) {
-    struct verify_call *call = http_scratch_of(x, sizeof *call);
+    struct verify_call *call = http_scratch_of(x, sizeof *call, NULL);
     const struct http_request *request = http_request_of(x);
     bool reads_query = slice_equal(request->path, S("/verify"));
     call->api = api;

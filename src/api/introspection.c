@@ -86,11 +86,17 @@ static void on_inquired(struct flow *flow) {
     finish(container_of(flow, struct introspection_call, inquiry.flow));
 }
 
+static void wipe(void *scratch) {
+    struct introspection_call *call = scratch;
+    client_request_wipe(&call->request, &call->inquiry.authentication);
+    crypto_wipe(call->token, sizeof call->token);
+}
+
 void introspection(struct api *api, struct http_exchange *x) {
-    struct introspection_call *call = http_scratch_of(x, sizeof *call);
+    struct introspection_call *call = http_scratch_of(x, sizeof *call, wipe);
     struct oauth_inquiry *inquiry = &call->inquiry;
     call->api = api;
-    client_request_init(&call->request);
+    client_request_init(&call->request, &inquiry->authentication);
     struct form_parameter *token =
         client_request_add_token(&call->request, call->token, sizeof call->token);
 

@@ -98,7 +98,7 @@ static void on_verified(struct flow *flow) {
 }
 
 void protected_resource(struct api *api, struct http_exchange *x) {
-    struct secret_call *call = http_scratch_of(x, sizeof *call);
+    struct secret_call *call = http_scratch_of(x, sizeof *call, NULL);
     call->api = api;
     enum oauth_refusal refusal = bearer_request_read(http_request_of(x), true, &call->verification);
     if (refusal != OAUTH_REFUSED_NONE) {

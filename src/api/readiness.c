@@ -175,7 +175,7 @@ void operations_readiness(struct api *api, struct http_exchange *x) {
         reply(api, x);
         return;
     }
-    struct readiness_call *call = http_scratch_of(x, sizeof *call);
+    struct readiness_call *call = http_scratch_of(x, sizeof *call, NULL);
     call->next = readiness->waiting;
     readiness->waiting = call;
 }

@@ -50,11 +50,17 @@ static void on_revoked(struct flow *flow) {
     finish(container_of(flow, struct revocation_call, revocation.flow));
 }
 
+static void wipe(void *scratch) {
+    struct revocation_call *call = scratch;
+    client_request_wipe(&call->request, &call->revocation.inquiry.authentication);
+    crypto_wipe(call->token, sizeof call->token);
+}
+
 void revocation(struct api *api, struct http_exchange *x) {
-    struct revocation_call *call = http_scratch_of(x, sizeof *call);
+    struct revocation_call *call = http_scratch_of(x, sizeof *call, wipe);
     struct oauth_inquiry *inquiry = &call->revocation.inquiry;
     call->api = api;
-    client_request_init(&call->request);
+    client_request_init(&call->request, &inquiry->authentication);
     struct form_parameter *token =
         client_request_add_token(&call->request, call->token, sizeof call->token);
 

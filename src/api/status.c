@@ -45,7 +45,7 @@ void operations_status(struct api *api, struct http_exchange *x) {
         reply(status, x);
         return;
     }
-    struct status_call *call = http_scratch_of(x, sizeof *call);
+    struct status_call *call = http_scratch_of(x, sizeof *call, NULL);
     call->next = status->waiting;
     status->waiting = call;
 }

@@ -97,7 +97,7 @@ static void on_granted(struct flow *flow) {
 
 static void lay_out_parameters(struct token_call *call) {
     struct client_request *request = &call->request;
-    client_request_init(request);
+    client_request_init(request, &call->grant.authentication);
     call->grant_type = client_request_add(request, S("grant_type"), call->grant_type_text,
                                           sizeof call->grant_type_text);
     call->scope =
@@ -111,8 +111,14 @@ static void lay_out_parameters(struct token_call *call) {
     call->ttl = client_request_add(request, S("ttl"), call->ttl_text, sizeof call->ttl_text);
 }
 
+static void wipe(void *scratch) {
+    struct token_call *call = scratch;
+    client_request_wipe(&call->request, &call->grant.authentication);
+    crypto_wipe(call->grant.token.text, sizeof call->grant.token.text);
+}
+
 static void handle(struct api *api, struct http_exchange *x, enum endpoint endpoint) {
-    struct token_call *call = http_scratch_of(x, sizeof *call);
+    struct token_call *call = http_scratch_of(x, sizeof *call, wipe);
     struct oauth_grant *grant = &call->grant;
     call->api = api;
     call->endpoint = endpoint;

@@ -43,14 +43,17 @@ struct http_exchange *exchange_take(struct http_server *server, struct connectio
     x->endpoint = 0;
     x->client = SLICE_ABSENT;
     x->trace.is_there = false;
-    x->scratch_used = x->id_size = x->peer_size = 0;
+    x->wipe = NULL;
+    x->id_size = x->peer_size = 0;
     exchange_forget_request(x);
     parser_start(x->parser);
     return x;
 }
 
 void exchange_give(struct http_server *server, struct http_exchange *x) {
-    explicit_bzero(x->scratch, x->scratch_used);
+    if (x->wipe != NULL) {
+        x->wipe(x->scratch);
+    }
     x->connection = NULL;
     if (server->exchange_count == EXCHANGES_KEPT) {
         exchange_free(x);
@@ -186,11 +189,9 @@ struct slice http_span_id_of(const struct http_exchange *x) {
     return x->trace.is_there ? slice_of(x->trace.span_id, TRACE_SPAN_ID_SIZE) : SLICE_ABSENT;
 }
 
-void *http_scratch_of(struct http_exchange *x, size_t size) {
+void *http_scratch_of(struct http_exchange *x, size_t size, void (*wipe)(void *scratch)) {
     assert(size <= sizeof x->scratch);
-    if (size > x->scratch_used) {
-        x->scratch_used = size;
-    }
+    x->wipe = wipe;
     return x->scratch;
 }
 

@@ -30,7 +30,7 @@ struct http_exchange {
     uint64_t began_ns;   /* where somebody wants to know how long it took */
     struct slice client; /* the endpoint's; absent: not known */
     struct trace trace;
-    size_t scratch_used;
+    void (*wipe)(void *scratch); /* the endpoint's; NULL: there is no secret in it */
     size_t id_size, peer_size;
     char id[HTTP_REQUEST_ID_MAX];
     char peer[IP_TEXT_MAX + 1];
@@ -39,7 +39,7 @@ struct http_exchange {
 
 /* NULL without memory. */
 struct http_exchange *exchange_take(struct http_server *server, struct connection *connection);
-/* Wipes what the endpoint had in the scratch area. */
+/* Has the endpoint wipe what it had in the scratch area. */
 void exchange_give(struct http_server *server, struct http_exchange *x);
 /* Fills in what the parser knows of the request, whose bytes begin at data. */
 void exchange_describe(struct http_exchange *x, const char *data);

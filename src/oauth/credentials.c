@@ -43,9 +43,16 @@ static bool keep_secret(struct oauth_credentials *credentials, struct slice secr
     return true;
 }
 
+void oauth_credentials_init(struct oauth_credentials *credentials) {
+    credentials->refusal = OAUTH_REFUSED_NO_CREDENTIALS;
+    credentials->id_size = 0;
+    credentials->secret_count = 0;
+}
+
 void oauth_credentials_wipe(struct oauth_credentials *credentials) {
-    for (unsigned i = 0; i < credentials->secret_count; i++) {
-        crypto_wipe(credentials->secrets[i], credentials->secret_sizes[i]);
+    while (credentials->secret_count != 0) {
+        unsigned last = --credentials->secret_count;
+        crypto_wipe(credentials->secrets[last], credentials->secret_sizes[last]);
     }
 }
 
@@ -81,9 +88,8 @@ void oauth_credentials_from_basic(struct oauth_credentials *credentials,
                                   struct slice authorization) {
     char storage[BASIC_MAX];
     struct buffer decoded = buffer_of(storage, sizeof storage);
+    oauth_credentials_init(credentials);
     credentials->refusal = OAUTH_REFUSED_MALFORMED_CREDENTIALS;
-    credentials->id_size = 0;
-    credentials->secret_count = 0;
     if (read_basic(authorization, &decoded)) {
         struct slice secret = buffer_slice(&decoded);
         struct slice id;
@@ -97,9 +103,8 @@ void oauth_credentials_from_basic(struct oauth_credentials *credentials,
 
 void oauth_credentials_from_body(struct oauth_credentials *credentials, struct slice id,
                                  struct slice secret) {
+    oauth_credentials_init(credentials);
     credentials->refusal = OAUTH_REFUSED_MALFORMED_CREDENTIALS;
-    credentials->id_size = 0;
-    credentials->secret_count = 0;
     if (secret.size == 0) {
         credentials->refusal = OAUTH_REFUSED_NO_CREDENTIALS;
     } else if (keep_id(credentials, id) && keep_secret(credentials, secret)) {

@@ -34,7 +34,7 @@ static void answer_zeros(struct http_exchange *x, size_t size) {
 
 static void keep_pending(struct http_fixture *f, struct http_exchange *x) {
     struct slice query = http_request_of(x)->query;
-    struct call *call = http_scratch_of(x, sizeof *call);
+    struct call *call = http_scratch_of(x, sizeof *call, NULL);
     assert_true(query.size <= sizeof call->text);
     assert_true(f->pending_count < FIXTURE_PENDING_MAX);
     call->fixture = f;
@@ -45,8 +45,12 @@ static void keep_pending(struct http_fixture *f, struct http_exchange *x) {
     f->pending[f->pending_count++] = x;
 }
 
+static void wipe_scratch(void *scratch) {
+    memset(scratch, 0, 1000);
+}
+
 static void fill_scratch(struct http_exchange *x) {
-    memset(http_scratch_of(x, 1000), 's', 1000);
+    memset(http_scratch_of(x, 1000, wipe_scratch), 's', 1000);
     answer(x, 200, S("filled"));
 }
 
@@ -99,7 +103,7 @@ void http_fixture_answer(struct http_fixture *f, unsigned n) {
     struct http_exchange *x = f->pending[n];
     f->pending_count--;
     memmove(&f->pending[n], &f->pending[n + 1], (f->pending_count - n) * sizeof f->pending[0]);
-    struct call *call = http_scratch_of(x, sizeof *call);
+    struct call *call = http_scratch_of(x, sizeof *call, NULL);
     assert_ptr_equal(call->fixture, f);
     assert_ptr_equal(http_exchange_of_scratch(call), x);
     char text[sizeof call->text];
