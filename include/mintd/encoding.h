@@ -42,6 +42,9 @@ void base64_encode_unpadded(const uint8_t *bytes, size_t size, struct buffer *ou
  * the bytes. False: an escape is malformed, or out has no room. */
 bool form_decode(struct slice text, struct buffer *out);
 
+/* How many bytes at the front are visible ASCII or spaces, and need no escape in JSON. */
+size_t json_plain_run(struct slice s);
+
 /* Whether it is well-formed UTF-8 without NUL: no overlong form, no surrogate, nothing over
  * U+10FFFF. */
 bool utf8_is_valid(struct slice s);

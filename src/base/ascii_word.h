@@ -8,14 +8,15 @@
 #define EACH_BYTE(value) ((value)*UINT64_C(0x0101010101010101))
 #define HIGH_BITS EACH_BYTE(0x80)
 
-/* Whether all eight bytes are ASCII that needs no escape in JSON, and is not DEL. Each term sets
- * the high bit of a byte that is not plain; a carry or borrow comes from such a byte only. */
-static inline bool word_is_plain(uint64_t word) {
+/* The high bit of each byte that is not ASCII, is DEL, or needs an escape in JSON. A carry or
+ * borrow comes from such a byte only, so the lowest one is certain, and those above it may be
+ * wrong. */
+static inline uint64_t word_specials(uint64_t word) {
     uint64_t not_ascii_or_del = word | (word + EACH_BYTE(1));
     uint64_t control = word - EACH_BYTE(0x20);
     uint64_t quote = (word ^ EACH_BYTE('"')) - EACH_BYTE(1);
     uint64_t backslash = (word ^ EACH_BYTE('\\')) - EACH_BYTE(1);
-    return ((not_ascii_or_del | control | quote | backslash) & HIGH_BITS) == 0;
+    return (not_ascii_or_del | control | quote | backslash) & HIGH_BITS;
 }
 
 #endif

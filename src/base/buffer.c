@@ -3,6 +3,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+static const char digit_pairs[] = "00010203040506070809"
+                                  "10111213141516171819"
+                                  "20212223242526272829"
+                                  "30313233343536373839"
+                                  "40414243444546474849"
+                                  "50515253545556575859"
+                                  "60616263646566676869"
+                                  "70717273747576777879"
+                                  "80818283848586878889"
+                                  "90919293949596979899";
+
 void buffer_append_number(struct buffer *b, uint64_t number) {
     if (number < 10) {
         buffer_append_char(b, (char)('0' + number));
@@ -10,10 +21,13 @@ void buffer_append_number(struct buffer *b, uint64_t number) {
     }
     char digits[20]; /* of 2^64 - 1 */
     size_t first = sizeof(digits);
-    do {
-        digits[--first] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
+    for (; number >= 10; number /= 100) {
+        first -= 2;
+        memcpy(digits + first, digit_pairs + 2 * (number % 100), 2);
+    }
+    if (number != 0 || first == sizeof(digits)) {
+        digits[--first] = (char)('0' + number);
+    }
     buffer_append(b, slice_of(digits + first, sizeof(digits) - first));
 }
 

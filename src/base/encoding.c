@@ -9,11 +9,15 @@ static int hex_value(char c) {
     return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
 }
 
+#define ROW(h)                                                                                     \
+    h "0" h "1" h "2" h "3" h "4" h "5" h "6" h "7" h "8" h "9" h "a" h "b" h "c" h "d" h "e" h "f"
+static const char hex_pairs[] = ROW("0") ROW("1") ROW("2") ROW("3") ROW("4") ROW("5") ROW("6")
+    ROW("7") ROW("8") ROW("9") ROW("a") ROW("b") ROW("c") ROW("d") ROW("e") ROW("f");
+#undef ROW
+
 void hex_encode(const uint8_t *bytes, size_t size, char *out) {
-    static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < size; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 0xf];
+        memcpy(out + 2 * i, hex_pairs + (size_t)2 * bytes[i], 2);
     }
 }
 
@@ -58,9 +62,15 @@ static const uint8_t belongs_to[256] = {
 
 /* Every character is looked at: a loop that ends early takes longer for those that pass. */
 static bool all_belong_to(struct slice s, uint8_t where) {
+    const uint8_t *bytes = (const uint8_t *)s.data;
     uint8_t common = where;
-    for (size_t i = 0; i < s.size; i++) {
-        common &= belongs_to[(uint8_t)s.data[i]];
+    size_t i = 0;
+    for (; s.size - i >= 4; i += 4) {
+        common &= belongs_to[bytes[i]] & belongs_to[bytes[i + 1]] & belongs_to[bytes[i + 2]] &
+                  belongs_to[bytes[i + 3]];
+    }
+    for (; i < s.size; i++) {
+        common &= belongs_to[bytes[i]];
     }
     return common == where;
 }
@@ -90,36 +100,55 @@ void base62_encode(uint64_t number, char *out, size_t width) {
 static const char base64_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-static int base64_value(char c) {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
-    }
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+#define NO_DIGIT 0x40u /* no value of a digit has this bit */
+
+/* One more than the value; 0: no digit. */
+#define AT(c, value) [c] = (value) + 1
+static const uint8_t base64_values[256] = {
+    AT('A', 0),  AT('B', 1),  AT('C', 2),  AT('D', 3),  AT('E', 4),  AT('F', 5),  AT('G', 6),
+    AT('H', 7),  AT('I', 8),  AT('J', 9),  AT('K', 10), AT('L', 11), AT('M', 12), AT('N', 13),
+    AT('O', 14), AT('P', 15), AT('Q', 16), AT('R', 17), AT('S', 18), AT('T', 19), AT('U', 20),
+    AT('V', 21), AT('W', 22), AT('X', 23), AT('Y', 24), AT('Z', 25), AT('a', 26), AT('b', 27),
+    AT('c', 28), AT('d', 29), AT('e', 30), AT('f', 31), AT('g', 32), AT('h', 33), AT('i', 34),
+    AT('j', 35), AT('k', 36), AT('l', 37), AT('m', 38), AT('n', 39), AT('o', 40), AT('p', 41),
+    AT('q', 42), AT('r', 43), AT('s', 44), AT('t', 45), AT('u', 46), AT('v', 47), AT('w', 48),
+    AT('x', 49), AT('y', 50), AT('z', 51), AT('0', 52), AT('1', 53), AT('2', 54), AT('3', 55),
+    AT('4', 56), AT('5', 57), AT('6', 58), AT('7', 59), AT('8', 60), AT('9', 61), AT('+', 62),
+    AT('/', 63),
+};
+#undef AT
+
+static uint32_t base64_value(char c) {
+    return (uint32_t)base64_values[(uint8_t)c] - 1;
 }
 
 /* Decodes into room that is known to suffice. */
 static bool base64_decode_into(struct slice text, uint8_t *out) {
-    uint32_t bits = 0;
-    unsigned held = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        int value = base64_value(text.data[i]);
-        if (value < 0) {
-            return false;
-        }
-        bits = bits << 6 | (uint32_t)value;
-        held += 6;
-        if (held >= 8) {
-            held -= 8;
-            *out++ = (uint8_t)(bits >> held);
-        }
+    uint32_t all = 0, bits = 0;
+    for (; text.size >= 4; text = slice_skip(text, 4)) {
+        const char *c = text.data;
+        uint32_t a = base64_value(c[0]), b = base64_value(c[1]), d = base64_value(c[2]),
+                 e = base64_value(c[3]);
+        all |= a | b | d | e;
+        bits = a << 18 | b << 12 | d << 6 | e;
+        *out++ = (uint8_t)(bits >> 16);
+        *out++ = (uint8_t)(bits >> 8);
+        *out++ = (uint8_t)bits;
     }
-    return (bits & ((1u << held) - 1)) == 0;
+    bits = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        uint32_t value = base64_value(text.data[i]);
+        all |= value;
+        bits = bits << 6 | value;
+    }
+    if (text.size >= 2) {
+        *out++ = (uint8_t)(text.size == 2 ? bits >> 4 : bits >> 10);
+    }
+    if (text.size == 3) {
+        *out++ = (uint8_t)(bits >> 2);
+    }
+    uint32_t left_over = text.size == 2 ? bits & 0xf : text.size == 3 ? bits & 0x3 : 0;
+    return (all & NO_DIGIT) == 0 && left_over == 0;
 }
 
 bool base64_decode_unpadded(struct slice text, struct buffer *out) {
@@ -173,11 +202,22 @@ void base64_encode_unpadded(const uint8_t *bytes, size_t size, struct buffer *ou
     }
 }
 
-/* Takes one encoded byte off the front; false where an escape is malformed. */
+#define FORM_RUN_MAX 64u /* so that a text of spaces is not looked through once for each */
+
+/* How many bytes at the front stand for themselves, as far as was looked. */
+static size_t form_plain_run(struct slice text) {
+    size_t run = text.size < FORM_RUN_MAX ? text.size : FORM_RUN_MAX;
+    const char *end = memchr(text.data, '%', run);
+    run = end == NULL ? run : (size_t)(end - text.data);
+    end = memchr(text.data, '+', run);
+    return end == NULL ? run : (size_t)(end - text.data);
+}
+
+/* Takes one byte that does not stand for itself off the front; false where an escape is
+ * malformed. */
 static bool form_next(struct slice *text, char *byte) {
-    char c = text->data[0];
-    if (c != '%') {
-        *byte = c == '+' ? ' ' : c;
+    if (text->data[0] == '+') {
+        *byte = ' ';
         *text = slice_skip(*text, 1);
         return true;
     }
@@ -195,13 +235,19 @@ bool form_decode(struct slice text, struct buffer *out) {
     bool whole = true;
     while (whole && text.size != 0) {
         char byte;
-        whole = form_next(&text, &byte);
-        if (whole && out->size == out->capacity) {
+        struct slice piece = slice_of(text.data, form_plain_run(text));
+        if (piece.size != 0) {
+            text = slice_skip(text, piece.size);
+        } else {
+            whole = form_next(&text, &byte);
+            piece = slice_of(&byte, 1);
+        }
+        if (whole && piece.size > out->capacity - out->size) {
             out->overflow = true;
             whole = false;
         }
         if (whole) {
-            out->data[out->size++] = byte;
+            buffer_append(out, piece);
         }
     }
     if (!whole && out->size != size_before) {

@@ -1,24 +1,33 @@
 #include "json_text.h"
 #include "ascii_word.h"
+#include "mintd/encoding.h"
 #include "utf8.h"
+#include <endian.h>
 
-static bool byte_is_plain(char c) {
+/* Of the eight bytes there; the first byte is the lowest. */
+static uint64_t specials_at(const char *bytes) {
+    uint64_t word;
+    memcpy(&word, bytes, sizeof(word));
+    return word_specials(le64toh(word));
+}
+
+static bool is_plain(char c) {
     uint8_t byte = (uint8_t)c;
     return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\';
 }
 
-/* How many bytes at the front can be copied as they are. */
-static size_t plain_run(struct slice s) {
+size_t json_plain_run(struct slice s) {
     size_t run = 0;
-    uint64_t word;
-    while (s.size - run >= sizeof(word)) {
-        memcpy(&word, s.data + run, sizeof(word));
-        if (!word_is_plain(word)) {
-            break;
+    for (; s.size - run >= sizeof(uint64_t); run += sizeof(uint64_t)) {
+        uint64_t special = specials_at(s.data + run);
+        if (special != 0) {
+            return run + (size_t)__builtin_ctzll(special) / 8;
         }
-        run += sizeof(word);
     }
-    while (run < s.size && byte_is_plain(s.data[run])) {
+    if (run != 0 && specials_at(s.data + s.size - sizeof(uint64_t)) == 0) {
+        return s.size;
+    }
+    while (run < s.size && is_plain(s.data[run])) {
         run++;
     }
     return run;
@@ -71,7 +80,7 @@ static size_t append_special(struct buffer *b, struct slice s, enum json_text_mo
 
 void json_text_append(struct buffer *b, struct slice s, enum json_text_mode mode) {
     while (s.size != 0) {
-        size_t run = plain_run(s);
+        size_t run = json_plain_run(s);
         buffer_append(b, slice_of(s.data, run));
         s = slice_skip(s, run);
         if (s.size != 0) {

@@ -47,15 +47,15 @@ static uint64_t copy_word(char *out, const char *from) {
 /* Copies s by words; false where some of it needs an escape. */
 static bool copy_if_plain(char *out, struct slice s) {
     if (s.size < sizeof(uint64_t)) {
-        return word_is_plain(copy_short(out, s));
+        return word_specials(copy_short(out, s)) == 0;
     }
     const size_t last = s.size - sizeof(uint64_t);
     for (size_t i = 0; i < last; i += sizeof(uint64_t)) {
-        if (!word_is_plain(copy_word(out + i, s.data + i))) {
+        if (word_specials(copy_word(out + i, s.data + i)) != 0) {
             return false;
         }
     }
-    return word_is_plain(copy_word(out + last, s.data + last));
+    return word_specials(copy_word(out + last, s.data + last)) == 0;
 }
 
 static void append_quoted(struct buffer *out, struct slice s) {

@@ -122,8 +122,18 @@ bool crypto_keyed_digest(struct crypto *crypto, struct slice a, struct slice b,
                    EVP_MAC_final(crypto->mac, digest, &size, CRYPTO_DIGEST_SIZE) == 1);
 }
 
+/* OpenSSL compares 16 bytes by words, and other sizes byte by byte. */
+#define FAST_SIZE 16u
+
 bool crypto_equal(struct slice a, struct slice b) {
-    return a.size == b.size && (a.size == 0 || CRYPTO_memcmp(a.data, b.data, a.size) == 0);
+    if (a.size != b.size) {
+        return false;
+    }
+    int difference = 0;
+    for (; a.size > FAST_SIZE; a = slice_skip(a, FAST_SIZE), b = slice_skip(b, FAST_SIZE)) {
+        difference |= CRYPTO_memcmp(a.data, b.data, FAST_SIZE);
+    }
+    return (difference | (a.size == 0 ? 0 : CRYPTO_memcmp(a.data, b.data, a.size))) == 0;
 }
 
 void crypto_wipe(void *data, size_t size) {

@@ -62,11 +62,22 @@ static void append_status_line(struct buffer *out, unsigned status) {
     buffer_append(out, S(" \r\nDate: ")); /* a reason may be empty (RFC 9112 4) */
 }
 
+static char *append_pair(char *place, const char *pair) {
+    memcpy(place, pair, 2);
+    return place + 2;
+}
+
 static void append_field(struct buffer *out, struct slice name, struct slice value) {
-    buffer_append(out, name);
-    buffer_append(out, S(": "));
-    buffer_append(out, value);
-    buffer_append(out, S("\r\n"));
+    if (name.size + value.size + 4 > out->capacity - out->size) {
+        out->overflow = true;
+        return;
+    }
+    char *place = out->data + out->size;
+    memcpy(place, name.data, name.size);
+    place = append_pair(place + name.size, ": ");
+    memcpy(place, value.data, value.size);
+    append_pair(place + value.size, "\r\n");
+    out->size += name.size + value.size + 4;
 }
 
 size_t response_size_bound(const struct http_response *response,

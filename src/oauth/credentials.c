@@ -9,12 +9,11 @@
 #define BASIC_MAX 4096u /* bytes of id, colon and secret, each byte of which may be %XX */
 
 static bool has_control_bytes(struct slice s) {
+    bool any = false;
     for (size_t i = 0; i < s.size; i++) {
-        if ((unsigned char)s.data[i] < 0x20 || s.data[i] == 0x7f) {
-            return true;
-        }
+        any |= (unsigned char)s.data[i] < 0x20 || s.data[i] == 0x7f;
     }
-    return false;
+    return any;
 }
 
 bool oauth_secret_is_valid(struct slice secret) {

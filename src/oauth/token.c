@@ -135,22 +135,21 @@ static bool take(struct slice *rest, struct slice expected) {
 
 /* A text without escapes, of characters that any member may have, behind its opening quote. */
 static bool take_text(struct slice *rest, struct slice *value) {
-    size_t size = 0;
-    while (size < rest->size && rest->data[size] >= ' ' && rest->data[size] < 0x7f &&
-           rest->data[size] != '"' && rest->data[size] != '\\') {
-        size++;
-    }
-    *value = slice_of(rest->data, size);
-    *rest = slice_skip(*rest, size);
+    *value = slice_of(rest->data, json_plain_run(*rest));
+    *rest = slice_skip(*rest, value->size);
     return take(rest, S("\""));
 }
 
 static bool take_number(struct slice *rest, uint64_t *number) {
+    size_t most = rest->size < NUMBER_DIGITS_MAX ? rest->size : NUMBER_DIGITS_MAX;
     uint64_t value = 0;
     size_t digits = 0;
-    while (digits < rest->size && digits < NUMBER_DIGITS_MAX && rest->data[digits] >= '0' &&
-           rest->data[digits] <= '9') {
-        value = value * 10 + (uint64_t)(rest->data[digits++] - '0');
+    for (; digits < most; digits++) {
+        unsigned digit = (unsigned)(rest->data[digits] - '0');
+        if (digit > 9) {
+            break;
+        }
+        value = value * 10 + digit;
     }
     *number = value;
     *rest = slice_skip(*rest, digits);

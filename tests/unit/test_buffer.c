@@ -70,6 +70,16 @@ static void numbers_are_decimal(void **state) {
         snprintf(expected, sizeof(expected), "%llu", (unsigned long long)numbers[i]);
         check_every_capacity(append_number, &numbers[i], slice_of_string(expected), 0);
     }
+    for (uint64_t power = 1; power < UINT64_MAX / 10; power *= 10) {
+        for (uint64_t n = power * 9 - 3; n <= power * 9 + 3; n++) {
+            char text[24], expected[24];
+            struct buffer b = buffer_of(text, sizeof(text));
+            buffer_append_number(&b, n);
+            int size = snprintf(expected, sizeof(expected), "%llu", (unsigned long long)n);
+            assert_int_equal(b.size, size);
+            assert_memory_equal(text, expected, b.size);
+        }
+    }
 }
 
 static void formats_fit_or_are_dropped(void **state) {

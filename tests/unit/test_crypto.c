@@ -162,6 +162,17 @@ static void equality_wants_equal_sizes(void **state) {
     assert_false(crypto_equal(S("secret"), S("")));
     assert_true(crypto_equal(S(""), S("")));
     assert_true(crypto_equal(S(""), SLICE_ABSENT));
+    char a[70], b[70];
+    memset(a, 'x', sizeof(a));
+    memset(b, 'x', sizeof(b));
+    for (size_t size = 1; size <= sizeof(a); size++) {
+        assert_true(crypto_equal(slice_of(a, size), slice_of(b, size)));
+        for (size_t at = 0; at < size; at++) {
+            b[at] ^= (char)(1 << at % 8);
+            assert_false(crypto_equal(slice_of(a, size), slice_of(b, size)));
+            b[at] = 'x';
+        }
+    }
 }
 
 static void wiping_leaves_zeros(void **state) {

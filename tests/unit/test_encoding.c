@@ -1,6 +1,7 @@
 #include "mintd/encoding.h"
 #include "unit/unit.h"
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* ---- hex ---- */
@@ -13,8 +14,11 @@ static void hex_goes_both_ways(void **state) {
         bytes[i] = (uint8_t)i;
     }
     hex_encode(bytes, sizeof(bytes), text);
-    assert_memory_equal(text, "000102", 6);
-    assert_memory_equal(text + 506, "fdfeff", 6);
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        char pair[3];
+        snprintf(pair, sizeof(pair), "%02zx", i);
+        assert_memory_equal(text + 2 * i, pair, 2);
+    }
     assert_true(hex_decode(slice_of(text, sizeof(text)), back, sizeof(back)));
     assert_memory_equal(back, bytes, sizeof(bytes));
     assert_true(hex_decode(S("aBCdEF"), back, 3));
@@ -195,6 +199,34 @@ static void base64_alphabet_is_closed(void **state) {
     }
 }
 
+static void base64_finds_each_byte_at_each_place(void **state) {
+    (void)state;
+    for (size_t size = 1; size <= 20; size++) {
+        uint8_t bytes[20], back[24];
+        char text[32];
+        memset(bytes, 0x5a, size);
+        struct buffer encoded = buffer_of(text, sizeof(text));
+        base64_encode_unpadded(bytes, size, &encoded);
+        for (size_t at = 0; at < encoded.size; at++) {
+            for (int c = 0; c < 256; c++) {
+                char kept = text[at];
+                text[at] = (char)c;
+                struct buffer out = buffer_of((char *)back, sizeof(back));
+                bool decoded = base64_decode_unpadded(buffer_slice(&encoded), &out);
+                struct buffer again = buffer_of((char[32]){0}, 32);
+                base64_encode_unpadded(back, out.size, &again);
+                /* What is taken is the encoding of what comes out of it. */
+                assert_int_equal(
+                    decoded, decoded && slice_equal(buffer_slice(&again), buffer_slice(&encoded)));
+                bool is_digit = isalnum(c) || c == '+' || c == '/';
+                bool is_last = at == encoded.size - 1 && size % 3 != 0;
+                assert_true(decoded == is_digit || (is_last && is_digit));
+                text[at] = kept;
+            }
+        }
+    }
+}
+
 static void failed_decoding_leaves_nothing(void **state) {
     (void)state;
     char storage[16] = {0};
@@ -218,6 +250,54 @@ static void form_decodes_plus_and_percent(void **state) {
     check_decoder(form_decode, S("a%00b"), S("a\0b"));
     check_decoder(form_decode, S("%2525"), S("%25"));
     check_decoder(form_decode, S("\xc3\xa9=&;"), S("\xc3\xa9=&;"));
+}
+
+/* By RFC 6749 appendix B, byte by byte. */
+static bool decode_slowly(struct slice text, struct buffer *out) {
+    for (; text.size != 0; text = slice_skip(text, 1)) {
+        uint8_t byte = (uint8_t)text.data[0];
+        if (byte == '%') {
+            if (text.size < 3 || !hex_decode(slice_of(text.data + 1, 2), &byte, 1)) {
+                return false;
+            }
+            text = slice_skip(text, 2);
+        } else if (byte == '+') {
+            byte = ' ';
+        }
+        buffer_append_char(out, (char)byte);
+    }
+    return true;
+}
+
+static void form_decodes_runs_of_any_length(void **state) {
+    (void)state;
+    static const char bytes[] = "a%+4z1";
+    unsigned seed = 7;
+    for (unsigned round = 0; round < 20000; round++) {
+        char text[200], fast_text[200], slow_text[200];
+        size_t size = (size_t)rand_r(&seed) % sizeof(text);
+        unsigned plain = (unsigned)rand_r(&seed) % 100;
+        for (size_t i = 0; i < size; i++) {
+            bool is_plain = (unsigned)rand_r(&seed) % 100 < plain;
+            text[i] = is_plain ? 'p' : bytes[(size_t)rand_r(&seed) % (sizeof(bytes) - 1)];
+        }
+        struct buffer fast = buffer_of(fast_text, sizeof(fast_text));
+        struct buffer slow = buffer_of(slow_text, sizeof(slow_text));
+        bool is_whole = decode_slowly(slice_of(text, size), &slow);
+        assert_int_equal(form_decode(slice_of(text, size), &fast), is_whole);
+        if (is_whole) {
+            assert_int_equal(fast.size, slow.size);
+            assert_memory_equal(fast_text, slow_text, slow.size);
+            struct buffer tight = buffer_of(fast_text, slow.size);
+            assert_true(form_decode(slice_of(text, size), &tight));
+            if (slow.size != 0) {
+                tight = buffer_of(fast_text, slow.size - 1);
+                assert_false(form_decode(slice_of(text, size), &tight));
+                assert_true(tight.overflow);
+                assert_int_equal(tight.size, 0);
+            }
+        }
+    }
 }
 
 static void form_refuses_malformed_escapes(void **state) {
@@ -348,8 +428,10 @@ int main(void) {
         cmocka_unit_test(base64_is_of_rfc4648),
         cmocka_unit_test(base64_is_strict),
         cmocka_unit_test(base64_alphabet_is_closed),
+        cmocka_unit_test(base64_finds_each_byte_at_each_place),
         cmocka_unit_test(failed_decoding_leaves_nothing),
         cmocka_unit_test(form_decodes_plus_and_percent),
+        cmocka_unit_test(form_decodes_runs_of_any_length),
         cmocka_unit_test(form_refuses_malformed_escapes),
         cmocka_unit_test(utf8_well_formed),
         cmocka_unit_test(utf8_malformed),
