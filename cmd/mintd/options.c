@@ -371,6 +371,7 @@ enum options_result options_init(struct options *options, int argc, char **argv)
     options->instance.cache_size = 32u << 20;
     options->instance.max_connections = 10000;
     options->instance.max_connections_per_address = 1000;
+    options->instance.max_handshakes_per_address = 500;
     options->instance.token_ttl_s = 3600;
     options->instance.failure_limit = 10;
     options->instance.failure_v6_prefix = 64;

@@ -211,6 +211,11 @@ static bool set_max_connections_per_address(struct options *o, struct slice valu
     return read_number(value, 0, 1000000, &o->instance.max_connections_per_address, error);
 }
 
+static bool set_max_handshakes_per_address(struct options *o, struct slice value,
+                                           struct buffer *error) {
+    return read_number(value, 0, 1000000, &o->instance.max_handshakes_per_address, error);
+}
+
 static bool set_drain_delay(struct options *o, struct slice value, struct buffer *error) {
     unsigned long long seconds;
     if (!quantity_seconds(value, 3600, &seconds)) {
@@ -380,6 +385,9 @@ const struct setting settings[] = {
     {"--max-connections-per-address", "MINTD_MAX_CONNECTIONS_PER_ADDRESS", "N",
      "of these, from one address; not for trusted proxies; 0: no limit (1000)",
      set_max_connections_per_address, false, SETTING_PUBLIC},
+    {"--max-handshakes-per-address", "MINTD_MAX_HANDSHAKES_PER_ADDRESS", "N",
+     "TLS handshakes a second from one address; not for trusted proxies; 0: no limit (500)",
+     set_max_handshakes_per_address, false, SETTING_PUBLIC},
     {"--drain-delay", "MINTD_DRAIN_DELAY", "TIME",
      "how long all is still served at SIGTERM, with /readyz 503, ahead of the drain (0)",
      set_drain_delay, false, SETTING_PUBLIC},

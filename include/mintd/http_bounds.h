@@ -1,5 +1,6 @@
 /* http_bounds.h: how many connections the servers of a process may have: in all, and from one
- * address.
+ * address; and how many of them may begin a TLS handshake within a second from one address, since
+ * one costs as much as some hundred requests.
  *
  * Connections are counted in shared atomics when they open and when they close; there is no lock.
  * Addresses are counted in two tables, at places that a keyed hash chooses, and the smaller of the
@@ -17,6 +18,7 @@ struct http_bounds;
 struct http_bounds_options {
     unsigned max_connections;
     unsigned max_per_address; /* 0: no bound. Unix sockets have no address, and no bound */
+    unsigned max_handshakes;  /* a second, from one address; 0: no bound */
     unsigned v6_prefix; /* IPv6 addresses that share their first so many bits are counted as one */
     const struct networks *exempt; /* addresses that have no bound; outlives the bounds */
     struct hash_seed seed;         /* random bits, made at start */

@@ -59,6 +59,7 @@ struct instance_options {
     unsigned workers;
     unsigned max_connections;             /* for the whole process */
     unsigned max_connections_per_address; /* 0: no bound */
+    unsigned max_handshakes_per_address;  /* of TLS, a second; 0: no bound */
     unsigned drain_delay_s; /* from the request to drain to the drain; meanwhile all goes on */
     unsigned token_ttl_s;
     unsigned failure_limit; /* failures a minute for a client from an address; 0: no limit */

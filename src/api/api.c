@@ -165,10 +165,11 @@ static void serve(struct api *api, const struct route *route, struct http_exchan
         refuse_overload(api, x, route->endpoint);
         return;
     }
-    bool spares_store = spared == SPARED_STORE && http_is_overloaded(x);
-    if (api->spares_store != spares_store) {
-        api->spares_store = spares_store;
-        store_spare(api->options.store, spares_store);
+    if (spared == SPARED_STORE && http_is_overloaded(x)) {
+        store_spare(api->options.store, true);
+        route->handle(api, x);
+        store_spare(api->options.store, false); /* what waits already goes on */
+        return;
     }
     route->handle(api, x);
 }

@@ -21,7 +21,6 @@ struct api {
     struct slice resource_url; /* of the metadata of /secret */
     struct readiness readiness;
     struct status *status; /* NULL: there is no /status here */
-    bool spares_store;     /* as the store was told last */
 };
 
 /* Endpoints as metrics and logs name them; 0 is what belongs to none. */

@@ -27,7 +27,7 @@ static struct exposition_label label_of(const char *name, const char *value) {
     X(http.turned_away, "mintd_connections_turned_away_total", "counter",                          \
       "Connections closed at once: over a bound, or no memory.")                                   \
     X(http.over_address, "mintd_connections_over_address_limit_total", "counter",                  \
-      "Of these, over --max-connections-per-address.")                                             \
+      "Of these, over what one address may have.")                                                 \
     X(http.open, "mintd_connections_open", "gauge", "Connections open now.")                       \
     X(http.timeouts, "mintd_connections_timed_out_total", "counter",                               \
       "Connections ended by a deadline.")                                                          \

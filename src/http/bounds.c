@@ -5,6 +5,7 @@
 #define TABLES 2u
 #define PLACES_MIN 1024u
 #define TELL_EVERY_MS 60000u
+#define COUNT_BITS 24u /* of handshakes within a second */
 
 struct http_bounds {
     struct http_bounds_options options;
@@ -13,6 +14,9 @@ struct http_bounds {
     _Atomic uint64_t told_at; /* 0: never */
     uint32_t mask;
     _Atomic unsigned *counts[TABLES]; /* [mask + 1] each */
+    /* [mask + 1] each: a second, and how many handshakes began in it; NULL where they have no bound
+     */
+    _Atomic uint64_t *handshakes[TABLES];
 };
 
 /* ---- its life ---- */
@@ -28,10 +32,15 @@ struct http_bounds *http_bounds_new(const struct http_bounds_options *options) {
     }
     bounds->options = *options;
     bounds->mask = places - 1;
+    bool is_whole = true;
     for (unsigned i = 0; i < TABLES; i++) {
         bounds->counts[i] = calloc(places, sizeof *bounds->counts[i]);
+        bounds->handshakes[i] =
+            options->max_handshakes == 0 ? NULL : calloc(places, sizeof *bounds->handshakes[i]);
+        is_whole = is_whole && bounds->counts[i] != NULL &&
+                   (options->max_handshakes == 0 || bounds->handshakes[i] != NULL);
     }
-    if (bounds->counts[0] == NULL || bounds->counts[1] == NULL) {
+    if (!is_whole) {
         http_bounds_free(bounds);
         return NULL;
     }
@@ -42,8 +51,10 @@ void http_bounds_free(struct http_bounds *bounds) {
     if (bounds == NULL) {
         return;
     }
-    free(bounds->counts[0]);
-    free(bounds->counts[1]);
+    for (unsigned i = 0; i < TABLES; i++) {
+        free(bounds->counts[i]);
+        free(bounds->handshakes[i]);
+    }
     free(bounds);
 }
 
@@ -58,8 +69,7 @@ static void take(_Atomic unsigned *count) {
 }
 
 static bool is_exempt(const struct http_bounds *bounds, const struct ip *peer) {
-    bool has_none = bounds->options.max_per_address == 0 || peer->size == 0;
-    return has_none ||
+    return peer->size == 0 ||
            (bounds->options.exempt != NULL && networks_contain(bounds->options.exempt, peer));
 }
 
@@ -81,6 +91,11 @@ static bool enter_address(struct http_bounds *bounds, const struct ip *peer,
     return (first < second ? first : second) < bounds->options.max_per_address;
 }
 
+static enum bounds_answer note_full(struct http_bounds *bounds) {
+    atomic_fetch_add_explicit(&bounds->untold, 1, memory_order_relaxed);
+    return BOUNDS_ADDRESS_FULL;
+}
+
 enum bounds_answer bounds_enter(struct http_bounds *bounds, const struct ip *peer,
                                 struct bounds_place *place) {
     *place = (struct bounds_place){0};
@@ -92,12 +107,36 @@ enum bounds_answer bounds_enter(struct http_bounds *bounds, const struct ip *pee
         bounds_leave(bounds, place);
         return BOUNDS_FULL;
     }
-    if (!is_exempt(bounds, peer) && !enter_address(bounds, peer, place)) {
+    if (bounds->options.max_per_address != 0 && !is_exempt(bounds, peer) &&
+        !enter_address(bounds, peer, place)) {
         bounds_leave(bounds, place);
-        atomic_fetch_add_explicit(&bounds->untold, 1, memory_order_relaxed);
-        return BOUNDS_ADDRESS_FULL;
+        return note_full(bounds);
     }
     return BOUNDS_ADMITTED;
+}
+
+/* Counts one in this second; how many there are now. A thread whose clock is behind counts in the
+ * second that others are in already. */
+static uint64_t count_in_second(_Atomic uint64_t *place, uint64_t second) {
+    uint64_t old = atomic_load_explicit(place, memory_order_relaxed), counted;
+    do {
+        counted = old >> COUNT_BITS >= second ? old + 1 : (second << COUNT_BITS | 1);
+    } while (!atomic_compare_exchange_weak_explicit(place, &old, counted, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return counted & ((UINT64_C(1) << COUNT_BITS) - 1);
+}
+
+enum bounds_answer bounds_begin_handshake(struct http_bounds *bounds, const struct ip *peer,
+                                          uint64_t now_ms) {
+    if (bounds == NULL || bounds->options.max_handshakes == 0 || is_exempt(bounds, peer)) {
+        return BOUNDS_ADMITTED;
+    }
+    struct bounds_place place;
+    choose_places(bounds, peer, &place);
+    uint64_t first = count_in_second(&bounds->handshakes[0][place.at[0]], now_ms / 1000);
+    uint64_t second = count_in_second(&bounds->handshakes[1][place.at[1]], now_ms / 1000);
+    bool is_over = (first < second ? first : second) > bounds->options.max_handshakes;
+    return is_over ? note_full(bounds) : BOUNDS_ADMITTED;
 }
 
 void bounds_leave(struct http_bounds *bounds, struct bounds_place *place) {

@@ -14,7 +14,9 @@ struct bounds_place {
     bool has_address; /* it is counted for its address */
 };
 
-/* bounds NULL: all are admitted. From any thread. */
+/* bounds NULL: all are admitted. From any thread. A handshake begins at now_ms (monotonic). */
+enum bounds_answer bounds_begin_handshake(struct http_bounds *bounds, const struct ip *peer,
+                                          uint64_t now_ms);
 enum bounds_answer bounds_enter(struct http_bounds *bounds, const struct ip *peer,
                                 struct bounds_place *place);
 void bounds_leave(struct http_bounds *bounds, struct bounds_place *place);

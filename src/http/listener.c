@@ -89,10 +89,23 @@ static enum accepted on_accept_failed(struct listener *listener, int error) {
     }
 }
 
+static enum bounds_answer ask_bounds(struct http_server *server, const struct ip *peer,
+                                     struct bounds_place *place) {
+    struct http_bounds *bounds = server->options.bounds;
+    if (server->open_count >= server->options.max_connections) {
+        return BOUNDS_FULL;
+    }
+    enum bounds_answer answer = bounds_enter(bounds, peer, place);
+    if (answer == BOUNDS_ADMITTED && server->tls != NULL &&
+        bounds_begin_handshake(bounds, peer, uv_now(server->loop)) != BOUNDS_ADMITTED) {
+        bounds_leave(bounds, place);
+        return BOUNDS_ADDRESS_FULL;
+    }
+    return answer;
+}
+
 static bool admit(struct http_server *server, const struct ip *peer, struct bounds_place *place) {
-    enum bounds_answer answer = server->open_count >= server->options.max_connections
-                                    ? BOUNDS_FULL
-                                    : bounds_enter(server->options.bounds, peer, place);
+    enum bounds_answer answer = ask_bounds(server, peer, place);
     if (answer == BOUNDS_FULL) {
         warn(server, "a client is turned away: raise --max-connections", 0);
     } else if (answer == BOUNDS_ADDRESS_FULL) {

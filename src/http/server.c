@@ -151,9 +151,9 @@ static void tell_over_address(struct http_server *server) {
     server->has_over_address = false;
     if (count != 0) { /* else another server's line has told of them */
         size_t size = ip_text(&server->over_address, text);
-        log_warning("clients are turned away: too many connections from one address; if it is a "
-                    "proxy, name it with --trusted-proxies, else raise "
-                    "--max-connections-per-address",
+        log_warning("clients are turned away: too many connections from one address, or TLS "
+                    "handshakes in a second; if it is a proxy, name it with --trusted-proxies, "
+                    "else raise --max-connections-per-address or --max-handshakes-per-address",
                     LOG_TEXT("address", slice_of(text, size)), LOG_NUMBER("connections", count));
     }
 }

@@ -74,6 +74,7 @@ static struct http_bounds *new_bounds(const struct instance *instance) {
     struct http_bounds_options bounds = {
         .max_connections = options->max_connections,
         .max_per_address = options->max_connections_per_address,
+        .max_handshakes = options->max_handshakes_per_address,
         .v6_prefix = options->failure_v6_prefix,
         .exempt = &options->trusted_proxies,
     };

@@ -98,7 +98,7 @@ def handshakes(plan):
     with Stage() as stage:
         redis, certificate = stage.redis(), stage.certificate()
         token = live_token(redis)
-        mintd = stage.start(Mintd, redis, *PATIENT, certificate=certificate)
+        mintd = stage.start(Mintd, redis, *PATIENT, "--max-handshakes-per-address", "0", certificate=certificate)
         nginx = constant(stage, mintd, token, certificate=certificate)
         return plan.take_turns([
             HandshakeTarget("%s, %s" % (name, kind), server, secret(token), kind=kind)

@@ -21,7 +21,7 @@ from support.redis_server import RedisServer
 
 FLAGS = ["--listen", "--redis", "--redis-prefix", "--redis-identity", "--redis-timeout", "--cache-size", "--workers",
          "--token-ttl", "--client", "--clients-file", "--max-connections", "--max-connections-per-address",
-         "--drain-delay", "--readiness", "--sandbox", "--metrics-listen", "--tls-cert", "--tls-key", "--issuer",
+         "--max-handshakes-per-address", "--drain-delay", "--readiness", "--sandbox", "--metrics-listen", "--tls-cert", "--tls-key", "--issuer",
          "--scopes-supported", "--name", "--log-format", "--log-level", "--check", "--help", "--version"]
 # A Redis that nobody asks: nothing listens on port 1.
 NOWHERE = "redis://127.0.0.1:1"
@@ -76,6 +76,7 @@ def test_help_among_others(case):
       all=[*GOOD, "--redis-prefix", "p:", "--redis-timeout", "100", "--cache-size", "64m", "--workers", "2",
            "--token-ttl", "60",
            "--client", "a:a-secret:read write", "--max-connections", "10", "--max-connections-per-address", "5",
+           "--max-handshakes-per-address", "7",
            "--drain-delay", "5s", "--readiness", "serving", "--sandbox", "on", "--metrics-listen", "127.0.0.1:0",
            "--issuer", "https://id.example/t1", "--scopes-supported", "read write", "--name", "one", "--log-format", "text", "--log-level",
            "debug"],
@@ -151,6 +152,7 @@ BAD_VALUES = {
                  'id:secret:a"b', "id:secret:\u20ac"],
     "--max-connections": ["", "-1", "abc", "0"],
     "--max-connections-per-address": ["", "-1", "abc"],
+    "--max-handshakes-per-address": ["", "-1", "abc"],
     "--drain-delay": ["", "-1", "abc", "2h", "100ms"],
     "--metrics-clients": ["101", "-1", "all", ""],
     "--readiness": ["", "yes", "Redis", "serving "],

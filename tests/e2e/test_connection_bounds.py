@@ -1,21 +1,28 @@
 """Issue 9, item 8: how many connections one address may have: --max-connections-per-address."""
+import contextlib
 import re
+import socket
+import ssl
+import time
 
 import pytest
 
 from support.expect import row
-from support.http import Closed, Connection, request_bytes
+from support.http import Closed, Connection, exchange, request_bytes
 from support.oauth import wait_until
 
 MESSAGE = "clients are turned away: too many connections from one address"
 
 
-def turned_away(address, source=None):
+HEALTH = request_bytes("GET", "/healthz")
+
+
+def turned_away(address, source=None, tls=None):
     try:
-        with Connection(address, source=source) as connection:
-            connection.send(request_bytes("GET", "/healthz"))
+        with Connection(address, source=source, tls=tls) as connection:
+            connection.send(HEALTH)
             return connection.read_response().status != 200
-    except (Closed, ConnectionError):
+    except (Closed, ConnectionError, ssl.SSLError):
         return True
 
 
@@ -32,8 +39,8 @@ def metric(instance, name):
         return int(re.search(r"^%s (\d+)$" % name, connection.read_response().body.decode(), re.M)[1])
 
 
-def start(start_mintd, redis, *arguments, **more):
-    instance = start_mintd("--max-connections-per-address", "8", "--metrics-listen", "127.0.0.1:0", *arguments,
+def start(start_mintd, redis, *arguments, share="8", **more):
+    instance = start_mintd("--max-connections-per-address", share, "--metrics-listen", "127.0.0.1:0", *arguments,
                            redis=redis, **more)
     wait_until(lambda: len(instance.find_log("listening")) == 1 + len(more.get("listen", [0])), 5, "both listen")
     return instance
@@ -124,3 +131,39 @@ def test_the_bound_on_all_is_of_all_workers(start_mintd, redis):
     assert turned_away(instance.address)
     for connection in held:
         connection.close()
+
+
+def is_closed(client):
+    """Rather than awaited for its handshake."""
+    client.settimeout(0.01)
+    try:
+        return client.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+
+
+@row("TD-1")
+def test_handshakes_have_a_share(start_mintd, redis, certificate):
+    """Of all workers together, in each second; others are not touched."""
+    instance = start(start_mintd, redis, "--max-handshakes-per-address", "4", share="0", workers=3,
+                     certificate=certificate)
+    crowd, began = [], time.monotonic()
+    with contextlib.ExitStack() as stack:
+        for _ in range(200):
+            crowd.append(stack.enter_context(socket.create_connection(instance.address)))
+        wait_until(lambda: sum(map(is_closed, crowd)) >= 200 - 4 * (time.monotonic() - began + 2), 5, "most are closed")
+        seconds = int(time.monotonic() - began) + 2
+        assert metric(instance, "mintd_connections_over_address_limit_total") >= 200 - 4 * seconds
+        assert exchange(instance.address, HEALTH, tls=instance.tls, source="127.0.0.2").status == 200
+        instance.wait_for_log(lambda line: "--max-handshakes-per-address" in line["message"])
+        wait_until(lambda: not turned_away(instance.address, tls=instance.tls), 5, "there is a second after this one")
+
+
+@pytest.mark.parametrize("more", [pytest.param(("1", "--trusted-proxies", "127.0.0.1"), id="TD-1-proxy"),
+                                  pytest.param(("0",), id="TD-1-none")])
+def test_handshakes_without_a_share(start_mintd, redis, certificate, more):
+    instance = start_mintd("--max-handshakes-per-address", *more, redis=redis, certificate=certificate)
+    for _ in range(20):
+        assert not turned_away(instance.address, tls=instance.tls)

@@ -103,6 +103,30 @@ static void test_what_has_no_bound(void **state) {
 }
 
 /* Once a minute, with the sum. */
+static void test_handshakes_within_a_second(void **state) {
+    (void)state;
+    struct http_bounds *bounds = http_bounds_new(&(struct http_bounds_options){
+        .max_connections = 10, .max_handshakes = 3, .v6_prefix = 64, .seed = {{1, 2}}});
+    assert_non_null(bounds);
+    const struct ip one = peer("192.0.2.1"), other = peer("192.0.2.2"), local = {.size = 0};
+    for (uint64_t second = 7; second < 10; second++) {
+        for (uint64_t i = 0; i < 9; i++) {
+            enum bounds_answer answer = bounds_begin_handshake(bounds, &one, 1000 * second + i);
+            assert_int_equal(answer, i < 3 ? BOUNDS_ADMITTED : BOUNDS_ADDRESS_FULL);
+            assert_int_equal(bounds_begin_handshake(bounds, &local, 1000 * second),
+                             BOUNDS_ADMITTED);
+        }
+        /* A clock that is behind opens no second share. */
+        assert_int_equal(bounds_begin_handshake(bounds, &one, 1000 * second - 1),
+                         BOUNDS_ADDRESS_FULL);
+        assert_int_equal(bounds_begin_handshake(bounds, &other, 1000 * second), BOUNDS_ADMITTED);
+    }
+    uint64_t count;
+    assert_true(bounds_should_tell(bounds, 5000, &count));
+    assert_int_equal(count, 3 * 7);
+    http_bounds_free(bounds);
+}
+
 static void test_what_is_told(void **state) {
     (void)state;
     struct http_bounds *bounds = bounds_with(100, 1);
@@ -129,6 +153,7 @@ int main(void) {
         cmocka_unit_test(test_ipv6_counts_by_network),
         cmocka_unit_test(test_many_addresses_that_are_full),
         cmocka_unit_test(test_what_has_no_bound),
+        cmocka_unit_test(test_handshakes_within_a_second),
         cmocka_unit_test(test_what_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
