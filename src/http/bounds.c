@@ -14,8 +14,7 @@ struct http_bounds {
     _Atomic uint64_t told_at; /* 0: never */
     uint32_t mask;
     _Atomic unsigned *counts[TABLES]; /* [mask + 1] each */
-    /* [mask + 1] each: a second, and how many handshakes began in it; NULL where they have no bound
-     */
+    /* [mask + 1] each: a second, and how many handshakes began in it */
     _Atomic uint64_t *handshakes[TABLES];
 };
 
@@ -32,15 +31,12 @@ struct http_bounds *http_bounds_new(const struct http_bounds_options *options) {
     }
     bounds->options = *options;
     bounds->mask = places - 1;
-    bool is_whole = true;
     for (unsigned i = 0; i < TABLES; i++) {
         bounds->counts[i] = calloc(places, sizeof *bounds->counts[i]);
-        bounds->handshakes[i] =
-            options->max_handshakes == 0 ? NULL : calloc(places, sizeof *bounds->handshakes[i]);
-        is_whole = is_whole && bounds->counts[i] != NULL &&
-                   (options->max_handshakes == 0 || bounds->handshakes[i] != NULL);
+        bounds->handshakes[i] = calloc(places, sizeof *bounds->handshakes[i]);
     }
-    if (!is_whole) {
+    if (bounds->counts[0] == NULL || bounds->counts[1] == NULL || bounds->handshakes[0] == NULL ||
+        bounds->handshakes[1] == NULL) {
         http_bounds_free(bounds);
         return NULL;
     }
@@ -51,10 +47,10 @@ void http_bounds_free(struct http_bounds *bounds) {
     if (bounds == NULL) {
         return;
     }
-    for (unsigned i = 0; i < TABLES; i++) {
-        free(bounds->counts[i]);
-        free(bounds->handshakes[i]);
-    }
+    free(bounds->counts[0]);
+    free(bounds->counts[1]);
+    free(bounds->handshakes[0]);
+    free(bounds->handshakes[1]);
     free(bounds);
 }
 

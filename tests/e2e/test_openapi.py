@@ -23,7 +23,8 @@ VOLATILE = ("access_token", "accessToken", "accessTokenExpiresAt", "expires_in",
             "now", "name", "version", "commit", "host", "address", "uptime", "seen", "caching", "connections", "answered",
             "read", "at", "minted", "validated", "refused", "p50_ms", "p99_ms", "redis_p99_ms")
 SHOWN_ELSEWHERE = {"too busy to check the secret now: try again shortly",  # tests/e2e/test_slow_checks.py
-                   "no token can be made now: try again shortly"}  # tests/unit/test_oauth_grant.c
+                   "no token can be made now: try again shortly",  # tests/unit/test_oauth_grant.c
+                   "overloaded: try again shortly"}  # tests/e2e/test_overload.py
 
 # Told by status and challenge, without these words: at /verify.
 CHALLENGED = {"the token lacks a scope that is needed here", "the token is not meant for this audience",
