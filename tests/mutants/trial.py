@@ -81,7 +81,7 @@ class Build:
             file.write(source)
         words[words.index("-o") + 1] = made
         words[-1] = place
-        words += [*more, "-w", "-iquote", os.path.dirname(os.path.join(ROOT, path)), "-frandom-seed=it",
+        words += [*more, "-fno-lto", "-w", "-iquote", os.path.dirname(os.path.join(ROOT, path)), "-frandom-seed=it",
                   "-ffile-prefix-map=%s=." % at]
         done = subprocess.run(words, cwd=entry["directory"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
         if done.returncode:
