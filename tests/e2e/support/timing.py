@@ -79,6 +79,12 @@ class _Crowd(threading.Thread):
         return max(1.0, max(self._averages.copy()) / self._cores)
 
 
+def earliest():
+    """The least that mintd's wall clock may say from now on, in seconds: it is a coarse one, up to 10 ms
+    behind, and may be reckoned from another coarse one (src/base/clock.c)."""
+    return time.time() - 0.02
+
+
 _lock = threading.Lock()
 _steady, _crowd = 0.0, None
 
