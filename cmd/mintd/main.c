@@ -74,7 +74,7 @@ int main(int argc, char **argv) {
         return 1; /* and nowhere to say so */
     }
     protect_memory();
-    crypto_watch_allocations();
+    crypto_own_allocations();
     loop_memory_watch();
     signal(SIGPIPE, SIG_IGN);
     if (!crypto_start()) { /* ahead of settings that take a hash or a certificate */

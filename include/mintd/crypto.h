@@ -15,10 +15,11 @@ struct crypto;
  * OpenSSL initialised itself, it would later read through NULL. Calling it again costs almost
  * nothing. False: OpenSSL must not be used. */
 bool crypto_start(void);
-/* Counts OpenSSL's failed allocations from now on: OpenSSL does not always say that memory was
- * short. For main(), before crypto_start() and before any other thread starts. Without it nothing
- * is counted. */
-void crypto_watch_allocations(void);
+/* OpenSSL's memory goes through ours from now on. Failed allocations are counted: OpenSSL does not
+ * always say that memory was short. What records of TLS were decrypted in is wiped when it is given
+ * back. For main(), before crypto_start() and before any other thread starts; without it nothing is
+ * counted or wiped. */
+void crypto_own_allocations(void);
 /* How many of OpenSSL's allocations have failed since then, on all threads. */
 unsigned crypto_failed_allocations(void);
 

@@ -1,3 +1,5 @@
+/* What OpenSSL's memory goes through. */
+#include "crypto/tls_internal.h"
 #include "mintd/crypto.h"
 #include <openssl/crypto.h>
 #include <stdatomic.h>
@@ -24,10 +26,11 @@ static void *on_resize(void *memory, size_t size, const char *file, int line) {
 
 static void on_release(void *memory, const char *file, int line) {
     (void)file, (void)line;
+    tls_wipe_records(memory);
     free(memory);
 }
 
-void crypto_watch_allocations(void) {
+void crypto_own_allocations(void) {
     CRYPTO_set_mem_functions(on_allocate, on_resize, on_release);
 }
 

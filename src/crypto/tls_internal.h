@@ -12,11 +12,16 @@ struct tls_session {
     struct tls_context *context;
     SSL *ssl;
     struct block_pool *blocks;
-    struct slice input; /* fed, and not taken yet */
+    struct slice input;      /* fed, and not taken yet */
+    const char *records_end; /* of what was taken, in memory of OpenSSL's; or NULL */
     struct block *output;
     bool failed;
     unsigned long problem;
     char names[TLS_NAMES_MAX]; /* that a certificate is for which was not believed for them */
 };
+
+/* Wipes the records in this memory of OpenSSL's, which is about to be given back. Does nothing
+ * where none were read into it. */
+void tls_wipe_records(void *memory);
 
 #endif

@@ -25,14 +25,18 @@ static bool set_groups(SSL_CTX *context) {
            SSL_CTX_set1_groups_list(context, "X25519:P-256:P-384") == 1; /* OpenSSL before 3.5 */
 }
 
+/* A processor with AES is likely to have SHA-256 too, and seldom SHA-384: the order below is ours,
+ * but for a client that has no AES. The chain is what the file holds: OpenSSL would look for one in
+ * each handshake. Buffers that are released are wiped, see crypto_own_allocations(). */
 static bool set_rules(SSL_CTX *context) {
-    SSL_CTX_set_options(context,
-                        SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CLEANSE_PLAINTEXT);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+                                     SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); /* tickets are kept by clients */
     SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
     return SSL_CTX_set_num_tickets(context, 1) == 1 &&
-           SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 &&
+           SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20") ==
+               1 &&
            SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
                                              "TLS_CHACHA20_POLY1305_SHA256") == 1 &&
            set_groups(context);

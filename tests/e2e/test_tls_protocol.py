@@ -13,7 +13,7 @@ from support.clients import SVC_A
 from support.http import Connection, curl, request_bytes
 from support.oauth import row, rows
 from support.timing import scaled
-from support.tls import Certificate, s_client, sslscan
+from support.tls import Authority, Certificate, s_client, sslscan
 
 AEAD = {"AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305"}
 TLS_1_3 = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}
@@ -87,6 +87,33 @@ def test_sslscan_finds_nothing(secure):
 def test_no_other_suite_of_tls_1_3(secure, certificate):
     _, said = s_client(secure, certificate, "-tls1_3", "-ciphersuites", "TLS_AES_128_CCM_SHA256")
     assert "alert handshake failure" in said and "Cipher is (NONE)" in said, said
+
+
+AES_128, AES_256, CHACHA = "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"
+
+
+@rows("TLS-order", usual=((AES_256, CHACHA, AES_128), AES_128), without_aes=((CHACHA, AES_256, AES_128), CHACHA),
+      strong=((AES_256,), AES_256), no_128=((AES_256, CHACHA), AES_256))
+def test_aes_128_comes_first_but_for_a_client_without_aes(secure, certificate, case):
+    offered, taken = case
+    _, said = s_client(secure, certificate, "-tls1_3", "-ciphersuites", ":".join(offered))
+    assert "Cipher is %s\n" % taken in said, said
+    names = {AES_128: "AES128-GCM-SHA256", AES_256: "AES256-GCM-SHA384", CHACHA: "CHACHA20-POLY1305"}
+    _, said = s_client(secure, certificate, "-tls1_2", "-cipher", ":".join("ECDHE-ECDSA-" + names[suite] for suite in offered))
+    assert "Cipher is ECDHE-ECDSA-%s\n" % names[taken] in said, said
+
+
+@row("TLS-chain")
+def test_what_is_sent_is_what_the_file_holds(start_mintd, redis, folder):
+    """An issuer that stands in the file, and none that does not."""
+    authority = Authority(folder, "chain")
+    leaf = authority.issue("localhost", "DNS:localhost,IP:127.0.0.1")
+    for count in (1, 2):
+        instance = start_mintd("--tls-cert", leaf.file, "--tls-key", leaf.key, redis=redis)
+        _, said = s_client(instance, authority, "-showcerts")
+        assert "Verify return code: 0 (ok)" in said and said.count("-----BEGIN CERTIFICATE-----") == count, said
+        with open(authority.file, "rb") as issuer, open(leaf.file, "ab") as file:
+            file.write(issuer.read())
 
 
 @row("TLS-renegotiation")

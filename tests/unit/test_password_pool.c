@@ -593,7 +593,7 @@ static void memory_short_for_a_job_gives_it_up(void **state) {
 }
 
 int main(void) {
-    crypto_watch_allocations(); /* so that those of OpenSSL can fail */
+    crypto_own_allocations(); /* so that those of OpenSSL can fail */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_tell_right_from_wrong),
         cmocka_unit_test(texts_are_copied_and_bounded),
