@@ -206,7 +206,7 @@ def seconds_trusted(watcher, token):
 
 def await_ready(mintd):
     deadline = time.monotonic() + GIVE_UP_SECONDS
-    while exchange.status_or_none(mintd.port, "/readyz") != 200:
+    while exchange.status_or_none(mintd, "/readyz") != 200:
         if time.monotonic() > deadline:
             raise BenchError("mintd did not become ready again")
         time.sleep(0.02)

@@ -4,8 +4,8 @@ import datetime
 import os
 import resource
 import signal
-import subprocess
 import sys
+import traceback
 
 import coherence
 import history
@@ -13,9 +13,8 @@ import machine
 import memory
 import report
 import scenarios
-from peers import RedisError
 from plan import Plan
-from processes import ALL_CORES, BenchError, LOAD_CORES
+from processes import ALL_CORES, LOAD_CORES
 
 SCENARIOS = {
     "cached": scenarios.cached,
@@ -59,6 +58,7 @@ def arguments():
     parser.add_argument("--seconds", type=number, help="how long a turn lasts")
     parser.add_argument("--note", action="store_true",
                         help="adds the ratios to docs/performance/history.json, with --only too")
+    parser.add_argument("--go-on", action="store_true", help="keeps what build-release/bench.json has, and runs the rest")
     return parser.parse_args()
 
 
@@ -75,18 +75,20 @@ def prepare():
     os.sched_setaffinity(0, LOAD_CORES)
 
 
-def run_all(names, plan):
-    """Results by scenario, and what went wrong."""
-    results, failures = {}, []
+def run_all(names, plan, run):
+    """Adds each scenario's result to the run, and saves it, or what went wrong."""
     for name in names:
+        if name in run["results"]:
+            continue
         try:
             plan.begin(name)
-            results[name] = SCENARIOS[name](plan)
-        except (BenchError, RedisError, AssertionError, OSError, RuntimeError,
-                subprocess.SubprocessError) as problem:
-            failures.append("%s: %s: %s" % (name, type(problem).__name__, problem))
-            plan.say("  FAILED: " + failures[-1])
-    return results, failures
+            run["results"][name] = SCENARIOS[name](plan)
+            run["phases"][name] = plan.phase(name)
+        except Exception as problem:  # pylint: disable=broad-except
+            traceback.print_exc()
+            run["failures"].append("%s: %s: %s" % (name, type(problem).__name__, problem))
+            plan.say("  FAILED: " + run["failures"][-1])
+        report.save_raw(run)
 
 
 def main():
@@ -95,15 +97,17 @@ def main():
     plan = Plan.quick() if chosen.quick else Plan()
     plan.rounds, plan.seconds = chosen.rounds or plan.rounds, chosen.seconds or plan.seconds
     started = datetime.datetime.now(datetime.timezone.utc)
-    try:
-        results, failures = run_all(chosen.only or SCENARIOS, plan)
-    finally:
-        plan.end()
     run = {"date": started.strftime("%Y-%m-%d %H:%M UTC"), "command": " ".join(["script/bench", *sys.argv[1:]]),
            "quick": chosen.quick, "rounds": plan.rounds, "seconds": plan.seconds,
-           "machine": machine.describe(), "failures": failures, "results": results, "spoilt": plan.spoilt,
-           "phases": {name: plan.phase(name) for name in results}}
-    report.save_raw(run)
+           "machine": machine.describe(), "results": {}, "spoilt": plan.spoilt, "phases": {}}
+    if chosen.go_on:
+        run = report.earlier(run)
+        plan.spoilt = run["spoilt"]
+    run["failures"] = failures = []
+    try:
+        run_all(chosen.only or SCENARIOS, plan, run)
+    finally:
+        plan.end()
     if not failures and (chosen.note or not (chosen.quick or chosen.only)):
         history.add(run)
     print(report.text(run))

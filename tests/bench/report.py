@@ -38,6 +38,17 @@ def save_raw(run):
         json.dump(run, file, indent=1)
 
 
+def earlier(run):
+    """The run that was saved, to go on with; this one where nothing was, or under other terms."""
+    try:
+        with open(RAW, encoding="utf-8") as file:
+            saved = json.load(file)
+    except FileNotFoundError:
+        return run
+    terms = ("quick", "rounds", "seconds")
+    return saved if [saved[term] for term in terms] == [run[term] for term in terms] else run
+
+
 def write_page(run):
     with open(PAGE, encoding="utf-8") as file:
         page = file.read()
