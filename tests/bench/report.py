@@ -86,7 +86,8 @@ def _about(run):
     machine = run["machine"]
     programs = ", ".join("%s %s" % (name, machine[name]) for name in list(machine)[5:])
     lines = ["%s, `%s`: %d rounds of %d s." % (run["date"], run["command"], run["rounds"], run["seconds"]),
-             "%(CPU)s, %(cores)d cores, kernel %(kernel)s, %(system)s." % machine, programs + "."]
+             "%(CPU)s, %(cores)d cores, kernel %(kernel)s, %(system)s." % machine,
+             textwrap.fill(programs + ".", 96, break_on_hyphens=False)]
     if run["quick"]:
         lines.append("**A quick run: the tool's check of itself, not a measurement.**")
     return "  \n".join(lines)
