@@ -2,7 +2,6 @@
 #ifndef MINTD_BASE_ASCII_WORD_H
 #define MINTD_BASE_ASCII_WORD_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #define EACH_BYTE(value) ((value)*UINT64_C(0x0101010101010101))
