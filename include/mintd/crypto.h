@@ -20,6 +20,9 @@ bool crypto_start(void);
  * back. For main(), before crypto_start() and before any other thread starts; without it nothing is
  * counted or wiped. */
 void crypto_own_allocations(void);
+/* False: that was not called, or OpenSSL had allocated before, as for a library that is preloaded.
+ */
+bool crypto_owns_allocations(void);
 /* How many of OpenSSL's allocations have failed since then, on all threads. */
 unsigned crypto_failed_allocations(void);
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 static _Atomic unsigned failed_allocations;
+static bool are_ours; /* written before any other thread starts */
 
 static void *noted(void *memory, size_t size) {
     if (memory == NULL && size != 0) {
@@ -31,7 +32,11 @@ static void on_release(void *memory, const char *file, int line) {
 }
 
 void crypto_own_allocations(void) {
-    CRYPTO_set_mem_functions(on_allocate, on_resize, on_release);
+    are_ours = CRYPTO_set_mem_functions(on_allocate, on_resize, on_release) == 1;
+}
+
+bool crypto_owns_allocations(void) {
+    return are_ours;
 }
 
 unsigned crypto_failed_allocations(void) {

@@ -27,6 +27,8 @@ struct tls_context {
     BIO_METHOD *method;
 };
 
+#define KEY_UPDATES_MAX 16u /* without a byte of plaintext; each costs as much as some requests */
+
 /* ---- wiping ---- */
 
 /* Whose records OpenSSL may give back now. */
@@ -47,6 +49,10 @@ void tls_wipe_records(void *memory) {
 static int on_bio_read(BIO *bio, char *data, size_t size, size_t *count) {
     struct tls_session *session = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
+    if (session->key_updates > KEY_UPDATES_MAX) {
+        ERR_raise(ERR_LIB_SSL, SSL_R_TOO_MANY_KEY_UPDATES);
+        return 0;
+    }
     if (session->input.size == 0) {
         BIO_set_retry_read(bio);
         return 0;
@@ -130,6 +136,16 @@ SSL_CTX *tls_context_openssl(const struct tls_context *context) {
 
 /* ---- a session's life ---- */
 
+/* RFC 8446 4.6.3 bounds them not, and OpenSSL takes all that were read in one call. */
+static void on_message(int is_ours, int version, int kind, const void *message, size_t size,
+                       SSL *ssl, void *session) {
+    (void)version, (void)ssl;
+    if (is_ours == 0 && kind == SSL3_RT_HANDSHAKE && size != 0 &&
+        *(const unsigned char *)message == SSL3_MT_KEY_UPDATE) {
+        ((struct tls_session *)session)->key_updates++;
+    }
+}
+
 static bool open_ssl(struct tls_session *session) {
     ERR_clear_error();
     session->ssl = SSL_new(session->context->openssl);
@@ -141,6 +157,8 @@ static bool open_ssl(struct tls_session *session) {
     BIO_set_data(bio, session);
     BIO_set_init(bio, 1);
     SSL_set_bio(session->ssl, bio, bio); /* its owner from now on */
+    SSL_set_msg_callback(session->ssl, on_message);
+    SSL_set_msg_callback_arg(session->ssl, session);
     if (SSL_is_server(session->ssl) == 1) {
         SSL_set_accept_state(session->ssl);
     } else {
@@ -217,6 +235,7 @@ enum tls_step tls_read(struct tls_session *session, char *plain, size_t size, si
     at_work = session;
     int result = SSL_read_ex(session->ssl, plain, size, count);
     at_work = NULL;
+    session->key_updates = *count == 0 ? session->key_updates : 0;
     return judge(session, result);
 }
 

@@ -150,7 +150,7 @@ void bounds_leave(struct http_bounds *bounds, struct bounds_place *place) {
 
 bool bounds_should_tell(struct http_bounds *bounds, uint64_t now_ms, uint64_t *count) {
     uint64_t told_at = atomic_load(&bounds->told_at);
-    if ((told_at != 0 && now_ms - told_at < TELL_EVERY_MS) ||
+    if ((told_at != 0 && now_ms < told_at + TELL_EVERY_MS) ||
         !atomic_compare_exchange_strong(&bounds->told_at, &told_at, now_ms)) {
         return false;
     }

@@ -1,4 +1,5 @@
 /* Policy of the server's TLS: suites and groups, ALPN, tickets. Sessions and files are crypto's. */
+#include "mintd/crypto.h"
 #include "mintd/http_tls.h"
 #include "mintd/tls_files.h"
 #include <openssl/ssl.h>
@@ -31,6 +32,9 @@ static bool set_groups(SSL_CTX *context) {
 static bool set_rules(SSL_CTX *context) {
     SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                      SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+    if (!crypto_owns_allocations()) {
+        SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
+    }
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); /* tickets are kept by clients */
     SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);

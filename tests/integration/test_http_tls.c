@@ -375,6 +375,29 @@ static void test_clients_that_rekey_for_ever(void **state) {
     client_close(&client);
 }
 
+/* A change of keys costs the server as much as some requests: a few between two requests are fine,
+ * and a row of nothing else ends the connection before all are looked at. */
+static void test_clients_that_change_their_key_for_ever(void **state) {
+    struct http_fixture *f = open_with(state, NULL);
+    struct client client;
+    client_tls_limit("TLSv1.3");
+    ask(f, &client, GET("/now"));
+    http_fixture_expect(f, &client, 200);
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 16; i++) {
+            client_tls_update_key(&client);
+        }
+        test_loop_run_for(&f->loop, 0);
+        client_send(&client, S(GET("/now")));
+        http_fixture_expect(f, &client, 200);
+    }
+    for (unsigned i = 0; i < 17; i++) {
+        client_tls_update_key(&client);
+    }
+    http_fixture_expect_open(f, 0);
+    client_close(&client);
+}
+
 static void test_an_idle_connection_has_no_buffers(void **state) {
     struct http_fixture *f = open_with(state, NULL);
     struct client client;
@@ -578,6 +601,7 @@ int main(void) {
         TEST(test_answers_that_nobody_reads_are_bounded),
         TEST(test_requests_behind_an_unanswered_one_are_bounded),
         TEST(test_clients_that_rekey_for_ever),
+        TEST(test_clients_that_change_their_key_for_ever),
         TEST(test_an_idle_connection_has_no_buffers),
         TEST(test_a_new_certificate),
         cmocka_unit_test(test_files_that_cannot_be_used),

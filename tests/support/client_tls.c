@@ -116,6 +116,12 @@ void client_tls_rekey(struct client *client) {
     send_due(client);
 }
 
+void client_tls_update_key(struct client *client) {
+    assert_int_equal(SSL_key_update(client->tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+    SSL_do_handshake(client->tls->ssl);
+    send_due(client);
+}
+
 void client_tls_open(struct client *client) {
     client_tls_is_at_work = true;
     struct client_tls *tls = calloc(1, sizeof *tls);

@@ -30,6 +30,8 @@ void client_tls_limit(const char *version);
 void client_tls_server_name(const struct client *client, char *name, size_t capacity);
 /* Asks for a renegotiation (TLS 1.2) or for a new key (TLS 1.3). */
 void client_tls_rekey(struct client *client);
+/* Has a new key itself (TLS 1.3), and asks for none. */
+void client_tls_update_key(struct client *client);
 
 /* For client.c. */
 void client_tls_open(struct client *client);
