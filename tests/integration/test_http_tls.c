@@ -2,6 +2,7 @@
  * said; what is bounded; a new certificate. That requests and answers are the same as without is
  * shown by test_http_server.c, run over TLS. */
 #include "http/connection.h"
+#include "mintd/crypto.h"
 #include "mintd/flow.h"
 #include "mintd/tls.h"
 #include "support/certificate.h"
@@ -11,6 +12,7 @@
 #include "unit/unit.h"
 
 #include <openssl/crypto.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -398,6 +400,15 @@ static void test_clients_that_change_their_key_for_ever(void **state) {
     client_close(&client);
 }
 
+/* This program has functions of its own for OpenSSL's memory, which wipe nothing. */
+static void test_openssl_wipes_where_we_cannot(void **state) {
+    (void)state;
+    struct tls_context *tls = load(&first);
+    assert_false(crypto_owns_allocations());
+    assert_true((SSL_CTX_get_options(tls_context_openssl(tls)) & SSL_OP_CLEANSE_PLAINTEXT) != 0);
+    tls_context_free(tls);
+}
+
 static void test_an_idle_connection_has_no_buffers(void **state) {
     struct http_fixture *f = open_with(state, NULL);
     struct client client;
@@ -602,6 +613,7 @@ int main(void) {
         TEST(test_requests_behind_an_unanswered_one_are_bounded),
         TEST(test_clients_that_rekey_for_ever),
         TEST(test_clients_that_change_their_key_for_ever),
+        cmocka_unit_test(test_openssl_wipes_where_we_cannot),
         TEST(test_an_idle_connection_has_no_buffers),
         TEST(test_a_new_certificate),
         cmocka_unit_test(test_files_that_cannot_be_used),
