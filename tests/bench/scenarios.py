@@ -23,7 +23,7 @@ PATIENT = ("--redis-timeout", "10000")
 # Nothing in a run is a warning.
 QUIET = ("--log-level", "warning")
 # All of them come from one address.
-CROWDED = ("--max-connections", "12000", "--max-connections-per-address", "0")
+CROWDED = ("--max-connections", "12000", "--max-connections-per-address", "0", "--max-handshakes-per-address", "0")
 COLD_TOKENS, COLD_LATER = 10000, 3
 
 
