@@ -3,7 +3,8 @@
  * Happy path: log_write() formats on its stack, takes the mutex, and copies the line into the
  * writer's ring. The first line wakes the writer, which lets others gather for GATHER_NS (a warning
  * or much text ends that), takes as many whole lines as one write carries, lets go of the mutex and
- * writes them, until the ring is empty.
+ * writes them, until the ring is empty. Where lines go on coming it gathers them again at once: to
+ * be woken costs the caller more than its line does.
  * Failure modes: the ring is full (the line is dropped and counted); the sink is slow (the writer
  * waits in poll, nobody else does); the sink fails (the batch is dropped and counted); the sink
  * blocks at log_stop() (the rest is dropped after 1 s; a writer caught inside write(2) is left
@@ -26,7 +27,7 @@
 #define PIPE_BATCH PIPE_BUF      /* a pipe takes that much whole, and without blocking after poll */
 #define FILE_BATCH (32u * 1024u) /* a file takes any, and is always ready */
 #define GATHER_NS UINT64_C(5000000)
-#define GATHER_BYTES FILE_BATCH /* so many are enough */
+#define GATHER_BYTES (LOG_QUEUE_BYTES / 4u) /* so many are enough */
 #define STOP_WAIT_NS UINT64_C(1000000000)
 #define STUCK_WAIT_NS UINT64_C(200000000) /* for a writer that overran STOP_WAIT_NS */
 #define DIRECT_WAIT_NS UINT64_C(1000000000)
@@ -35,7 +36,8 @@
 
 _Static_assert(LOG_LINE_MAX < PIPE_BATCH, "a batch has room for any line");
 
-/* The writer sets IDLE; a line that shall end its wait sets what comes next, and signals. */
+/* The writer sets IDLE and GATHERS; a line that shall end its wait sets what comes next, and
+ * signals. */
 enum writer_state {
     WRITER_IDLE,    /* waits for a line */
     WRITER_GATHERS, /* lets more lines come */
@@ -44,7 +46,6 @@ enum writer_state {
 
 struct log_writer {
     pthread_t thread;
-    pthread_cond_t changed; /* the state was set, stop was asked for, or the writer ended */
     enum writer_state state;
     uint64_t stop_at; /* monotonic; 0: not stopping */
     bool ended;
@@ -57,6 +58,8 @@ struct log_writer {
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+/* The writer's state was set, stop was asked for, or the writer ended. */
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct log_writer *writer; /* under the mutex; NULL: lines are written directly */
 static uint64_t dropped_untold;   /* under the mutex */
 static _Atomic uint64_t dropped;
@@ -173,25 +176,34 @@ static struct timespec timespec_of(uint64_t ns) {
     return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
 }
 
+/* Until that time (monotonic), or until there is a signal; false: it is time. With the mutex: gives
+ * it up while waiting. */
+static bool wait_until(uint64_t ns) {
+    struct timespec until = timespec_of(ns);
+    return pthread_cond_clockwait(&changed, &mutex, CLOCK_MONOTONIC, &until) != ETIMEDOUT;
+}
+
 /* With the mutex: gives it up while waiting. */
 static void gather(struct log_writer *w) {
-    struct timespec until = timespec_of(clock_monotonic_ns() + GATHER_NS);
-    int error = 0;
-    while (w->state == WRITER_GATHERS && w->stop_at == 0 && error != ETIMEDOUT) {
-        error = pthread_cond_timedwait(&w->changed, &mutex, &until);
+    uint64_t until = clock_monotonic_ns() + GATHER_NS;
+    while (w->state == WRITER_GATHERS && w->stop_at == 0 && wait_until(until)) {
     }
 }
 
 /* Waits for lines; false where the writer has nothing left to do. With the mutex. */
 static bool wait_for_lines(struct log_writer *w) {
     if (w->ring.size == 0) {
+        w->state = WRITER_GATHERS;
+        gather(w);
+    }
+    if (w->ring.size == 0) {
         w->state = WRITER_IDLE;
         while (w->state == WRITER_IDLE && w->stop_at == 0) {
-            pthread_cond_wait(&w->changed, &mutex);
+            pthread_cond_wait(&changed, &mutex);
         }
         gather(w);
-        w->state = WRITER_WRITES;
     }
+    w->state = WRITER_WRITES;
     return w->ring.size != 0 && !is_overdue(w);
 }
 
@@ -202,31 +214,28 @@ static struct slice take_batch(struct log_writer *w) {
     return w->torn ? slice_of(w->batch, lines.size + 1) : lines;
 }
 
-static void writer_free(struct log_writer *w) {
-    pthread_cond_destroy(&w->changed);
-    free(w);
-}
-
 static void *run_writer(void *argument) {
     struct log_writer *w = argument;
+    thread_name("log");
     pthread_mutex_lock(&mutex);
     while (wait_for_lines(w)) {
-        struct slice lines = take_batch(w);
+        struct slice batch = take_batch(w);
         pthread_mutex_unlock(&mutex);
-        struct slice unwritten = write_batch(w, lines);
+        struct slice unwritten = write_batch(w, batch);
         pthread_mutex_lock(&mutex);
-        count_dropped(count_lines(unwritten));
+        bool is_torn = unwritten.data == w->batch; /* of no line that is in it */
+        count_dropped(count_lines(unwritten) - (is_torn ? 1 : 0));
     }
     drop_all(w);
     w->ended = true;
     bool is_mine = w->abandoned;
     if (!is_mine) {
         writer = NULL; /* at once: a later line would find nobody to write it */
-        pthread_cond_broadcast(&w->changed);
+        pthread_cond_broadcast(&changed);
     }
     pthread_mutex_unlock(&mutex);
     if (is_mine) {
-        writer_free(w);
+        free(w);
     }
     return NULL;
 }
@@ -269,22 +278,20 @@ static bool ends_the_wait(struct log_writer *w, enum log_level level) {
     return w->state != state;
 }
 
-/* With the mutex. */
-static void enqueue(struct log_writer *w, enum log_level level, struct slice line) {
+/* Whether the writer is to be told. With the mutex. */
+static bool enqueue(struct log_writer *w, enum log_level level, struct slice line) {
     char storage[LOG_LINE_MAX];
     struct slice loss = format_loss(storage);
     if (loss.size + line.size > log_ring_room(&w->ring)) {
         count_dropped(1);
-        return;
+        return false;
     }
     if (loss.size != 0) {
         log_ring_put(&w->ring, loss);
         dropped_untold = 0;
     }
     log_ring_put(&w->ring, line);
-    if (ends_the_wait(w, level)) {
-        pthread_cond_signal(&w->changed);
-    }
+    return ends_the_wait(w, level);
 }
 
 void log_write(enum log_level level, const char *message, const struct log_field *fields) {
@@ -295,30 +302,17 @@ void log_write(enum log_level level, const char *message, const struct log_field
     struct slice line = format_line(storage, level, message, fields);
     pthread_mutex_lock(&mutex);
     bool direct = writer == NULL;
-    if (!direct) {
-        enqueue(writer, level, line);
-    }
+    bool is_awaited = !direct && enqueue(writer, level, line);
     pthread_mutex_unlock(&mutex);
+    if (is_awaited) {
+        pthread_cond_signal(&changed); /* the writer needs the mutex first of all */
+    }
     if (direct) {
         write_directly(line);
     }
 }
 
 /* ---- start and stop ---- */
-
-static int init_condition(pthread_cond_t *condition) {
-    pthread_condattr_t attributes;
-    int error = pthread_condattr_init(&attributes);
-    if (error != 0) {
-        return error;
-    }
-    error = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    if (error == 0) {
-        error = pthread_cond_init(condition, &attributes);
-    }
-    pthread_condattr_destroy(&attributes);
-    return error;
-}
 
 static bool is_file(int fd) {
     struct stat status;
@@ -328,15 +322,7 @@ static bool is_file(int fd) {
 static int writer_start(struct log_writer *w) {
     w->to_file = is_file(SINK);
     w->batch_max = w->to_file ? FILE_BATCH : PIPE_BATCH;
-    int error = init_condition(&w->changed);
-    if (error != 0) {
-        return error;
-    }
-    error = thread_start(&w->thread, WRITER_STACK, run_writer, w);
-    if (error != 0) {
-        pthread_cond_destroy(&w->changed);
-    }
-    return error;
+    return thread_start(&w->thread, WRITER_STACK, run_writer, w);
 }
 
 int log_start(enum log_format format, enum log_level level) {
@@ -369,13 +355,9 @@ int log_start(enum log_format format, enum log_level level) {
 /* With the mutex: gives it up while waiting. False where the writer is stuck inside write(2). */
 static bool wait_for_end(struct log_writer *w) {
     uint64_t until = w->stop_at + STUCK_WAIT_NS;
-    struct timespec deadline = timespec_of(until);
-    while (!w->ended) {
-        if (pthread_cond_timedwait(&w->changed, &mutex, &deadline) == ETIMEDOUT) {
-            return w->ended;
-        }
+    while (!w->ended && wait_until(until)) {
     }
-    return true;
+    return w->ended;
 }
 
 void log_stop(void) {
@@ -386,7 +368,7 @@ void log_stop(void) {
         return;
     }
     w->stop_at = clock_monotonic_ns() + STOP_WAIT_NS;
-    pthread_cond_signal(&w->changed);
+    pthread_cond_signal(&changed);
     pthread_t thread = w->thread;
     bool ended = wait_for_end(w);
     if (!ended) {
@@ -400,5 +382,5 @@ void log_stop(void) {
         return;
     }
     pthread_join(thread, NULL);
-    writer_free(w);
+    free(w);
 }
