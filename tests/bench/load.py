@@ -9,7 +9,7 @@ import time
 
 import exchange
 from peers import BENCH, ROOT
-from processes import ALL_CORES, BenchError, LOAD_CORES, WrongAnswers, on_cores
+from processes import BenchError, LOAD_CORES, WrongAnswers, on_cores
 
 HANDSHAKES = os.path.join(ROOT, "build-release", "bench-handshakes")
 
@@ -32,10 +32,11 @@ class Target:
     connections: int = 64
     settings: dict = dataclasses.field(default_factory=dict)  # of load.lua
     probe: exchange.Request = None  # where the request is a pattern: one of it
+    is_beside: bool = False  # the load is on the server's own cores: a thread of it and so many connections for each
 
     @property
     def load_cores(self):
-        return ALL_CORES if set(self.server.cores) == ALL_CORES else LOAD_CORES
+        return self.server.cores if self.is_beside else LOAD_CORES
 
     def check(self):
         """Asks once, and looks at the answer."""
@@ -50,7 +51,8 @@ class Target:
         if self.connections >= MANY_CONNECTIONS:
             seconds = max(seconds, MANY_SECONDS)
         request = self.request
-        command = ["wrk", "-t1", "-c%d" % self.connections, "-d%ds" % seconds]
+        threads = len(self.load_cores)
+        command = ["wrk", "-t%d" % threads, "-c%d" % (self.connections * threads), "-d%ds" % seconds]
         for field in request.headers:
             command += ["-H", "%s: %s" % field]
         command += ["--timeout", TIMEOUT, "-s", os.path.join(BENCH, "load.lua"),

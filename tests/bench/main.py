@@ -21,7 +21,6 @@ SCENARIOS = {
     "cached-quiet": scenarios.cached_quiet,
     "uncached": scenarios.uncached,
     "mint": scenarios.minting,
-    "mint-quiet": scenarios.minting_quiet,
     "tls": scenarios.secure,
     "handshakes": scenarios.handshakes,
     "cold": scenarios.cold,

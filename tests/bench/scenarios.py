@@ -1,4 +1,5 @@
 """Scenarios of load: each starts its servers, lets them take turns, and gives rows by title."""
+import dataclasses
 import os
 import statistics
 import time
@@ -138,21 +139,15 @@ def uncached(plan):
 def minting(plan):
     with Stage() as stage:
         redis, alone = stage.redis(), stage.redis(cores=SERVER_CORES)
-        mintd = stage.start(Mintd, redis)
+        mintd, quiet = stage.start(Mintd, redis), stage.start(Mintd, redis, *QUIET)
         express = stage.start(Express, redis)
         return plan.take_turns([
             RedisTarget("Redis alone, SETEX", alone,
                         ("SETEX", "bench:__rand_int__", str(tokens.LIFE), VALUE)),
             webdis_setex(stage, redis),
             Target("mintd /auth", mintd, mint(), redis),
+            Target("mintd /auth, no log", quiet, mint(), redis),
             Target("Express /auth", express, form("/auth", MINT_BODY, '"accessToken":"'), redis)])
-
-
-def minting_quiet(plan):
-    with Stage() as stage:
-        redis = stage.redis()
-        mintd = stage.start(Mintd, redis, *QUIET)
-        return plan.take_turns([webdis_setex(stage, redis), Target("mintd /auth", mintd, mint(), redis)])
 
 
 def webdis_setex(stage, redis):
@@ -206,18 +201,19 @@ def topologies(plan):
 
 
 def two_workers(plan):
-    """Servers and load share both cores: what a second worker brings while it has to share."""
+    """One core for a worker and its load, and two cores for two of each: what the second one brings."""
     with Stage() as stage:
         redis = stage.redis(cores=ALL_CORES)
         token = live_token(redis)
-        mintd = stage.start(Mintd, redis, *PATIENT, workers=2, cores=ALL_CORES)
-        alone = stage.start(Mintd, redis, *PATIENT, workers=1, cores=ALL_CORES)
-        nginx = constant(stage, mintd, token, workers=2, cores=ALL_CORES)
-        return plan.take_turns([
-            Target("nginx, 2 workers", nginx, secret(token)),
-            Target("mintd /secret, 1 worker", alone, secret(token), redis),
-            Target("mintd /secret, 2 workers", mintd, secret(token), redis),
-            Target("mintd /auth, 2 workers", mintd, mint(), redis)])
+        targets = []
+        for count, cores in ((1, SERVER_CORES), (2, ALL_CORES)):
+            mintd = stage.start(Mintd, redis, *PATIENT, workers=count, cores=cores)
+            nginx = constant(stage, mintd, token, workers=count, cores=cores)
+            where = "%d on %d" % (count, len(cores))
+            targets += [Target("nginx, " + where, nginx, secret(token), is_beside=True),
+                        Target("mintd /secret, " + where, mintd, secret(token), redis, is_beside=True),
+                        Target("mintd /auth, " + where, mintd, mint(), redis, is_beside=True)]
+        return plan.take_turns(targets)
 
 
 def connections(plan):
@@ -248,10 +244,18 @@ def pipelined(plan):
         return plan.take_turns(targets)
 
 
+@dataclasses.dataclass
 class TokensTarget(Target):
-    """Asks with each token of a file in its turn, and goes on where it stopped."""
+    """Asks with each token of a file in its turn, and goes on where it stopped. count: so many are there, and all
+    are asked with before a turn (a copy lives for a minute, and the others' turns take longer)."""
 
+    count: int = 0
     first = 0
+
+    def measure(self, seconds):
+        if self.count:
+            self.use_all_once(seconds_at_most=120)
+        return super().measure(seconds)
 
     def load(self, seconds):
         self.settings["BENCH_FIRST"] = str(self.first)
@@ -259,11 +263,12 @@ class TokensTarget(Target):
         self.first += counted["requests"]
         return counted
 
-    def use_all_once(self, count, seconds_at_most):
+    def use_all_once(self, seconds_at_most):
         """Until all tokens of the file have been asked with."""
         self.settings["BENCH_PIPELINE"] = str(WARM_UP_PIPELINE)
+        enough = self.first + self.count
         for _ in range(seconds_at_most):
-            if self.first >= count:
+            if self.first >= enough:
                 break
             self.load(1)
         else:
@@ -271,12 +276,12 @@ class TokensTarget(Target):
         del self.settings["BENCH_PIPELINE"]
 
 
-def asking_with_each(title, mintd, redis, texts):
+def asking_with_each(title, mintd, redis, texts, count=0):
     path = os.path.join(mintd.folder, "tokens")
     with open(path, "wb") as file:
         file.writelines(texts)
     return TokensTarget(title, mintd, bearer("/secret", b"TOKEN", SECRET_ANSWER), redis,
-                        settings={"BENCH_TOKENS": path}, probe=secret(texts[0]))
+                        settings={"BENCH_TOKENS": path}, probe=secret(texts[0]), count=count)
 
 
 def live_tokens(plan):
@@ -289,8 +294,5 @@ def live_tokens(plan):
             redis = stage.redis()
             tokens.write(redis, texts[:count])
             mintd = stage.start(Mintd, redis, *PATIENT, "--cache-size", "1024m")
-            target = asking_with_each("mintd /secret, %d tokens" % count, mintd, redis, texts[:count])
-            plan.say("  asking once with each of %d tokens" % count)
-            target.use_all_once(count, seconds_at_most=120)
-            targets.append(target)
+            targets.append(asking_with_each("mintd /secret, %d tokens" % count, mintd, redis, texts[:count], count))
         return plan.take_turns(targets)
