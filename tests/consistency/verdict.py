@@ -28,8 +28,10 @@ Only what is certain is judged: what overlaps counts for the instance. To each b
 counts it (machine.py): an invalidation goes through both. Where more than a few answers need that excuse, the
 machine was too busy to judge by. And a history without what it has to contain (floor.py) proves nothing.
 """
+import bisect
 import collections
 import dataclasses
+import itertools
 
 from history import EVERYBODY, FOREVER, line
 
@@ -45,6 +47,20 @@ LONG = 10.0  # later than this nothing excuses anything
 # Of the answers about what had ended, and of the 503s. Real runs need none, with twelve busy loops beside
 # them on two cores neither; this has room for the requests that one standstill of the machine strikes.
 EXCUSED_SHARE = 0.003
+
+
+class TimeLine:
+    """What is in the order of its start, and settled at some time. A long history has thousands of them, and each
+    request to do with few."""
+
+    def __init__(self, items, start, settled):
+        self._items = sorted(items, key=start)
+        self._starts = [start(item) for item in self._items]
+        self._settled = list(itertools.accumulate(map(settled, self._items), max))
+
+    def between(self, since, until=FOREVER):
+        """All that start by `until` and are settled at `since` or later, and maybe some that are settled before."""
+        return self._items[bisect.bisect_left(self._settled, since):bisect.bisect_right(self._starts, until)]
 
 
 @dataclasses.dataclass
@@ -86,15 +102,25 @@ class Verdict:
             (self._of_token[change.token] if change.token else by_client[change.client]).append(change)
         common = by_client.pop("", [])
         names = {*by_client, *(a.client for a in self.history.asks)}
-        self._of_client = {name: sorted(by_client.get(name, []) + common, key=lambda c: c.start)
-                           for name in names}
-        self._away = {name: list(self._periods(changes)) for name, changes in self._of_client.items()}
+        of_client = {name: sorted(by_client.get(name, []) + common, key=lambda c: c.start) for name in names}
+        self._of_client = {name: TimeLine(changes, lambda c: c.start, self._settled) for name, changes in of_client.items()}
+        self._away = {name: TimeLine(self._periods(changes), lambda p: p.off.start,
+                                     lambda p: self._settled(p.on) if p.on else FOREVER)
+                      for name, changes in of_client.items()}
+        self._moves = TimeLine(self.history.moves, lambda m: m.start, lambda m: m.end + SILENCE)
         self._replaced, self._secret_away = {}, collections.defaultdict(list)
         for change in self.history.changes:
             if change.kind == "replace":
                 self._replaced[change.client, change.secret] = change
                 self._secret_away[change.client, change.secret].append(Period(change, None))
                 self._secret_away[change.client, change.secret + 1].append(Period(change, change))
+
+    def _settled(self, change):
+        """From then on no instance may be without it, whatever has happened."""
+        return max((f.until for f in self._failovers_around(change)), default=change.end) + BOUND + 2 * LONG
+
+    def _failovers_around(self, change):
+        return (f for f in self.history.failovers if f.start <= change.end <= f.until)
 
     @staticmethod
     def _periods(changes):
@@ -107,14 +133,21 @@ class Verdict:
     def _ends_of(self, mint):
         """What ended a token for good: all that may have, and those that did for certain."""
         if mint.token not in self._ends:
-            found = self._of_token.get(mint.token, []) + [
-                c for c in self._of_client[mint.client]
-                if c.kind in ("bump", "everybody", "remove", "flush")
+            found, terms = list(self._of_token.get(mint.token, [])), self._terms(mint)
+            for change in self._of_client[mint.client].between(mint.start):
+                if change.kind not in ("bump", "everybody", "remove", "flush"):
+                    continue
                 # Long before the token: it was minted with what the change left behind.
-                and self._limit(c, mint.instance, mint.start) >= mint.start]
-            certain = [c for c in found if c.acknowledged and c.start > self._terms(mint)]
-            self._ends[mint.token] = found, certain
+                if change.end >= mint.start or self._limit(change, mint.instance, mint.start) >= mint.start:
+                    found.append(change)
+                if change.start > self._ended_by(found, terms):
+                    break  # and what is later ends nothing more
+            self._ends[mint.token] = found, [c for c in found if c.acknowledged and c.start > terms]
         return self._ends[mint.token]
+
+    @staticmethod
+    def _ended_by(found, terms):
+        return min((c.end for c in found if c.acknowledged and c.start > terms and c.until == FOREVER), default=FOREVER)
 
     def _terms(self, mint):
         """Later than this the terms of a token are not: of its client nothing was read after its secret was
@@ -143,12 +176,12 @@ class Verdict:
 
     def _moves_around(self, at):
         """Those of which an instance may not know then."""
-        return (m for m in self.history.moves if m.start <= at <= m.end + SILENCE)
+        return (m for m in self._moves.between(at, at) if m.start <= at <= m.end + SILENCE)
 
     def _followed(self, change, instance, at):
         """Until when an instance may be on another master than the one that acknowledged this."""
-        return max((self._until(f, instance, at) for f in self.history.failovers
-                    if f.start <= change.end <= f.until and f.is_about(change.places)), default=change.end)
+        return max((self._until(f, instance, at) for f in self._failovers_around(change) if f.is_about(change.places)),
+                   default=change.end)
 
     def _until(self, failover, instance, at):
         return self._stretched(instance, failover.start, failover.until + SLACK, at)
@@ -251,7 +284,7 @@ class Verdict:
     def _judge_away(self, ask, periods=None):
         """Of the client, or of its secret; whether it may have been away for this instance."""
         doubt = False
-        for period in self._away.get(ask.client, ()) if periods is None else periods:
+        for period in self._away[ask.client].between(ask.start, ask.end) if periods is None else periods:
             on = period.on.start if period.on else FOREVER
             if period.off.acknowledged:
                 self._judge_stale(ask, period.off, on)
