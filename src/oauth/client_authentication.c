@@ -272,7 +272,6 @@ static void on_generation(struct store_operation *operation) {
         container_of(operation, struct oauth_authentication, generation.operation);
     take_generation(a);
     if (a->awaits_generation) {
-        a->awaits_generation = false;
         flow_resume(&a->flow);
     }
 }
