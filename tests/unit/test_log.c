@@ -452,6 +452,34 @@ static void a_full_disk_tears_one_line_alone(void **state) {
     close(file);
 }
 
+static void wait_until_dropped(const struct sink *sink, uint64_t lines) {
+    while (dropped_here(sink) < lines) {
+        usleep(1000);
+    }
+    assert_int_equal(dropped_here(sink), lines);
+}
+
+/* With each line goes one that tells of the loss. */
+static void what_a_full_disk_loses_is_counted_once(void **state) {
+    struct sink *sink = *state;
+    char name[] = "/tmp/test_log.XXXXXX";
+    int file = mkstemp(name);
+    assert_true(file >= 0);
+    assert_int_equal(unlink(name), 0);
+    redirect(sink, file);
+    assert_int_equal(log_start(LOG_FORMAT_JSON, LOG_INFO), 0);
+    limit_files_to(10);
+    log_warning("torn");
+    wait_until_dropped(sink, 1);
+    for (uint64_t lines = 3; lines < 9; lines += 2) {
+        log_warning("lost");
+        wait_until_dropped(sink, lines);
+    }
+    limit_files_to(RLIM_INFINITY);
+    log_stop();
+    close_stderr(sink);
+}
+
 static void without_memory_or_thread_it_writes_directly(void **state) {
     struct sink *sink = *state;
     fault_fail_at(1);
@@ -501,6 +529,7 @@ int main(void) {
         log_test(a_stuck_terminal_does_not_hold_up_the_stop),
         log_test(lines_for_a_closed_pipe_are_counted),
         log_test(a_full_disk_tears_one_line_alone),
+        log_test(what_a_full_disk_loses_is_counted_once),
         log_test(a_direct_line_waits_a_second_at_most),
         log_test(a_direct_line_for_a_closed_pipe_is_counted),
         log_test(without_memory_or_thread_it_writes_directly),
