@@ -272,6 +272,7 @@ static void on_generation(struct store_operation *operation) {
         container_of(operation, struct oauth_authentication, generation.operation);
     take_generation(a);
     if (a->awaits_generation) {
+        a->awaits_generation = false;
         flow_resume(&a->flow);
     }
 }
