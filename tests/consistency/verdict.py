@@ -84,6 +84,7 @@ class Verdict:
         self.staleness = {}  # (kind, instance, id of the change): seconds
         self.longest = collections.defaultdict(float)  # that what had ended was taken, by the fault meanwhile: seconds
         self.excused = 0.0  # the most that silence or slack allowed beyond the bound
+        self._most_waited = self._waited_at_most()
         self._sort_changes()
         self._mints = {a.token: a for a in history.asks if a.op == "mint" and a.answer == "yes"}
         self._ends = {}
@@ -93,6 +94,12 @@ class Verdict:
         # What would be an offence if there were no waiting for a core.
         strict = Verdict(history, None, None, immediate) if waited else self
         self.excuses = len(strict.offences) - len(self.offences)
+
+    def _waited_at_most(self):
+        """By any instance, in all this time: seconds."""
+        asks = self.history.asks
+        start, end = min((a.start for a in asks), default=0.0), max((a.end for a in asks), default=0.0)
+        return max((self.waited(instance, start, end) for instance in {a.instance for a in asks}), default=0.0)
 
     # ---- what ended what ----
 
@@ -117,7 +124,8 @@ class Verdict:
 
     def _settled(self, change):
         """From then on no instance may be without it, whatever has happened."""
-        return max((f.until for f in self._failovers_around(change)), default=change.end) + BOUND + 2 * LONG
+        limit = max((f.until for f in self._failovers_around(change)), default=change.end)
+        return limit + BOUND + SLACK + LONG + 2 * self._most_waited
 
     def _failovers_around(self, change):
         return (f for f in self.history.failovers if f.start <= change.end <= f.until)
