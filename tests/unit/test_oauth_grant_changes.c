@@ -87,6 +87,30 @@ static void decided_again_the_generation_is_first_too(void **state) {
     assert_int_equal(f->store.requests[READ_CLIENT + 2].verb, STUB_READ_HASH);
 }
 
+/* It comes behind the client the first time, and ahead of it the second: then too both are waited
+ * for. */
+static void a_generation_that_was_waited_for_is_not_the_next_one(void **state) {
+    struct oauth_fixture *f = *state;
+    fixture_add_svc_a(f);
+    stub_store_put(&f->store, "generation", S("3"));
+    f->store.answers_from_memory = true;
+    static const unsigned later[] = {READ_GENERATION, READ_CLIENT + 1, READ_CLIENT + 2,
+                                     READ_CLIENT + 3};
+    for (size_t i = 0; i < COUNT_OF(later); i++) {
+        stub_store_delay(&f->store, later[i]);
+    }
+    prepare(&grant, SVC_A);
+    grant.scope = S("admin");
+    assert_int_equal(oauth_grant_start(f->oauth, &grant), PROGRESS_PENDING);
+    assert_true(stub_store_answer_next(&f->store));
+    assert_int_equal(last_request(f)->verb, STUB_CONFIRM);
+    fixture_put_field(f, "svc-a", "scope", "admin");
+    f->store.changes++;
+    fixture_finish(f, &grant.flow, PROGRESS_PENDING);
+    assert_int_equal(grant.refusal, OAUTH_REFUSED_NONE);
+    assert_slice(stored_record(f).scope, S("admin"));
+}
+
 /* ---- generations that end while a token is made ---- */
 
 static unsigned tokens_stored(const struct oauth_fixture *f) {
@@ -359,6 +383,7 @@ int main(void) {
         TEST(change_before_the_client_is_read),
         TEST(both_are_asked_for_in_one_turn),
         TEST(decided_again_the_generation_is_first_too),
+        TEST(a_generation_that_was_waited_for_is_not_the_next_one),
         TEST(token_of_an_ended_generation_is_replaced),
         TEST(token_of_an_ended_global_generation_is_replaced),
         TEST(change_before_the_token_is_stored_counts),
