@@ -1,10 +1,10 @@
 """The files that decide, and the tests that cover each: the cheapest that is likely to see it comes first."""
 import os
 
-# Of src/oauth: not what makes the client of --client.
-DECIDES = ["bearer", "client", "client_authentication", "client_comparison", "client_names", "credentials",
-           "digest_memory", "failure_limit", "grant", "inquiry", "oauth", "revocation", "scope", "secret_usage", "slow_check",
-           "token", "token_owners", "verification"]
+# Of src/oauth.
+DECIDES = ["bearer", "client", "client_authentication", "client_comparison", "client_creation", "client_names",
+           "credentials", "digest_memory", "failure_limit", "grant", "inquiry", "oauth", "revocation", "scope",
+           "secret_usage", "slow_check", "token", "token_owners", "verification"]
 
 OAUTH = ["oauth_words", "oauth_credentials", "oauth_scope", "oauth_client", "oauth_bearer", "oauth_failure_limit",
          "oauth_grant", "oauth_grant_changes", "oauth_verification", "oauth_inquiry", "oauth_revocation",
@@ -20,6 +20,8 @@ ROWS = ["test_token_endpoint.py", "test_forward_auth.py", "test_introspection.py
 OTHERS = {
     # Forms.
     "src/api/form.c": (["form"], ROWS),
+    # What is a secret's record, and how dear it may be.
+    "src/crypto/password_record.c": (["password_record", "password"], []),
     # The coherent cache: what is trusted, and what is stale.
     "src/store/cache/cache.c": (["cache"], []),
     "src/store/cache/flights.c": (["flights"], []),
@@ -60,8 +62,8 @@ def sanitized_tests_of(path):
     return [own] if own in OAUTH else tests_of(path)[:1]
 
 
-def sanitizer_of(path):
-    return "thread" if path in SHARED else "address,undefined"
+def sanitizers_of(path):
+    return ["address,undefined"] + ["thread"] * (path in SHARED)
 
 
 def rows_of(path):

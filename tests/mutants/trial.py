@@ -168,10 +168,11 @@ class Trials:
 
     def _killed_by(self, mutant, at):
         by = unit_kills(self.build, mutant.path, at)
-        if not by:  # what reads behind an end, or has no lock, is seen by a sanitizer alone
-            options = *SANITIZED, "-fsanitize=" + covered.sanitizer_of(mutant.path)
-            self.build.compile(mutant.path, mutant.source, at, options)
-            by = unit_kills(self.build, mutant.path, at, options)
+        for sanitizer in covered.sanitizers_of(mutant.path):
+            if not by:  # what reads behind an end, or gives nothing back, or has no lock, is seen by a sanitizer alone
+                options = *SANITIZED, "-fsanitize=" + sanitizer
+                self.build.compile(mutant.path, mutant.source, at, options)
+                by = unit_kills(self.build, mutant.path, at, options)
         if not by and self._with_rows:
             self.build.compile(mutant.path, mutant.source, at)
             by = rows_kill(self.build, mutant.path, at)

@@ -183,6 +183,7 @@ static void absent_client_is_made(void **state) {
     assert_true(stub_store_has_member(&f->store, "clients", "svc-a"));
     assert_int_equal(f->store.request_count, OPERATIONS);
     assert_int_equal(f->store.requests[0].verb, STUB_CREATE_HASH);
+    assert_int_equal(f->store.requests[0].deadline_ns, 0); /* the store sets it */
     assert_int_equal(f->store.requests[1].verb, STUB_ADD_MEMBER);
 }
 
@@ -220,6 +221,9 @@ static void present_client_is_left_alone(void **state) {
     assert_slice(field(f, "gen"), S("5"));
     assert_true(slice_is_absent(field(f, "scope")));
     assert_true(stub_store_has_member(&f->store, "clients", "svc-a"));
+    assert_int_equal(f->store.requests[1].verb, STUB_CONFIRM); /* what is read then is no older */
+    assert_int_equal(f->store.requests[1].premise_count, 1);
+    assert_string_equal(f->store.requests[1].key, "client:svc-a");
 }
 
 static void unreadable_client_is_left_alone(void **state) {

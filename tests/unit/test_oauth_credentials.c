@@ -32,6 +32,15 @@ static void assert_one(const struct oauth_credentials *credentials, struct slice
     assert_slice(secret_of(credentials, 0), secret);
 }
 
+static bool is_wiped(const char *bytes, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void assert_both(const struct oauth_credentials *credentials, struct slice id,
                         struct slice decoded, struct slice raw) {
     assert_int_equal(credentials->refusal, OAUTH_REFUSED_NONE);
@@ -387,6 +396,18 @@ static void characters_that_no_id_has_are_told(void **state) {
     assert_int_equal(credentials.refusal, OAUTH_REFUSED_MALFORMED_CREDENTIALS);
 }
 
+static void each_secret_is_wiped(void **state) {
+    struct oauth_credentials credentials;
+    (void)state;
+    read_pair(&credentials, S("a:one%41"));
+    assert_both(&credentials, S("a"), S("oneA"), S("one%41"));
+    oauth_credentials_wipe(&credentials);
+    assert_int_equal(credentials.secret_count, 0);
+    assert_true(is_wiped(credentials.secrets[0], strlen("oneA")));
+    assert_true(is_wiped(credentials.secrets[1], strlen("one%41")));
+    assert_slice(oauth_credentials_id(&credentials), S("a"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_cannot_be_decoded_names_nobody),
@@ -408,6 +429,7 @@ int main(void) {
         cmocka_unit_test(body_credentials_have_one_reading),
         cmocka_unit_test(id_alone_authenticates_nobody),
         cmocka_unit_test(malformed_body_credentials_are_refused),
+        cmocka_unit_test(each_secret_is_wiped),
         cmocka_unit_test(secrets_of_ours_are_no_ids),
         cmocka_unit_test(characters_that_no_id_has_are_told),
     };

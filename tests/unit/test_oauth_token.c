@@ -350,6 +350,8 @@ static void numbers_of_our_own_form_have_the_same_range(void **state) {
                                       "10000000000000000000",
                                       "18446744073709551617",
                                       "",
+                                      "1:", /* what stands behind 9 */
+                                      "1/",
                                       "-1"};
     (void)state;
     for (unsigned place = 0; place < 4; place++) {
