@@ -25,7 +25,7 @@ refusal; but who has copies of it from the node that had it may trust them for 2
 
 Only what is certain is judged: what overlaps counts for the instance. To each bound but the 0 comes the slack:
 20 ms, and the time in which Redis or that instance was ready to run while others had the cores, as the kernel
-counts it (machine.py): an invalidation goes through both. Where more than a few answers need that excuse, the
+counts it, or waited for a disk (machine.py): an invalidation goes through both. Where more than a few answers need that excuse, the
 machine was too busy to judge by. And a history without what it has to contain (floor.py) proves nothing.
 """
 import bisect
