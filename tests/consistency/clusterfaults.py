@@ -180,7 +180,7 @@ class ClusterFaults(FollowedFaults):
         changer = self.topology.changer
         async with changer.calm if at_once else changer.still:
             move = Move("at once" if at_once else "key by key", at_once, time.monotonic(), float("inf"),
-                        frozenset([slot]))
+                        frozenset([slot]), self._slots_of(target))
             self.history.moves.append(move)
             await self.blocking(lambda: self._move(slot, target, at_once))
             move.end = time.monotonic()

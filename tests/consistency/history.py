@@ -117,13 +117,15 @@ class Fault(Reach):
 @dataclasses.dataclass(slots=True)
 class Move(Reach):
     """A slot of a cluster went to another node. end: all nodes say so. at_once: what was written between the copy of
-    its keys and the end of it may be lost, and nobody but the traffic has written then."""
+    its keys and the end of it may be lost, and nobody but the traffic has written then. beside: the slots of the node
+    that it goes to."""
 
     kind: str
     at_once: bool
     start: float
     end: float
     slots: frozenset
+    beside: frozenset = frozenset()
 
 
 @dataclasses.dataclass(slots=True)
@@ -184,7 +186,7 @@ class History:
 def line(event):
     fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
     fields = {k: round(v, 6) if isinstance(v, float) else v for k, v in fields.items()
-              if k not in ("old", "new", "slots", "undone")}
+              if k not in ("old", "new", "slots", "beside", "undone")}
     if isinstance(event, Move):
         fields["slots"] = sorted(event.slots)
     return json.dumps({"event": type(event).__name__.lower(), **fields})

@@ -63,6 +63,11 @@ def moved(slots, at_once=False):
     return Move("moved", at_once, 10.0, 11.0, slots)
 
 
+def arrived(beside, start=14.001):
+    """The generation, at the node that has these"""
+    return Move("moved", False, start, start + 0.01, OF_THE_GENERATION, beside)
+
+
 def killed(instance=1):
     return Fault(KILLED, instance, False, 10.0, 10.0, 12.0)
 
@@ -92,6 +97,9 @@ GUILTY = {
     "down-for-want-of-a-place": ("down", EARLY, lost(ELSEWHERE), mint(10.1 + SILENCE, "unavailable")),
     "down-while-its-slot-moves": ("down", EARLY, moved(OF_THE_TOKEN), ask(10.5, "unavailable")),
     "down-after-the-node-is-back": ("down", EARLY, lost(OF_THE_TOKEN), ask(15.1, "unavailable")),
+    "down-of-what-came-to-another-node": ("down", EARLY, vanished(ELSEWHERE), arrived(OF_THE_CLIENT), ask(14.1, "unavailable")),
+    "down-of-what-came-long-before": ("down", EARLY, vanished(ELSEWHERE), arrived(ELSEWHERE, 9.0), ask(14.1, "unavailable")),
+    "down-of-what-came-when-all-was-well": ("down", EARLY, vanished(ELSEWHERE), arrived(ELSEWHERE, 16.2), ask(16.3, "unavailable")),
     # slots that move
     "refused-while-its-slot-moves": ("lost", EARLY, moved(OF_THE_TOKEN), ask(10.5, "no")),
     "refused-while-it-moves-at-once": ("lost", EARLY, moved(OF_THE_TOKEN, True), ask(10.5, "no")),
@@ -124,6 +132,7 @@ INNOCENT = {
     "down-while-packets-vanish": (EARLY, vanished(OF_THE_TOKEN), ask(11.0, "unavailable"), ask(15.9, "unavailable")),
     "a-mint-that-was-named-after-one-that-is-cut-off": (EARLY, cut_off(ELSEWHERE), mint(13.0, "unavailable")),
     "revoked-while-packets-vanish": (EARLY, vanished(OF_THE_TOKEN), revoked(10.5), ask(11.9)),
+    "down-of-what-came-to-a-node-not-found-again": (EARLY, vanished(ELSEWHERE), arrived(ELSEWHERE), ask(14.1, "unavailable")),
     "down-of-its-client": (EARLY, lost(OF_THE_CLIENT), ask(11.0, "unavailable"), mint(13.0, "unavailable")),
     "down-of-all": (EARLY, lost(OF_THE_GENERATION), ask(11.0, "unavailable"), mint(13.0, "unavailable")),
     "a-mint-that-was-on-its-way": (EARLY, lost(ELSEWHERE), mint(10.5, "unavailable")),

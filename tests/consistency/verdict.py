@@ -20,8 +20,9 @@ Redis did not copy is counted (journal.py): such a token has ended, such a revoc
 through a fail-over.
 
 In a cluster a fault or a fail-over of one node is about its keys alone: of all others nothing is excused. (A new
-token may be named after a node that is lost until that is noticed.) A slot that moves excuses no 503 and no
-refusal; but who has copies of it from the node that had it may trust them for 2 s more.
+token may be named after a node that is lost until that is noticed.) A slot that moves excuses no 503
+(but to a node that an instance has not found again it brings the fault of that node) and no refusal; but who has
+copies of it from the node that had it may trust them for 2 s more.
 
 Only what is certain is judged: what overlaps counts for the instance. To each bound but the 0 comes the slack:
 20 ms, and the time in which Redis or that instance was ready to run while others had the cores, as the kernel
@@ -236,15 +237,20 @@ class Verdict:
         return any(f.kind == KILLED and f.instance == ask.instance and f.start <= ask.end and ask.start <= f.end
                    for f in self.history.faults)
 
-    @staticmethod
-    def _may_strike(fault, ask):
+    def _is_about(self, fault, places):
+        """One of them, or one that has come to its node meanwhile."""
+        return fault.is_about(places) or any(
+            move.is_about(places) and not move.beside.isdisjoint(fault.slots) and move.end >= fault.start
+            for move in self._moves.between(fault.start, fault.end + RECOVERY_OF_PACKETS))
+
+    def _may_strike(self, fault, ask):
         if fault.instance not in (EVERYBODY, ask.instance) or fault.start > ask.end:
             return False
         if ask.op != "mint":
-            return fault.is_about(ask.places)
+            return self._is_about(fault, ask.places)
         # Its name may lie there, until that is noticed; and again once the node is back, which may step down then.
         known = fault.began + SILENCE if fault.known is None else fault.known
-        return fault.is_about(ask.places_of_terms) or not known < ask.start < fault.end
+        return self._is_about(fault, ask.places_of_terms) or not known < ask.start < fault.end
 
     def _judge_down(self, ask):
         self.checks["down"] += 1
