@@ -223,8 +223,8 @@ static void *run_writer(void *argument) {
         pthread_mutex_unlock(&mutex);
         struct slice unwritten = write_batch(w, batch);
         pthread_mutex_lock(&mutex);
-        bool is_torn = unwritten.data == w->batch; /* of no line that is in it */
-        count_dropped(count_lines(unwritten) - (is_torn ? 1 : 0));
+        bool has_newline_before = unwritten.data == w->batch; /* see take_batch() */
+        count_dropped(count_lines(unwritten) - (has_newline_before ? 1 : 0));
     }
     drop_all(w);
     w->ended = true;

@@ -411,6 +411,14 @@ static void limit_files_to(rlim_t size) {
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+static int open_nameless(void) {
+    char name[] = "/tmp/test_log.XXXXXX";
+    int file = mkstemp(name);
+    assert_true(file >= 0);
+    assert_int_equal(unlink(name), 0);
+    return file;
+}
+
 static void log_into_a_small_file(const struct sink *sink) {
     limit_files_to(1000);
     for (int i = 0; i < 30; i++) {
@@ -426,10 +434,7 @@ static void log_into_a_small_file(const struct sink *sink) {
 /* The line that was cut off is ended, and what comes when there is room again is whole. */
 static void a_full_disk_tears_one_line_alone(void **state) {
     struct sink *sink = *state;
-    char name[] = "/tmp/test_log.XXXXXX";
-    int file = mkstemp(name);
-    assert_true(file >= 0);
-    assert_int_equal(unlink(name), 0);
+    int file = open_nameless();
     redirect(sink, dup(file));
     assert_int_equal(log_start(LOG_FORMAT_JSON, LOG_INFO), 0);
     log_into_a_small_file(sink);
@@ -462,10 +467,7 @@ static void wait_until_dropped(const struct sink *sink, uint64_t lines) {
 /* With each line goes one that tells of the loss. */
 static void what_a_full_disk_loses_is_counted_once(void **state) {
     struct sink *sink = *state;
-    char name[] = "/tmp/test_log.XXXXXX";
-    int file = mkstemp(name);
-    assert_true(file >= 0);
-    assert_int_equal(unlink(name), 0);
+    int file = open_nameless();
     redirect(sink, file);
     assert_int_equal(log_start(LOG_FORMAT_JSON, LOG_INFO), 0);
     limit_files_to(10);

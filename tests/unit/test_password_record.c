@@ -16,14 +16,18 @@ static bool parses(const char *text) {
     return password_record_parse(slice_of_string(text), &record);
 }
 
+static void assert_parts(void) {
+    assert_slice(slice_of(record.salt, record.salt_size), S("saltsalt"));
+    assert_int_equal(record.hash_size, 16);
+}
+
 static void assert_scrypt(const char *text, uint64_t n, uint32_t r, uint32_t p) {
     assert_true(parses(text));
     assert_int_equal(record.algorithm, ALGORITHM_SCRYPT);
     assert_int_equal(record.scrypt.n, n);
     assert_int_equal(record.scrypt.r, r);
     assert_int_equal(record.scrypt.p, p);
-    assert_slice(slice_of(record.salt, record.salt_size), S("saltsalt"));
-    assert_int_equal(record.hash_size, 16);
+    assert_parts();
 }
 
 static void assert_argon2id(const char *text, uint32_t memory_kib, uint32_t passes,
@@ -33,8 +37,7 @@ static void assert_argon2id(const char *text, uint32_t memory_kib, uint32_t pass
     assert_int_equal(record.argon2id.memory_kib, memory_kib);
     assert_int_equal(record.argon2id.passes, passes);
     assert_int_equal(record.argon2id.lanes, lanes);
-    assert_slice(slice_of(record.salt, record.salt_size), S("saltsalt"));
-    assert_int_equal(record.hash_size, 16);
+    assert_parts();
 }
 
 static void assert_malformed(const char *text) {
