@@ -246,14 +246,15 @@ def pipelined(plan):
 
 @dataclasses.dataclass
 class TokensTarget(Target):
-    """Asks with each token of a file in its turn, and goes on where it stopped. count: so many are there, and all
-    are asked with before a turn (a copy lives for a minute, and the others' turns take longer)."""
+    """Asks with each token of a file in its turn, and goes on where it stopped. is_warm: all are asked with before a
+    turn (a copy lives for a minute, and the others' turns take longer)."""
 
     count: int = 0
+    is_warm: bool = False
     first = 0
 
     def measure(self, seconds):
-        if self.count:
+        if self.is_warm:
             self.use_all_once(seconds_at_most=120)
         return super().measure(seconds)
 
@@ -276,12 +277,12 @@ class TokensTarget(Target):
         del self.settings["BENCH_PIPELINE"]
 
 
-def asking_with_each(title, mintd, redis, texts, count=0):
+def asking_with_each(title, mintd, redis, texts, is_warm=False):
     path = os.path.join(mintd.folder, "tokens")
     with open(path, "wb") as file:
         file.writelines(texts)
     return TokensTarget(title, mintd, bearer("/secret", b"TOKEN", SECRET_ANSWER), redis,
-                        settings={"BENCH_TOKENS": path}, probe=secret(texts[0]), count=count)
+                        settings={"BENCH_TOKENS": path}, probe=secret(texts[0]), count=len(texts), is_warm=is_warm)
 
 
 def live_tokens(plan):
@@ -294,5 +295,6 @@ def live_tokens(plan):
             redis = stage.redis()
             tokens.write(redis, texts[:count])
             mintd = stage.start(Mintd, redis, *PATIENT, "--cache-size", "1024m")
-            targets.append(asking_with_each("mintd /secret, %d tokens" % count, mintd, redis, texts[:count], count))
+            title = "mintd /secret, %d tokens" % count
+            targets.append(asking_with_each(title, mintd, redis, texts[:count], is_warm=True))
         return plan.take_turns(targets)
