@@ -46,8 +46,9 @@ struct heartbeat {
 void heartbeat_init(struct heartbeat *heartbeat, const struct heartbeat_options *options);
 /* Beats where it is time and the store is up. The worker calls it ten times a second. */
 void heartbeat_tick(struct heartbeat *heartbeat, uint64_t now_ns);
-/* Ends the beats, and takes the record and the name away, as far as the store answers.
- * heartbeat_has_left() tells when it is over. */
+/* Ends the beats, and takes the record and the name away, as far as the store answers; not if
+ * another instance has written the record last, which bears the name now. heartbeat_has_left()
+ * tells when it is over. */
 void heartbeat_leave(struct heartbeat *heartbeat);
 bool heartbeat_has_left(const struct heartbeat *heartbeat);
 

@@ -40,6 +40,13 @@ static void measure(struct heartbeat *h) {
     h->counted_ns = h->now_ns;
 }
 
+/* Whether the record that was read is of another process. */
+static bool is_strangers(const struct heartbeat *h) {
+    const struct store_operation *seen = &h->operation;
+    return seen->answer == STORE_FOUND && memmem(seen->value.data, seen->value.size,
+                                                 h->options.process->run, API_RUN_SIZE) == NULL;
+}
+
 /* ---- the end ---- */
 
 static struct heartbeat *heartbeat_of(struct flow *flow) {
@@ -89,6 +96,20 @@ static enum progress take_key_away(struct flow *flow) {
                         &h->operation);
 }
 
+/* Another that has taken over the name is not taken away with it. */
+static enum progress take_last_look(struct flow *flow) {
+    struct heartbeat *h = heartbeat_of(flow);
+    flow->step = is_strangers(h) ? end_life : take_key_away;
+    return PROGRESS_DONE;
+}
+
+static enum progress look_at_last(struct flow *flow) {
+    struct heartbeat *h = heartbeat_of(flow);
+    char storage[HEARTBEAT_KEY_MAX];
+    flow->step = take_last_look;
+    return store_get(h->options.store, heartbeat_key(h->options.process, storage), &h->operation);
+}
+
 void heartbeat_leave(struct heartbeat *h) {
     if (h->life == HEARTBEAT_HAS_LEFT) {
         return;
@@ -97,7 +118,7 @@ void heartbeat_leave(struct heartbeat *h) {
     if (h->written == 0) {
         h->life = HEARTBEAT_HAS_LEFT;
     } else if (!h->is_open) {
-        start(h, take_key_away);
+        start(h, look_at_last);
     }
 }
 
@@ -152,12 +173,9 @@ static enum progress write_record(struct flow *flow) {
 
 static enum progress take_look(struct flow *flow) {
     struct heartbeat *h = heartbeat_of(flow);
-    const struct store_operation *seen = &h->operation;
-    bool is_ours =
-        seen->answer != STORE_FOUND ||
-        memmem(seen->value.data, seen->value.size, h->options.process->run, API_RUN_SIZE) != NULL;
-    h->strangers += is_ours ? 0 : 1;
-    if (!is_ours && h->strangers == LOOKS) {
+    bool is_another = is_strangers(h);
+    h->strangers += is_another ? 1 : 0;
+    if (is_another && h->strangers == LOOKS) {
         log_warning("another instance has the same name: give each its own --name, since mintctl "
                     "status sees one of them only",
                     LOG_STRING("name", h->options.process->name));

@@ -279,6 +279,17 @@ static void leaves_nothing(void **state) {
     assert_int_equal(beat(world), 0);
 }
 
+/* Two bear one name for a while, as one program follows another on its port. */
+static void leaves_what_is_anothers(void **state) {
+    struct world *world = *state;
+    beat(world);
+    stub_store_put(&world->stub, KEY, S("{\"run\":\"another\"}"));
+    heartbeat_leave(&world->heartbeat);
+    assert_true(heartbeat_has_left(&world->heartbeat));
+    assert_false(slice_is_absent(stub_store_text(&world->stub, KEY)));
+    assert_true(stub_store_has_member(&world->stub, "instances", "one"));
+}
+
 static void leaves_after_the_beat_that_is_under_way(void **state) {
     struct world *world = *state;
     stub_store_delay(&world->stub, 0);
@@ -325,6 +336,7 @@ int main(void) {
         TEST(one_that_ends_soon_is_no_stranger),
         TEST(looks_twice),
         TEST(leaves_nothing),
+        TEST(leaves_what_is_anothers),
         TEST(leaves_after_the_beat_that_is_under_way),
         TEST(store_that_is_away_holds_nobody),
         TEST(who_never_beat_has_nothing_to_take_away),
