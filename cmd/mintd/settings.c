@@ -294,6 +294,10 @@ static bool set_log_format(struct options *o, struct slice value, struct buffer 
     return text || slice_equal(value, S("json")) || complain(error, "it is text or json");
 }
 
+static bool set_reuse_port(struct options *o, struct slice value, struct buffer *error) {
+    return read_switch(value, &o->instance.reuse_port, error);
+}
+
 static bool set_access_log(struct options *o, struct slice value, struct buffer *error) {
     return read_switch(value, &o->instance.access_log, error);
 }
@@ -388,6 +392,10 @@ const struct setting settings[] = {
     {"--max-handshakes-per-address", "MINTD_MAX_HANDSHAKES_PER_ADDRESS", "N",
      "TLS handshakes a second from one address; not for trusted proxies; 0: no limit (500)",
      set_max_handshakes_per_address, false, SETTING_PUBLIC},
+    {"--reuse-port", "MINTD_REUSE_PORT", NULL,
+     "another mintd of this user that says so too may listen on the same ports, as a new program\n"
+     "does before the old one ends (no)",
+     set_reuse_port, false, SETTING_PUBLIC},
     {"--drain-delay", "MINTD_DRAIN_DELAY", "TIME",
      "how long all is still served at SIGTERM, with /readyz 503, ahead of the drain (0)",
      set_drain_delay, false, SETTING_PUBLIC},

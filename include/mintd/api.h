@@ -63,6 +63,7 @@ struct api_process {
     struct worker_metrics *metrics;
     unsigned metrics_count;
     struct client_names *client_names; /* NULL: clients are not counted by name */
+    _Atomic unsigned to_listen;        /* and so many workers do not listen yet */
     _Atomic bool starting;      /* /readyz says 503: the client of --client is not made yet */
     _Atomic bool draining;      /* /readyz says 503 from now on */
     _Atomic bool is_unwritable; /* the last heartbeat could not be written */

@@ -25,6 +25,7 @@ struct http_server;
 struct http_sockets {
     unsigned count;     /* how many workers there are: the caller sets it */
     int *fds;           /* the caller's array: room for HTTP_ADDRESSES_MAX * count */
+    bool shares_port;   /* the caller sets it: another process may listen there too */
     unsigned addresses; /* how many are open: address a for worker w is fds[a * count + w] */
 };
 
@@ -40,9 +41,12 @@ enum http_listened {
  * are resolved, which blocks: call it only at start.
  *
  * TCP: each worker gets one listening socket with SO_REUSEPORT; a port on which somebody else
- * listens already is an error. Unix: one socket, duplicated; a socket file on which nobody answers
- * is replaced. On success the caller owns the sockets. On failure nothing stays open, and `error`
- * gets one line that says what is wrong and what may help. */
+ * listens already is an error. With shares_port it is none if that is a process of the same user
+ * that shares it too; the sockets are only bound then, and get no connection until the server
+ * listens: the kernel spreads new ones over all that do. Unix: one socket, duplicated; a socket
+ * file on which nobody answers is replaced. On success the caller owns the
+ * sockets. On failure nothing stays open, and `error` gets one line that says what is wrong and
+ * what may help. */
 enum http_listened http_listen(struct slice address, struct http_sockets *sockets,
                                struct buffer *error);
 /* Whether the address is well-formed. It opens nothing. */
@@ -102,6 +106,7 @@ struct http_server_options {
     void (*on_long_turn)(void *context);
     void *turn_context;
     struct http_bounds *bounds; /* the bounds of the process; outlives the server; NULL: none */
+    bool listens_later;         /* not until http_server_listen() */
 
     /* Deadlines in milliseconds; 0 means the default. */
 
@@ -123,6 +128,9 @@ struct http_server *http_server_new(struct uv_loop_s *loop,
 /* Takes over one listening socket of http_listen(). It is closed with the server, also on failure.
  * Returns 0 or a libuv error. Call it once for each listener. */
 int http_server_add_listener(struct http_server *server, int fd);
+/* For a server that listens_later: from now on its listeners take connections. False: the kernel
+ * refuses (errno); it may be tried again. */
+bool http_server_listen(struct http_server *server);
 /* Connections that are accepted over TCP from now on speak TLS. Open ones go on as they are. The
  * server takes over the reference to the context, also on failure. False: no memory; only the
  * first call can fail. */

@@ -152,7 +152,8 @@ static struct slice reason_against(const struct api *api) {
     if (trouble != STORE_TROUBLE_NONE) {
         return slice_of_string(store_trouble_name(trouble));
     }
-    return atomic_load(&process->starting) ? S("starting") : SLICE_ABSENT;
+    bool is_starting = atomic_load(&process->starting) || atomic_load(&process->to_listen) != 0;
+    return is_starting ? S("starting") : SLICE_ABSENT;
 }
 
 bool readiness_is_likely(const struct api *api) {

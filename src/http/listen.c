@@ -2,11 +2,13 @@
  *
  * Happy path: resolve; for each address that the name has: bind once alone, to find out whether the
  * address is free; then one SO_REUSEPORT socket a worker. With SO_REUSEPORT alone two servers would
- * share a port and nobody would be told.
+ * share a port and nobody would be told: they do so where that is wished for, and the sockets are
+ * not listened on yet.
  *
  * Failure modes: one line in `error` that says what is wrong and what may help; nothing stays open.
  */
 #include "http/address.h"
+#include "http/listener.h"
 #include "http/server.h"
 #include "mintd/http_server.h"
 #include "mintd/localhost.h"
@@ -22,7 +24,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 4096
 #define TRIES 8u /* for a port that is free on all addresses of a name */
 #define SOCKET_FLAGS (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
 
@@ -35,10 +36,13 @@ union socket_address {
 
 /* ---- what went wrong ---- */
 
-static const char *explain(int error) {
+static const char *explain(int error, bool shares_port) {
     switch (error) {
     case EADDRINUSE:
-        return "already in use: stop the other program, or choose another port with --listen";
+        return shares_port
+                   ? "in use by a program that does not share it: start each with --reuse-port, as "
+                     "the same user, or choose another port with --listen"
+                   : "already in use: stop the other program, or choose another port with --listen";
     case EACCES:
     case EPERM:
         return "permission denied: choose a port over 1023 with --listen, or grant the permission";
@@ -130,15 +134,16 @@ struct place {
 
 /* All sockets take the port that the first one got, and so does the place. Returns 0 or an errno
  * value. */
-static int listen_tcp(struct place *place, unsigned count, int *fds) {
+static int listen_tcp(struct place *place, const struct http_sockets *sockets, int *fds) {
     union socket_address *address = &place->address;
-    if (!is_free(&address->any, place->size)) {
+    if (!sockets->shares_port && !is_free(&address->any, place->size)) {
         return errno;
     }
-    for (unsigned i = 0; i < count; i++) {
-        fds[i] = bind_tcp(&address->any, place->size, count > 1);
-        if (fds[i] < 0 || listen(fds[i], BACKLOG) != 0 ||
-            getsockname(fds[i], &address->any, &place->size) != 0) {
+    for (unsigned i = 0; i < sockets->count; i++) {
+        fds[i] = bind_tcp(&address->any, place->size, sockets->count > 1 || sockets->shares_port);
+        bool listens =
+            fds[i] >= 0 && (sockets->shares_port || listen(fds[i], LISTENER_BACKLOG) == 0);
+        if (!listens || getsockname(fds[i], &address->any, &place->size) != 0) {
             int error = errno;
             close_all(fds, fds[i] < 0 ? i : i + 1);
             return error;
@@ -175,7 +180,7 @@ static int listen_all(struct place *places, unsigned place_count, struct http_so
     for (unsigned i = 0; i < place_count; i++) {
         unsigned opened = sockets->addresses * sockets->count;
         *port_of(&places[i]) = port != 0 ? port : *port_of(&places[i]);
-        error = listen_tcp(&places[i], sockets->count, sockets->fds + opened);
+        error = listen_tcp(&places[i], sockets, sockets->fds + opened);
         if (error == 0) {
             port = *port_of(&places[i]);
             sockets->addresses++;
@@ -302,7 +307,7 @@ static enum http_listened open_tcp(struct slice text, const struct address *addr
         append_name(&places[failed].address, error);
         buffer_append(error, S(", of "));
     }
-    complain(error, text, explain(code));
+    complain(error, text, explain(code, sockets->shares_port));
     return is_absent(code) ? HTTP_HAS_NO_SUCH_ADDRESS : HTTP_LISTENS_NOT;
 }
 
@@ -335,7 +340,7 @@ static int bind_unix(const struct sockaddr_un *where, int fd) {
     if (fchmod(fd, 0666) != 0 || bind(fd, (const struct sockaddr *)where, sizeof *where) != 0) {
         return errno;
     }
-    if (listen(fd, BACKLOG) != 0) {
+    if (listen(fd, LISTENER_BACKLOG) != 0) {
         int error = errno;
         unlink(where->sun_path);
         return error;

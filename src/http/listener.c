@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #define ACCEPTS_A_TURN 64u
-#define SWEEP_MAX 4096u /* the longest queue a socket of http_listen() has */
 
 struct listener {
     uv_poll_t poll;
@@ -165,7 +164,7 @@ void listeners_resume(struct http_server *server) {
     }
     for (struct link *at = server->listeners.next; at != &server->listeners; at = at->next) {
         struct listener *listener = container_of(at, struct listener, link);
-        if (!listener->is_asleep || listener->is_closing) {
+        if (!listener->is_asleep || listener->is_closing || !server->listens) {
             continue;
         }
         listener->is_asleep = uv_poll_start(&listener->poll, UV_READABLE, on_acceptable) != 0;
@@ -206,6 +205,10 @@ int listener_open(struct http_server *server, int fd) {
     listener->server = server;
     listener->fd = fd;
     list_append(&server->listeners, &listener->link);
+    listener->is_asleep = !server->listens;
+    if (listener->is_asleep) {
+        return 0;
+    }
     error = uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
     if (error != 0) {
         listener_close(listener);
@@ -213,11 +216,22 @@ int listener_open(struct http_server *server, int fd) {
     return error;
 }
 
+bool listeners_listen(struct http_server *server) {
+    for (struct link *at = server->listeners.next; at != &server->listeners; at = at->next) {
+        if (listen(container_of(at, struct listener, link)->fd, LISTENER_BACKLOG) != 0) {
+            return false;
+        }
+    }
+    server->listens = true;
+    listeners_resume(server);
+    return true;
+}
+
 void listeners_sweep(struct http_server *server) {
     for (struct link *at = server->listeners.next; at != &server->listeners; at = at->next) {
         struct listener *listener = container_of(at, struct listener, link);
-        if (!listener->is_closing) {
-            accept_some(listener, SWEEP_MAX);
+        if (!listener->is_closing && server->listens) {
+            accept_some(listener, LISTENER_BACKLOG);
         }
     }
 }

@@ -7,8 +7,12 @@
 
 #include "http/server.h"
 
+#define LISTENER_BACKLOG 4096u /* the longest queue of a socket */
+
 /* Takes over fd, also on failure; 0 or a libuv error. */
 int listener_open(struct http_server *server, int fd);
+/* Of a server that listens_later; false and errno where a socket cannot. */
+bool listeners_listen(struct http_server *server);
 /* Accepts what is waiting. */
 void listeners_sweep(struct http_server *server);
 void listeners_close(struct http_server *server);

@@ -74,6 +74,7 @@ struct http_server *http_server_new(struct uv_loop_s *loop,
     }
     server->loop = loop;
     server->options = *options;
+    server->listens = !options->listens_later;
     server->read_buffer = read_buffer;
     list_init(&server->listeners);
     list_init(&server->connections);
@@ -86,6 +87,10 @@ struct http_server *http_server_new(struct uv_loop_s *loop,
 
 int http_server_add_listener(struct http_server *server, int fd) {
     return listener_open(server, fd);
+}
+
+bool http_server_listen(struct http_server *server) {
+    return listeners_listen(server);
 }
 
 bool http_server_use_tls(struct http_server *server, struct tls_context *tls) {

@@ -134,6 +134,14 @@ static void on_worker_end(void *context) {
     }
 }
 
+/* On the worker's thread; the last one alone tells. */
+static void on_worker_listens(void *context) {
+    struct instance *instance = context;
+    if (atomic_fetch_sub(&instance->process.to_listen, 1) == 1) {
+        uv_async_send(&instance->workers_listen);
+    }
+}
+
 static bool open_workers(struct instance *instance) {
     const struct instance_options *options = instance->options;
     bool ok = true;
@@ -159,6 +167,7 @@ static bool open_workers(struct instance *instance) {
                              .listener_count = instance->socket_count,
                              .metrics_listeners = instance->metrics_fds,
                              .metrics_listener_count = i == 0 ? instance->metrics_fd_count : 0,
+                             .on_listen = on_worker_listens,
                              .on_end = on_worker_end,
                              .context = instance,
                          });
@@ -245,6 +254,7 @@ static void end_main_loop(struct instance *instance) {
         redis_password_close(instance->password);
     }
     uv_close((uv_handle_t *)&instance->workers_ended, NULL);
+    uv_close((uv_handle_t *)&instance->workers_listen, NULL);
 }
 
 static bool open_password(struct instance *instance) {
@@ -288,6 +298,14 @@ static void on_workers_ended(uv_async_t *handle) {
     end_main_loop(handle->data);
 }
 
+static void on_workers_listen(uv_async_t *handle) {
+    struct instance *instance = handle->data;
+    instance_tell_listeners(instance);
+    if (!instance->stopping) {
+        supervision_ready(&instance->supervision);
+    }
+}
+
 static bool open_main_loop(struct instance *instance) {
     instance->loop_open = uv_loop_init(&instance->loop) == 0;
     if (!instance->loop_open) {
@@ -297,8 +315,10 @@ static bool open_main_loop(struct instance *instance) {
     instance->on_int.data = instance;
     instance->on_hup.data = instance;
     instance->workers_ended.data = instance;
+    instance->workers_listen.data = instance;
     instance->drain_delay.data = instance;
     return uv_async_init(&instance->loop, &instance->workers_ended, on_workers_ended) == 0 &&
+           uv_async_init(&instance->loop, &instance->workers_listen, on_workers_listen) == 0 &&
            uv_timer_init(&instance->loop, &instance->drain_delay) == 0 &&
            supervision_open(&instance->supervision, &instance->loop, instance->workers,
                             instance->options->workers, instance->options->store_in_memory) &&
@@ -348,7 +368,9 @@ static bool run(struct instance *instance) {
     hold_signals(false);
     if (ok) {
         tell_start(instance);
-        supervision_ready(&instance->supervision);
+        if (!instance->options->reuse_port) {
+            supervision_ready(&instance->supervision);
+        }
     } else {
         abandon_start(instance);
     }
@@ -408,7 +430,7 @@ static bool enter_sandbox(struct instance *instance) {
     bool is_wanted =
         options->sandbox == INSTANCE_SANDBOX_ON ||
         (options->sandbox == INSTANCE_SANDBOX_AUTO && options->redis_password_command == NULL);
-    int error = is_wanted ? sandbox_enter(has_unix_listener(options)) : 0;
+    int error = is_wanted ? sandbox_enter(has_unix_listener(options), options->reuse_port) : 0;
     if (error == ENOMEM) {
         return fail("not enough memory to start");
     }
@@ -431,7 +453,9 @@ static bool open_instance(struct instance *instance) {
     }
     choose_names(instance);
     instance->process.issuer = instance->issuer;
-    instance_tell_listeners(instance);
+    if (!instance->options->reuse_port) {
+        instance_tell_listeners(instance);
+    }
     if (!open_main_loop(instance)) {
         return fail("the main loop could not be opened: not enough memory or file descriptors");
     }
@@ -453,6 +477,7 @@ static void describe_process(struct instance *instance) {
     process->started_ms = clock_wall_ms();
     process->started_ns = clock_monotonic_ns();
     process->starting = options->seed != NULL;
+    process->to_listen = options->reuse_port ? options->workers : 0;
     process->client = options->seed == NULL ? NULL : options->seed->id;
     process->listen = options->listen;
     process->listen_count = options->listen_count;

@@ -39,7 +39,7 @@ struct instance {
     struct certificate_watch certificate, redis_files;
     struct clients clients;
     struct supervision supervision;
-    uv_async_t workers_ended;
+    uv_async_t workers_ended, workers_listen;
     _Atomic unsigned ended;
     bool stopping, is_sandboxed;
 };

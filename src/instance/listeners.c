@@ -46,7 +46,8 @@ static void tell_listener(int fd, bool has_tls) {
 static bool open_listener(struct instance *instance, unsigned listener) {
     const struct instance_options *options = instance->options;
     int fds[INSTANCE_WORKERS_MAX * HTTP_ADDRESSES_MAX];
-    struct http_sockets sockets = {.count = options->workers, .fds = fds};
+    struct http_sockets sockets = {
+        .count = options->workers, .fds = fds, .shares_port = options->reuse_port};
     bool is_spare = options->listens_by_default && instance->socket_count != 0;
     if (!listen_at(options->listen[listener], &sockets, is_spare)) {
         return false;
@@ -69,7 +70,8 @@ bool instance_open_listeners(struct instance *instance) {
             return false;
         }
     }
-    struct http_sockets metrics = {.count = 1, .fds = instance->metrics_fds};
+    struct http_sockets metrics = {
+        .count = 1, .fds = instance->metrics_fds, .shares_port = options->reuse_port};
     bool ok = slice_is_absent(options->metrics_listen) ||
               listen_at(options->metrics_listen, &metrics, false);
     instance->metrics_fd_count = ok ? metrics.addresses : 0;

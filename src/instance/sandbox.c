@@ -247,7 +247,7 @@ static void allow_unlinking(struct program *program) {
 #endif
 }
 
-static void write_program(struct program *program, bool unlinks) {
+static void write_program(struct program *program, bool unlinks, bool listens) {
     load(program, offsetof(struct seccomp_data, arch));
     put(program, BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1);
     put(program, BPF_JMP | BPF_JA, 1, 0);
@@ -264,13 +264,16 @@ static void write_program(struct program *program, bool unlinks) {
     if (unlinks) {
         allow_unlinking(program);
     }
+    if (listens) {
+        answer(program, SYS_listen, SECCOMP_RET_ALLOW);
+    }
     answer(program, SYS_io_uring_setup, SECCOMP_RET_ERRNO | ENOSYS); /* libuv goes without */
     put(program, BPF_RET | BPF_K, DENIED, 0);
 }
 
-int sandbox_enter(bool unlinks) {
+int sandbox_enter(bool unlinks, bool listens) {
     struct program program = {.count = 0};
-    write_program(&program, unlinks);
+    write_program(&program, unlinks, listens);
     const struct sock_fprog filter = {.len = program.count, .filter = program.instructions};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return errno;
@@ -281,8 +284,9 @@ int sandbox_enter(bool unlinks) {
 
 #else
 
-int sandbox_enter(bool unlinks) {
+int sandbox_enter(bool unlinks, bool listens) {
     (void)unlinks;
+    (void)listens;
     return ENOSYS;
 }
 

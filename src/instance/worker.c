@@ -11,6 +11,7 @@
 #include "mintd/encoding.h"
 #include "mintd/log.h"
 #include "mintd/thread.h"
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -255,12 +256,16 @@ static void on_redis_identity(void *context, enum redis_identity_news news, stru
 
 /* ---- the loop ---- */
 
+/* The store has not had the time to come up. */
+static bool is_starting(const struct worker *worker) {
+    return clock_monotonic_ns() - worker->options.process->started_ns <
+           WORKER_STORE_GRACE_MS * 1000000ull;
+}
+
 /* Once for the process, though each worker has a link. */
 static void tell_store_state(struct worker *worker) {
     enum store_trouble trouble = store_trouble_now(worker->store);
-    bool just_started =
-        !worker->store_told && clock_monotonic_ns() - worker->options.process->started_ns <
-                                   WORKER_STORE_GRACE_MS * 1000000ull;
+    bool just_started = !worker->store_told && is_starting(worker);
     if (worker->options.index != 0 || worker->draining ||
         (worker->store_told && trouble == worker->last_trouble) ||
         (just_started && trouble != STORE_TROUBLE_NONE)) {
@@ -274,6 +279,25 @@ static void tell_store_state(struct worker *worker) {
     }
     worker->store_told = true;
     worker->last_trouble = trouble;
+}
+
+/* Who shares the port of another program takes its clients once it can serve them: with the link to
+ * Redis, or without where that does not come. */
+static void listen_later(struct worker *worker) {
+    bool is_up = store_trouble_now(worker->store) == STORE_TROUBLE_NONE;
+    if (!worker->options.instance->reuse_port || worker->listens || worker->draining ||
+        (!is_up && is_starting(worker))) {
+        return;
+    }
+    worker->listens = http_server_listen(worker->servers[0]);
+    if (worker->listens) {
+        worker->options.on_listen(worker->options.context);
+    } else if (!worker->listen_told) {
+        char name[64] = "none";
+        uv_err_name_r(-errno, name, sizeof name);
+        log_error("the kernel refuses to listen: it is tried again", LOG_STRING("error", name));
+        worker->listen_told = true;
+    }
 }
 
 static void measure_lag(struct worker *worker) {
@@ -302,6 +326,7 @@ static void on_tick(uv_timer_t *timer) {
     atomic_store_explicit(&worker->trouble, (int)store_trouble_now(worker->store),
                           memory_order_relaxed);
     tell_store_state(worker);
+    listen_later(worker);
     create_client(worker);
     compare_client(worker);
     if (worker->options.index == 0) {
@@ -526,6 +551,7 @@ static bool open_server(struct worker *worker, enum api_paths paths, unsigned me
         .on_long_turn = on_long_turn,
         .turn_context = worker,
         .bounds = is_main ? worker->options.bounds : worker->options.metrics_bounds,
+        .listens_later = instance->reuse_port,
     };
     struct http_server *server = api == NULL ? NULL : http_server_new(&worker->loop, &options);
     if (server == NULL) {
@@ -558,7 +584,7 @@ static bool open_servers(struct worker *worker) {
     }
     return open_server(worker, API_METRICS_ONLY, options->process->metrics_count - 1, NULL,
                        options->metrics_listeners, options->metrics_listener_count) &&
-           main_open;
+           main_open && (!options->instance->reuse_port || http_server_listen(worker->servers[1]));
 }
 
 bool worker_open(struct worker *worker, const struct worker_options *options) {

@@ -43,7 +43,8 @@ struct worker_options {
     unsigned listener_count;
     const int *metrics_listeners; /* of the first worker; as `listeners` */
     unsigned metrics_listener_count;
-    void (*on_end)(void *context); /* on the worker's thread, as the last thing */
+    void (*on_listen)(void *context); /* on its thread: it takes clients now, with reuse_port */
+    void (*on_end)(void *context);    /* on the worker's thread, as the last thing */
     void *context;
 };
 
@@ -80,6 +81,7 @@ struct worker {
     bool store_told;            /* last_trouble has been logged */
     struct heartbeat heartbeat; /* of the process; on the first worker, with Redis */
     bool has_heartbeat;
+    bool listens, listen_told; /* with reuse_port */
     bool draining, leaving, closing;
     uint64_t drain_started_ms, leave_started_ms, last_tick_ns;
     unsigned ticks;

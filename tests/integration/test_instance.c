@@ -45,9 +45,10 @@ int __wrap_thread_start(pthread_t *thread, size_t stack_size, void *(*run)(void 
     return __real_thread_start(thread, stack_size, run, argument);
 }
 
-int __wrap_sandbox_enter(bool unlinks);
+int __wrap_sandbox_enter(bool unlinks, bool listens);
 
-int __wrap_sandbox_enter(bool unlinks) {
+int __wrap_sandbox_enter(bool unlinks, bool listens) {
+    (void)listens;
     sandboxes_entered++;
     sandbox_may_unlink = unlinks;
     return sandbox_status;

@@ -39,11 +39,11 @@ static int result_of(pid_t pid) {
     return WEXITSTATUS(status);
 }
 
-static int attempt(int (*call)(void), bool unlinks) {
+static int attempt(int (*call)(void), bool unlinks, bool listens) {
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        int error = sandbox_enter(unlinks);
+        int error = sandbox_enter(unlinks, listens);
         _exit(error == 0 ? call() : NOT_ENTERED);
     }
     return result_of(pid);
@@ -114,7 +114,7 @@ static void what_an_attacker_needs_is_taken(void **state) {
         rename_file,   change_mode, change_user, listen_again, capture_packets, kernel_ciphers,
     };
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        assert_int_equal(attempt(calls[i], false), EPERM);
+        assert_int_equal(attempt(calls[i], false, false), EPERM);
     }
 }
 
@@ -130,14 +130,14 @@ static int send_signal(void) {
 /* What looks for leaks needs these. */
 static void other_processes_are_out_of_reach(void **state) {
     (void)state;
-    assert_int_equal(attempt(start_process, false), EPERM);
-    assert_int_equal(attempt(look_into_another, false), EPERM);
-    assert_int_equal(attempt(send_signal, false), EPERM);
+    assert_int_equal(attempt(start_process, false, false), EPERM);
+    assert_int_equal(attempt(look_into_another, false, false), EPERM);
+    assert_int_equal(attempt(send_signal, false, false), EPERM);
 }
 #else
 static void other_processes_are_out_of_reach(void **state) {
     (void)state;
-    assert_int_equal(attempt(start_process, false), 0);
+    assert_int_equal(attempt(start_process, false, false), 0);
 }
 #endif
 
@@ -185,10 +185,10 @@ static int run_loop(void) {
 
 static void what_a_running_mintd_needs_is_left(void **state) {
     (void)state;
-    assert_int_equal(attempt(read_file, false), 0);
-    assert_int_equal(attempt(start_thread, false), 0);
-    assert_int_equal(attempt(find_host, false), 0);
-    assert_int_equal(attempt(run_loop, false), 0);
+    assert_int_equal(attempt(read_file, false, false), 0);
+    assert_int_equal(attempt(start_thread, false, false), 0);
+    assert_int_equal(attempt(find_host, false, false), 0);
+    assert_int_equal(attempt(run_loop, false, false), 0);
 }
 
 static void *try_to_write(void *argument) {
@@ -206,8 +206,8 @@ static void threads_that_run_already_are_in_it(void **state) {
         pthread_t thread;
         void *error = NULL;
         pthread_barrier_init(&entered, NULL, 2);
-        bool ok =
-            thread_start(&thread, STACK, try_to_write, &entered) == 0 && sandbox_enter(false) == 0;
+        bool ok = thread_start(&thread, STACK, try_to_write, &entered) == 0 &&
+                  sandbox_enter(false, false) == 0;
         pthread_barrier_wait(&entered);
         pthread_join(thread, &error);
         _exit(ok ? (int)(intptr_t)error : NOT_ENTERED);
@@ -215,10 +215,15 @@ static void threads_that_run_already_are_in_it(void **state) {
     assert_int_equal(result_of(pid), EPERM);
 }
 
+static void who_shares_a_port_may_listen(void **state) {
+    (void)state;
+    assert_int_equal(attempt(listen_again, false, true), 0);
+}
+
 /* Last: the file is gone. */
 static void sockets_are_removed_where_there_are_some(void **state) {
     (void)state;
-    assert_int_equal(attempt(remove_file, true), 0);
+    assert_int_equal(attempt(remove_file, true, false), 0);
     assert_int_equal(access(path, F_OK), -1);
 }
 
@@ -234,6 +239,7 @@ int main(void) {
         cmocka_unit_test(other_processes_are_out_of_reach),
         cmocka_unit_test(what_a_running_mintd_needs_is_left),
         cmocka_unit_test(threads_that_run_already_are_in_it),
+        cmocka_unit_test(who_shares_a_port_may_listen),
         cmocka_unit_test(sockets_are_removed_where_there_are_some),
     };
     return cmocka_run_group_tests(tests, make_path, NULL);
