@@ -9,7 +9,10 @@
  * cannot slow the load down and look better by it (coordinated omission). Where no connection is
  * free it is not sent, and is counted: a server that answers too few a second is told by that.
  * With --patient a connection that was answered with Retry-After rests for so long. A connection
- * that breaks is opened again; the request on it counts as broken.
+ * that breaks is opened again; the request on it counts as broken. With --resend it is sent once
+ * more, on a new connection, and counted as resent, where nothing of an answer had come: a server
+ * may close a kept connection at any time (RFC 9112, 9.3.1). With --fresh each arrival has a
+ * connection of its own, of so many that are open at once.
  *
  * A line of JSON for each phase, of the requests that were due in it: answers by status with their
  * latency, for each kind; what was broken or is unanswered; how late this program itself was.
@@ -55,7 +58,7 @@ struct kind {
 struct phase {
     double rate;
     uint64_t begin_ns, end_ns;
-    uint64_t due, unsent, broken;
+    uint64_t due, unsent, broken, resent;
     uint64_t answered_within[OUTCOMES]; /* while the phase lasted, whenever they were due */
     uint64_t late_ns;                   /* of this program, at most */
     struct histogram *seen[KINDS_MAX][OUTCOMES];
@@ -69,6 +72,7 @@ struct arrival {
 struct connection {
     int fd;
     bool is_connected, is_busy;
+    bool was_resent;
     struct arrival arrival;
     size_t got;       /* bytes of the answer */
     size_t body_left; /* once its head is in */
@@ -86,7 +90,7 @@ static struct phase phases[PHASES_MAX];
 static unsigned phase_count, phase_now;
 static struct connection *connections, *free_first, **free_last = &free_first;
 static struct connection *resting_first, **resting_last = &resting_first;
-static bool is_patient;
+static bool is_patient, resends, is_fresh;
 static unsigned connection_count = 64, connected, reopened;
 static int epoll_fd;
 
@@ -152,10 +156,10 @@ static void print_phase(const struct phase *phase) {
         printf("}");
     }
     printf("],\"served_within_per_s\":%.1f,\"refused_within_per_s\":%.1f,\"unsent\":%llu,"
-           "\"broken\":%llu,\"unanswered\":%llu,\"late_ms\":%.1f}\n",
+           "\"broken\":%llu,\"resent\":%llu,\"unanswered\":%llu,\"late_ms\":%.1f}\n",
            (double)phase->answered_within[SERVED] / seconds,
            (double)phase->answered_within[REFUSED] / seconds, (unsigned long long)phase->unsent,
-           (unsigned long long)phase->broken,
+           (unsigned long long)phase->broken, (unsigned long long)phase->resent,
            (unsigned long long)(phase->due - phase->unsent - answered - phase->broken),
            (double)phase->late_ns / 1e6);
 }
@@ -163,7 +167,7 @@ static void print_phase(const struct phase *phase) {
 /* ---- connections ---- */
 
 static void set_free(struct connection *c) {
-    c->is_busy = false;
+    c->is_busy = c->was_resent = false;
     c->got = c->body_left = 0;
     c->head_is_in = false;
     c->next_free = NULL;
@@ -236,23 +240,44 @@ static void forget(struct connection *c) {
     }
 }
 
+/* One of --fresh: it leaves nothing behind in the kernel, so that its port is free again. */
+static void end_fresh(struct connection *c) {
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(c->fd);
+    set_free(c);
+}
+
+static bool may_be_resent(const struct connection *c) {
+    return resends && !c->was_resent && c->got == 0;
+}
+
 static void reopen(struct connection *c) {
-    if (c->is_busy) {
-        phases[c->arrival.phase].broken++;
-    } else {
+    struct phase *phase = &phases[c->arrival.phase];
+    if (is_fresh) {
+        phase->broken++;
+        end_fresh(c);
+        return;
+    }
+    if (!c->is_busy) {
         forget(c);
+    } else if (may_be_resent(c)) {
+        phase->resent++;
+        c->was_resent = true; /* once it is connected */
+    } else {
+        phase->broken++;
+        c->is_busy = c->was_resent = false;
     }
     close(c->fd);
-    c->is_busy = false;
+    c->got = c->body_left = 0;
+    c->head_is_in = false;
     connected--;
     reopened++;
     open_connection(c);
 }
 
-static void send_request(struct connection *c, const struct arrival *arrival) {
-    const struct kind *kind = &kinds[arrival->kind];
-    c->arrival = *arrival;
-    c->is_busy = true;
+static void send_request(struct connection *c) {
+    const struct kind *kind = &kinds[c->arrival.kind];
     if (send(c->fd, kind->request, kind->size, MSG_NOSIGNAL) != (ssize_t)kind->size) {
         reopen(c);
     }
@@ -297,7 +322,9 @@ static void on_readable(struct connection *c) {
         uint64_t now = now_ns();
         note(&c->arrival, c->status, now);
         c->is_busy = false;
-        if (is_patient && c->retry_after_s != 0) {
+        if (is_fresh) {
+            end_fresh(c);
+        } else if (is_patient && c->retry_after_s != 0) {
             rest(c, now + c->retry_after_s * UINT64_C(1000000000));
         } else {
             set_free(c);
@@ -309,6 +336,10 @@ static void on_connected(struct connection *c) {
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0 && c->is_busy) {
+        reopen(c);
+        return;
+    }
     if (error != 0) {
         errno = error;
         die("connect");
@@ -317,7 +348,11 @@ static void on_connected(struct connection *c) {
     epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
     c->is_connected = true;
     connected++;
-    set_free(c);
+    if (c->is_busy) {
+        send_request(c);
+    } else {
+        set_free(c);
+    }
 }
 
 static void take_events(int timeout_ms) {
@@ -340,12 +375,16 @@ static void connect_all(void) {
         die("memory");
     }
     for (unsigned i = 0; i < connection_count; i++) {
+        if (is_fresh) {
+            set_free(&connections[i]);
+            continue;
+        }
         open_connection(&connections[i]);
         while (i - connected > 64 && i > connected) {
             take_events(10);
         }
     }
-    while (connected < connection_count) {
+    while (!is_fresh && connected < connection_count) {
         take_events(10);
     }
 }
@@ -359,10 +398,16 @@ static void arrive(struct arrival arrival, uint64_t now) {
     if (now - arrival.due_ns > phase->late_ns) {
         phase->late_ns = now - arrival.due_ns;
     }
-    if (c != NULL) {
-        send_request(c, &arrival);
-    } else {
+    if (c == NULL) {
         phase->unsent++;
+        return;
+    }
+    c->arrival = arrival;
+    c->is_busy = true;
+    if (is_fresh) {
+        open_connection(c);
+    } else {
+        send_request(c);
     }
 }
 
@@ -460,6 +505,10 @@ int main(int argc, char **argv) {
             read_phase(argv[++i]);
         } else if (strcmp(argv[i], "--patient") == 0) {
             is_patient = true;
+        } else if (strcmp(argv[i], "--resend") == 0) {
+            resends = true;
+        } else if (strcmp(argv[i], "--fresh") == 0) {
+            is_fresh = true;
         } else {
             read_kind(argv[i]);
         }

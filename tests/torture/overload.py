@@ -1,19 +1,16 @@
 """More requests than mintd can answer, by the clock (open loop): tests/bench/open_loop.c."""
 import contextlib
-import json
 import os
-import resource
 import subprocess
-import tempfile
 import threading
 import time
 
 import existing
 from goal import AtLeast, AtMost, ByForm, Goal, NotHere, Quiet
+from open_loop import Load, may_open
 from stage import Stage
 from support.clients import BA, G, bearer, token_of
 from support.http import form_request, request_bytes
-from support.mintd import binary
 
 CONNECTIONS = 6000
 SERVER_CORE, LOAD_CORE = "0", "1"
@@ -23,17 +20,9 @@ SLOW_HASHES = "B-3-without or N-10"
 
 
 def load(address, requests, phases, connections=CONNECTIONS, patient=True):
-    """What was seen in each phase, (rate, seconds): the lines of open_loop."""
-    with tempfile.TemporaryDirectory(prefix="torture.") as place:
-        paths = [os.path.join(place, str(number)) for number in range(len(requests))]
-        for path, raw in zip(paths, requests):
-            with open(path, "wb") as file:
-                file.write(raw)
-        program = os.path.join(os.path.dirname(binary()), "open_loop")
-        words = ["taskset", "-c", LOAD_CORE, program, "--address", "%s:%d" % address, "--connections", str(connections),
-                 *(["--patient"] if patient else []), *(word for phase in phases for word in ("--phase", "%d:%g" % phase)), *paths]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    """What was seen in each phase, (rate, seconds)."""
+    with Load(address, requests, phases, connections, *(["--patient"] if patient else []), runner=["taskset", "-c", LOAD_CORE]) as running:
+        return running.phases()
 
 
 def sums(phases, kind=0):
@@ -67,13 +56,6 @@ def slowed(redis):
     finally:
         done.set()
         thread.join()
-
-
-def may_open(files):
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < files:
-        raise NotHere("no %d open files" % files)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, files), hard))
 
 
 def overload(run):

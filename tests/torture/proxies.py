@@ -1,4 +1,4 @@
-"""What stands in front of mintd: a balancer through rolling restarts, and proxies that read HTTP in their own way."""
+"""Proxies in front of mintd, that read HTTP in their own way."""
 import collections
 import inspect
 import json
@@ -11,8 +11,7 @@ import threading
 import time
 
 from goal import LONG_OF_CI, AtLeast, AtMost, Goal, NotHere
-from resources import MINT
-from stage import TESTS, Stage, is_ready, scaled, seconds_until
+from stage import TESTS, Stage, scaled
 from support.clients import Client, bearer, token_of
 from support.http import request_bytes
 from support.oauth import make_client
@@ -30,81 +29,6 @@ def started(gateway):
     except AssertionError as missing:
         raise NotHere(str(missing)) from missing
 
-
-# ---- G-20 ----
-
-RATE = 500  # requests a second
-CALLERS = 8
-KEPT = 25  # requests of a connection, then a new one
-
-
-class Callers:
-    """They ask at their times, whatever the answers take; the time of each runs from when it was due."""
-
-    def __init__(self, address):
-        self._address, self._stop = address, threading.Event()
-        self.counts, self.slowest = collections.Counter(), 0.0
-        self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._call, args=(number,)) for number in range(CALLERS)]
-        for thread in self._threads:
-            thread.start()
-
-    def _call(self, number):
-        due, wire, asked = time.monotonic() + number / RATE, None, 0
-        while not self._stop.wait(max(0, due - time.monotonic())):
-            try:
-                if asked % KEPT == 0 and wire:
-                    wire.close()
-                    wire = None
-                asked += 1
-                wire = wire or Wire(self._address)
-                status = wire.ask(MINT)[0]
-            except (OSError, ValueError):
-                status, wire = "no answer", None
-            with self._lock:
-                self.counts[status] += 1
-                self.slowest = max(self.slowest, time.monotonic() - due)
-            due += CALLERS / RATE
-        if wire:
-            wire.close()
-
-    def end(self):
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(scaled(15))
-
-
-def restart(stage, mintds, number, arguments):
-    """SIGTERM, its exit status, and another on its port."""
-    address = mintds[number].address
-    status = mintds[number].end()
-    mintds[number] = stage.quiet_mintd(*arguments, port=address[1])
-    return status
-
-
-def rolling(run):
-    arguments = ("--log-level", "error", "--workers", "1", "--drain-delay", "2")
-    rounds, bad = run.size(4, 100), 0
-    with Stage() as stage:
-        mintds = [stage.quiet_mintd(*arguments) for _ in range(2)]
-        with started(lambda: gateways.Balancer(gateways.MACHINES, mintds)) as balancer:
-            front = ("127.0.0.1", balancer.port)
-            seconds_until(lambda: is_ready(front), 20)
-            callers = Callers(front)
-            try:
-                for turn in range(rounds):
-                    bad += restart(stage, mintds, turn % 2, arguments) != 0
-                    before = callers.counts[200]
-                    seconds_until(lambda was=before: callers.counts[200] > was + 2 * RATE, 20)  # HAProxy has seen it
-            finally:
-                callers.end()
-    good = callers.counts.pop(200)
-    run.say("what failed: %s; slowest %.0f ms after it was due" % (dict(callers.counts) or "nothing", 1000 * callers.slowest))
-    return {"restarts": rounds, "ends that were not good": bad, "requests answered": good,
-            "failed": sum(callers.counts.values())}
-
-
-# ---- G-24 ----
 
 OWN = "neighbour"
 
@@ -345,10 +269,6 @@ def compared(run):
 
 
 GOALS = [
-    Goal("G-20", "an instance that goes is not missed", "4 (full: 100) rolling restarts of two instances behind HAProxy "
-         "(deploy/examples/haproxy-replicas.cfg), with 500 mints a second on connections that are kept for 25 requests",
-         {"restarts": AtLeast(4), "ends that were not good": AtMost(0), "requests answered": AtLeast(2000), "failed": AtMost(0)},
-         rolling, ci=LONG_OF_CI, missing="two programs on one port: mintd refuses a port that is in use"),
     Goal("G-24", "no proxy in front sees another request than mintd", "the rows of HTTP's grammar of the end-to-end tests and "
          "what desync is made of, 40 by chance (full: all), through nginx, HAProxy, Caddy, Apache and Node: mintd sees no request "
          "whose answer the sender does not get, and a neighbour on the same connections gets his own answers",

@@ -80,9 +80,11 @@ class QuietMintd:
     def exchange(self, raw):
         return exchange(self.address, raw)
 
-    def wait_until_ready(self, within=10):
-        seconds_until(lambda: is_ready(self.address) or not self.is_alive, within)
-        if not is_ready(self.address):
+    def wait_until_ready(self, at=None, within=10):
+        """at: an address of its own, where it shares the other."""
+        at = at or self.address
+        seconds_until(lambda: is_ready(at) or not self.is_alive, within)
+        if not is_ready(at):
             raise RuntimeError("not ready: " + self.log()[-2000:])
         return self
 
@@ -118,10 +120,10 @@ class Stage:
         mintd.wait_for_store()
         return mintd
 
-    def quiet_mintd(self, *arguments, **more):
+    def quiet_mintd(self, *arguments, ready=None, **more):
         mintd = QuietMintd(*arguments, **{"redis": self.redis, "log": os.devnull, **more})
         self._stack.callback(mintd.kill)
-        return mintd.wait_until_ready()
+        return mintd.wait_until_ready(ready)
 
     @staticmethod
     def metric(mintd, name):
