@@ -10,18 +10,17 @@ import tempfile
 import time
 
 import logs
-from goal import AtLeast, AtMost, Goal, Quiet
+from goal import AtLeast, AtMost, ByForm, Goal, Quiet
 from pump import Pump
 from resources import high
 from stage import Stage, open_files
-from support.clients import G, basic, bearer, token_of
+from support.clients import SVC_B, G, basic, bearer, token_of
 from support.http import FORM, form_request, request_bytes
 from support.oauth import forged_token
 
 # ---- G-07 ----
 
 # None of these may be answered with a token or with a yes, whatever becomes of its bytes.
-# (No client with a slow secret is among them: each refusal would cost a slow check from then on.)
 SEEDS = [form_request("/token", G, [basic("svc-a", "wrong")]),
          form_request("/auth", G + b"&client_id=svc-a&client_secret=bad&scope=read+write"),
          form_request("/introspect", [("token", forged_token())], [basic("rs-1", "wrong")]),
@@ -102,6 +101,8 @@ def spoilt(run):
     count, counts = run.size(20_000, 5_000_000), collections.Counter()
     with Stage() as stage, tempfile.TemporaryDirectory(prefix="torture.") as place:
         mintd = stage.quiet_mintd("--workers", "2", "--log-refusals", "20", log=os.path.join(place, "log"))
+        # One byte makes its name of svc-a, and once it was asked for each refusal costs a slow check.
+        stage.redis.cli("DEL", "mintd:client:" + SVC_B.id)
         before = stage.redis.tokens()
         for _ in range(count):
             raw = mutated(run.random)
@@ -244,6 +245,6 @@ GOALS = [
          missing="a share for each address: the rows ITEM-8 of tests/e2e"),
     Goal("G-07", "spoilt bytes get no yes", "20,000 (full: 5·10⁶) requests whose bytes are changed, doubled, moved or gone, "
          "none of which deserves a yes: what comes back is HTTP, nothing is minted, no line of the log is broken",
-         {"requests": AtLeast(20_000), "answered": AtLeast(10_000), "answers that are wrong": AtMost(0), "tokens minted": AtMost(0),
+         {"requests": ByForm(AtLeast(20_000), AtLeast(5_000_000)), "answered": AtLeast(10_000), "answers that are wrong": AtMost(0), "tokens minted": AtMost(0),
           "log lines broken": AtMost(0), "ends": AtMost(0)}, spoilt),
 ]

@@ -4,21 +4,10 @@ import itertools
 import socket
 import threading
 
-import restarts
 from open_loop import Load, unserved
-from stage import Stage, seconds_until
 from support.http import request_bytes
 
 HEALTH = request_bytes("GET", "/healthz")
-
-
-def test_callers_count_what_nobody_answers():
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        address = silent.getsockname()
-    callers = restarts.Callers(address)
-    seconds_until(lambda: callers.counts["no answer"] >= 20, 10)
-    callers.end()
-    assert callers.counts["no answer"] >= 20 and set(callers.counts) == {"no answer"}
 
 
 class Server:
