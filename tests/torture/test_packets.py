@@ -1,7 +1,11 @@
 """What G-26 has to convict."""
 import contextlib
+import time
 
 import packets
+from delay import Relay
+from fake_server import GET, Server
+from support.wire import Wire
 
 
 class Nowhere:
@@ -43,3 +47,16 @@ def test_a_revoked_token_that_is_taken_too_long():
 def test_a_good_token_that_is_refused():
     result = packets.endure(Nowhere(), Believer(200, 200, 401), None, 0.05)
     assert result["refused"] and result["wrong"] and not result["late"] and result["noticed"] < 0.05
+
+
+def test_bytes_come_late_and_in_order():
+    with Server(lambda number: (200, b"%d" % number)) as server, contextlib.closing(Relay(server.address[1])) as relay, \
+            Wire(("127.0.0.1", relay.port)) as wire:
+        began = time.monotonic()
+        assert wire.ask(GET) == (200, b"0")
+        quick = time.monotonic() - began
+        relay.delay_s = 0.3
+        began = time.monotonic()
+        assert wire.ask(GET) == (200, b"1") and time.monotonic() - began >= 0.6 > quick
+        relay.delay_s = 0
+        assert wire.ask(GET) == (200, b"2") and relay.accepted == 1
