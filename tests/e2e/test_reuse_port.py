@@ -6,10 +6,11 @@ import pytest
 
 from support.clients import BA, G, bearer, token_of
 from support.expect import row
-from support.http import exchange, form_request, request_bytes
+from support.http import Closed, exchange, form_request, request_bytes
 from support.mintd import run
-from support.oauth import wait_until
+from support.oauth import epoch, wait_until
 from support.redis_server import free_port
+from support.timing import scaled
 
 BEAT = 5  # seconds between two heartbeats
 
@@ -27,7 +28,7 @@ def start_on(start_mintd, own_redis):
 
 
 class Asking:
-    """Each request on a connection of its own, until the end; statuses: what came back."""
+    """The request, on a connection of its own, again and again; statuses: what came back."""
 
     def __init__(self, address, raw):
         self.statuses, self._stop = [], threading.Event()
@@ -38,7 +39,7 @@ class Asking:
         while not self._stop.is_set():
             try:
                 self.statuses.append(exchange(address, raw).status)
-            except (OSError, AssertionError) as problem:
+            except (OSError, Closed) as problem:
                 self.statuses.append(repr(problem))
 
     def more(self, count):
@@ -56,7 +57,7 @@ def test_an_upgrade_on_one_port(start_on, workers):
     """A mint on each new connection: none is refused while one program follows another."""
     port = free_port()
     instance = start_on(port, workers=workers)
-    asking = Asking(instance.address, form_request("/token", G, [BA]))
+    asking = Asking(instance.address, form_request("/token", G, [BA, ("Connection", "close")]))
     try:
         for _ in range(3):
             asking.more(50)
@@ -134,3 +135,13 @@ def test_the_old_one_takes_its_own_record_away_only(start_on, own_redis):
     wait_until(lambda: is_of("new"), 2 * BEAT + 3, "a beat of the new one")
     old.stop()
     assert is_of("new") and own_redis.cli("SMEMBERS", "mintd:instances") == ["one"]
+
+
+@row("G-20")
+def test_without_redis_it_serves_nonetheless(start_mintd):
+    """After half a second, in which the link could have come up."""
+    instance = start_mintd("--reuse-port", redis="redis://127.0.0.1:1")  # it waits for "listening"
+    started, listening = (epoch(instance.wait_for_log(word)["time"]) for word in ("started", "listening"))
+    assert 0.4 <= listening - started < scaled(2)
+    assert instance.request("GET", "/healthz").status == 200
+    assert instance.request("GET", "/readyz").status == 503
