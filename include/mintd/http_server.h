@@ -25,7 +25,8 @@ struct http_server;
 struct http_sockets {
     unsigned count;     /* how many workers there are: the caller sets it */
     int *fds;           /* the caller's array: room for HTTP_ADDRESSES_MAX * count */
-    bool shares_port;   /* the caller sets it: another process may listen there too */
+    bool may_share;     /* the caller sets it: another process may listen there too */
+    bool is_shared;     /* one does */
     unsigned addresses; /* how many are open: address a for worker w is fds[a * count + w] */
 };
 
@@ -41,14 +42,17 @@ enum http_listened {
  * are resolved, which blocks: call it only at start.
  *
  * TCP: each worker gets one listening socket with SO_REUSEPORT; a port on which somebody else
- * listens already is an error. With shares_port it is none if that is a process of the same user
- * that shares it too; the sockets are only bound then, and get no connection until the server
- * listens: the kernel spreads new ones over all that do. Unix: one socket, duplicated; a socket
- * file on which nobody answers is replaced. On success the caller owns the
- * sockets. On failure nothing stays open, and `error` gets one line that says what is wrong and
- * what may help. */
+ * listens already is an error. If it may be shared it is none where that is a process of the same
+ * user whose sockets have SO_REUSEPORT too; these sockets are only bound then, and get no
+ * connection until http_start_listening(): the kernel spreads new ones over all that listen. Unix:
+ * one socket, duplicated; a socket file on which nobody answers is replaced. On success the caller
+ * owns the sockets. On failure nothing stays open, and `error` gets one line that says what is
+ * wrong and what may help. */
 enum http_listened http_listen(struct slice address, struct http_sockets *sockets,
                                struct buffer *error);
+/* For a socket of an address that may be shared; for one that listens already it does nothing.
+ * False: the kernel refuses (errno). */
+bool http_start_listening(int fd);
 /* Whether the address is well-formed. It opens nothing. */
 bool http_address_is_valid(struct slice address, struct buffer *error);
 /* Whether only this machine can reach it: it is loopback or a unix socket. */
@@ -106,7 +110,7 @@ struct http_server_options {
     void (*on_long_turn)(void *context);
     void *turn_context;
     struct http_bounds *bounds; /* the bounds of the process; outlives the server; NULL: none */
-    bool listens_later;         /* not until http_server_listen() */
+    bool listens_later;         /* its listeners take no connection until http_server_listen() */
 
     /* Deadlines in milliseconds; 0 means the default. */
 
@@ -129,7 +133,7 @@ struct http_server *http_server_new(struct uv_loop_s *loop,
  * Returns 0 or a libuv error. Call it once for each listener. */
 int http_server_add_listener(struct http_server *server, int fd);
 /* For a server that listens_later: from now on its listeners take connections. False: the kernel
- * refuses (errno); it may be tried again. */
+ * refuses one of them (errno); it may be tried again. */
 bool http_server_listen(struct http_server *server);
 /* Connections that are accepted over TCP from now on speak TLS. Open ones go on as they are. The
  * server takes over the reference to the context, also on failure. False: no memory; only the
@@ -146,6 +150,9 @@ void http_server_tick(struct http_server *server, uint64_t wall_ms);
 /* Closes the listeners and the idle connections. Connections that were accepted are still served.
  * Responses from now on say "Connection: close". */
 void http_server_drain(struct http_server *server);
+/* Accepts what waits and closes the listeners; all else goes on, and responses from now on say
+ * "Connection: close". A second call does nothing. */
+void http_server_stop_listening(struct http_server *server);
 /* Call it before the drain: everything goes on, but responses from now on say "Connection:
  * close". */
 void http_server_announce_drain(struct http_server *server);

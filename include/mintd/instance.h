@@ -60,7 +60,7 @@ struct instance_options {
     unsigned max_connections;             /* for the whole process */
     unsigned max_connections_per_address; /* 0: no bound */
     unsigned max_handshakes_per_address;  /* of TLS, a second; 0: no bound */
-    bool reuse_port;                      /* other processes may listen on the same TCP addresses */
+    bool reuse_port;                      /* another process may listen on the same TCP addresses */
     unsigned drain_delay_s; /* from the request to drain to the drain; meanwhile all goes on */
     unsigned token_ttl_s;
     unsigned failure_limit; /* failures a minute for a client from an address; 0: no limit */

@@ -103,7 +103,7 @@ static enum progress take_last_look(struct flow *flow) {
     return PROGRESS_DONE;
 }
 
-static enum progress look_at_last(struct flow *flow) {
+static enum progress look_before_leaving(struct flow *flow) {
     struct heartbeat *h = heartbeat_of(flow);
     char storage[HEARTBEAT_KEY_MAX];
     flow->step = take_last_look;
@@ -118,7 +118,7 @@ void heartbeat_leave(struct heartbeat *h) {
     if (h->written == 0) {
         h->life = HEARTBEAT_HAS_LEFT;
     } else if (!h->is_open) {
-        start(h, look_at_last);
+        start(h, look_before_leaving);
     }
 }
 

@@ -2,8 +2,8 @@
  *
  * Happy path: resolve; for each address that the name has: bind once alone, to find out whether the
  * address is free; then one SO_REUSEPORT socket a worker. With SO_REUSEPORT alone two servers would
- * share a port and nobody would be told: they do so where that is wished for, and the sockets are
- * not listened on yet.
+ * share a port and nobody would be told: they may where the caller says so, and the sockets do not
+ * listen yet.
  *
  * Failure modes: one line in `error` that says what is wrong and what may help; nothing stays open.
  */
@@ -36,10 +36,10 @@ union socket_address {
 
 /* ---- what went wrong ---- */
 
-static const char *explain(int error, bool shares_port) {
+static const char *explain(int error, bool may_share) {
     switch (error) {
     case EADDRINUSE:
-        return shares_port
+        return may_share
                    ? "in use by a program that does not share it: start each with --reuse-port, as "
                      "the same user, or choose another port with --listen"
                    : "already in use: stop the other program, or choose another port with --listen";
@@ -134,16 +134,19 @@ struct place {
 
 /* All sockets take the port that the first one got, and so does the place. Returns 0 or an errno
  * value. */
-static int listen_tcp(struct place *place, const struct http_sockets *sockets, int *fds) {
+static int open_sockets(struct place *place, struct http_sockets *sockets, int *fds) {
     union socket_address *address = &place->address;
-    if (!sockets->shares_port && !is_free(&address->any, place->size)) {
-        return errno;
+    bool one_alone = sockets->count == 1 && !sockets->may_share;
+    if (!is_free(&address->any, place->size)) {
+        if (errno != EADDRINUSE || !sockets->may_share) {
+            return errno;
+        }
+        sockets->is_shared = true;
     }
     for (unsigned i = 0; i < sockets->count; i++) {
-        fds[i] = bind_tcp(&address->any, place->size, sockets->count > 1 || sockets->shares_port);
-        bool listens =
-            fds[i] >= 0 && (sockets->shares_port || listen(fds[i], LISTENER_BACKLOG) == 0);
-        if (!listens || getsockname(fds[i], &address->any, &place->size) != 0) {
+        fds[i] = bind_tcp(&address->any, place->size, !one_alone);
+        if (fds[i] < 0 || (!sockets->may_share && !http_start_listening(fds[i])) ||
+            getsockname(fds[i], &address->any, &place->size) != 0) {
             int error = errno;
             close_all(fds, fds[i] < 0 ? i : i + 1);
             return error;
@@ -180,7 +183,7 @@ static int listen_all(struct place *places, unsigned place_count, struct http_so
     for (unsigned i = 0; i < place_count; i++) {
         unsigned opened = sockets->addresses * sockets->count;
         *port_of(&places[i]) = port != 0 ? port : *port_of(&places[i]);
-        error = listen_tcp(&places[i], sockets, sockets->fds + opened);
+        error = open_sockets(&places[i], sockets, sockets->fds + opened);
         if (error == 0) {
             port = *port_of(&places[i]);
             sockets->addresses++;
@@ -307,7 +310,7 @@ static enum http_listened open_tcp(struct slice text, const struct address *addr
         append_name(&places[failed].address, error);
         buffer_append(error, S(", of "));
     }
-    complain(error, text, explain(code, sockets->shares_port));
+    complain(error, text, explain(code, sockets->may_share));
     return is_absent(code) ? HTTP_HAS_NO_SUCH_ADDRESS : HTTP_LISTENS_NOT;
 }
 
@@ -404,6 +407,10 @@ static enum http_listened open_unix(struct slice text, const struct address *add
 }
 
 /* ---- the contract ---- */
+
+bool http_start_listening(int fd) {
+    return listen(fd, LISTENER_BACKLOG) == 0;
+}
 
 enum http_listened http_listen(struct slice text, struct http_sockets *sockets,
                                struct buffer *error) {

@@ -19,6 +19,7 @@ struct listener {
     struct http_server *server;
     struct link link; /* in server->listeners */
     int fd;
+    bool listens;
     bool is_asleep;
     bool is_closing;
 };
@@ -164,7 +165,7 @@ void listeners_resume(struct http_server *server) {
     }
     for (struct link *at = server->listeners.next; at != &server->listeners; at = at->next) {
         struct listener *listener = container_of(at, struct listener, link);
-        if (!listener->is_asleep || listener->is_closing || !server->listens) {
+        if (!listener->is_asleep || listener->is_closing || !listener->listens) {
             continue;
         }
         listener->is_asleep = uv_poll_start(&listener->poll, UV_READABLE, on_acceptable) != 0;
@@ -205,7 +206,8 @@ int listener_open(struct http_server *server, int fd) {
     listener->server = server;
     listener->fd = fd;
     list_append(&server->listeners, &listener->link);
-    listener->is_asleep = !server->listens;
+    listener->listens = !server->options.listens_later;
+    listener->is_asleep = !listener->listens;
     if (listener->is_asleep) {
         return 0;
     }
@@ -217,22 +219,24 @@ int listener_open(struct http_server *server, int fd) {
 }
 
 bool listeners_listen(struct http_server *server) {
-    for (struct link *at = server->listeners.next; at != &server->listeners; at = at->next) {
-        if (listen(container_of(at, struct listener, link)->fd, LISTENER_BACKLOG) != 0) {
-            return false;
-        }
-    }
-    server->listens = true;
-    listeners_resume(server);
-    return true;
-}
-
-void listeners_sweep(struct http_server *server) {
+    bool ok = true;
     for (struct link *at = server->listeners.next; at != &server->listeners; at = at->next) {
         struct listener *listener = container_of(at, struct listener, link);
-        if (!listener->is_closing && server->listens) {
+        listener->listens = listener->listens || http_start_listening(listener->fd);
+        ok = ok && listener->listens;
+    }
+    listeners_resume(server);
+    return ok;
+}
+
+/* Each right behind its last look: what comes between the two is reset. */
+void listeners_end(struct http_server *server) {
+    for (struct link *at = server->listeners.next; at != &server->listeners; at = at->next) {
+        struct listener *listener = container_of(at, struct listener, link);
+        if (!listener->is_closing && listener->listens) {
             accept_some(listener, LISTENER_BACKLOG);
         }
+        listener_close(listener);
     }
 }
 

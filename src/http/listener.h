@@ -13,8 +13,8 @@
 int listener_open(struct http_server *server, int fd);
 /* Of a server that listens_later; false and errno where a socket cannot. */
 bool listeners_listen(struct http_server *server);
-/* Accepts what is waiting. */
-void listeners_sweep(struct http_server *server);
+/* Accepts what waits, and closes them. */
+void listeners_end(struct http_server *server);
 void listeners_close(struct http_server *server);
 /* Those that ran out of descriptors or memory try again; the reserve is renewed. */
 void listeners_resume(struct http_server *server);

@@ -74,7 +74,7 @@ struct http_server *http_server_new(struct uv_loop_s *loop,
     }
     server->loop = loop;
     server->options = *options;
-    server->listens = !options->listens_later;
+
     server->read_buffer = read_buffer;
     list_init(&server->listeners);
     list_init(&server->connections);
@@ -187,13 +187,17 @@ void http_server_announce_drain(struct http_server *server) {
     server->closes_answered = true;
 }
 
+void http_server_stop_listening(struct http_server *server) {
+    server->closes_answered = true;
+    listeners_end(server);
+}
+
 void http_server_drain(struct http_server *server) {
     if (server->draining) {
         return;
     }
-    listeners_sweep(server);
-    server->draining = server->closes_answered = true;
-    listeners_close(server);
+    http_server_stop_listening(server);
+    server->draining = true;
     struct link *next;
     for (struct link *at = server->connections.next; at != &server->connections; at = next) {
         next = at->next;

@@ -52,7 +52,7 @@ struct http_server {
     struct ip over_address; /* the last that was turned away for its address ... */
     bool has_over_address;  /* ... which the log does not know yet */
     bool closes_answered;   /* responses say "Connection: close" */
-    bool listens;           /* its listeners take connections */
+
     bool draining;
     bool closing;
     bool is_shrinking; /* the last tick gave exchanges back */

@@ -142,6 +142,13 @@ static void on_worker_listens(void *context) {
     }
 }
 
+static void on_worker_stops_listening(void *context) {
+    struct instance *instance = context;
+    if (atomic_fetch_add(&instance->deaf, 1) + 1 == instance->started) {
+        uv_async_send(&instance->workers_deaf);
+    }
+}
+
 static bool open_workers(struct instance *instance) {
     const struct instance_options *options = instance->options;
     bool ok = true;
@@ -165,9 +172,11 @@ static bool open_workers(struct instance *instance) {
                              .index = i,
                              .listeners = instance_fd_of(instance, i, 0),
                              .listener_count = instance->socket_count,
+                             .listens_later = instance->is_shared,
                              .metrics_listeners = instance->metrics_fds,
                              .metrics_listener_count = i == 0 ? instance->metrics_fd_count : 0,
                              .on_listen = on_worker_listens,
+                             .on_stop_listening = on_worker_stops_listening,
                              .on_end = on_worker_end,
                              .context = instance,
                          });
@@ -193,6 +202,13 @@ static void drain_workers(struct instance *instance, bool now) {
     }
 }
 
+/* All of them, then they drain. */
+static void stop_listening(struct instance *instance) {
+    for (unsigned i = 0; i < instance->started; i++) {
+        worker_stop_listening(&instance->workers[i]);
+    }
+}
+
 /* Held back whenever there is nobody to take them: a signal that comes early or late waits, and
  * does not kill. */
 static void hold_signals(bool hold) {
@@ -206,7 +222,7 @@ static void hold_signals(bool hold) {
 
 static void on_drain_delay_over(uv_timer_t *timer) {
     log_info("listeners close");
-    drain_workers(timer->data, false);
+    stop_listening(timer->data);
 }
 
 /* The first signal drains, at once or after the delay; the second ends. */
@@ -222,9 +238,11 @@ static void on_signal(uv_signal_t *handle, int signal_number) {
     }
     if (waits) {
         uv_timer_start(&instance->drain_delay, on_drain_delay_over, 1000ull * delay_s, 0);
-    } else {
+    } else if (instance->stopping) {
         uv_timer_stop(&instance->drain_delay);
-        drain_workers(instance, instance->stopping);
+        drain_workers(instance, true);
+    } else {
+        stop_listening(instance);
     }
     if (!instance->stopping) {
         supervision_stopping(&instance->supervision);
@@ -255,6 +273,7 @@ static void end_main_loop(struct instance *instance) {
     }
     uv_close((uv_handle_t *)&instance->workers_ended, NULL);
     uv_close((uv_handle_t *)&instance->workers_listen, NULL);
+    uv_close((uv_handle_t *)&instance->workers_deaf, NULL);
 }
 
 static bool open_password(struct instance *instance) {
@@ -300,10 +319,14 @@ static void on_workers_ended(uv_async_t *handle) {
 
 static void on_workers_listen(uv_async_t *handle) {
     struct instance *instance = handle->data;
-    instance_tell_listeners(instance);
     if (!instance->stopping) {
+        instance_tell_listeners(instance);
         supervision_ready(&instance->supervision);
     }
+}
+
+static void on_workers_deaf(uv_async_t *handle) {
+    drain_workers(handle->data, false);
 }
 
 static bool open_main_loop(struct instance *instance) {
@@ -316,9 +339,11 @@ static bool open_main_loop(struct instance *instance) {
     instance->on_hup.data = instance;
     instance->workers_ended.data = instance;
     instance->workers_listen.data = instance;
+    instance->workers_deaf.data = instance;
     instance->drain_delay.data = instance;
     return uv_async_init(&instance->loop, &instance->workers_ended, on_workers_ended) == 0 &&
            uv_async_init(&instance->loop, &instance->workers_listen, on_workers_listen) == 0 &&
+           uv_async_init(&instance->loop, &instance->workers_deaf, on_workers_deaf) == 0 &&
            uv_timer_init(&instance->loop, &instance->drain_delay) == 0 &&
            supervision_open(&instance->supervision, &instance->loop, instance->workers,
                             instance->options->workers, instance->options->store_in_memory) &&
@@ -368,7 +393,7 @@ static bool run(struct instance *instance) {
     hold_signals(false);
     if (ok) {
         tell_start(instance);
-        if (!instance->options->reuse_port) {
+        if (!instance->is_shared) {
             supervision_ready(&instance->supervision);
         }
     } else {
@@ -430,7 +455,7 @@ static bool enter_sandbox(struct instance *instance) {
     bool is_wanted =
         options->sandbox == INSTANCE_SANDBOX_ON ||
         (options->sandbox == INSTANCE_SANDBOX_AUTO && options->redis_password_command == NULL);
-    int error = is_wanted ? sandbox_enter(has_unix_listener(options), options->reuse_port) : 0;
+    int error = is_wanted ? sandbox_enter(has_unix_listener(options), instance->is_shared) : 0;
     if (error == ENOMEM) {
         return fail("not enough memory to start");
     }
@@ -451,9 +476,10 @@ static bool open_instance(struct instance *instance) {
     if (!enter_sandbox(instance)) {
         return false;
     }
+    instance->process.to_listen = instance->is_shared ? instance->options->workers : 0;
     choose_names(instance);
     instance->process.issuer = instance->issuer;
-    if (!instance->options->reuse_port) {
+    if (!instance->is_shared) {
         instance_tell_listeners(instance);
     }
     if (!open_main_loop(instance)) {
@@ -477,7 +503,7 @@ static void describe_process(struct instance *instance) {
     process->started_ms = clock_wall_ms();
     process->started_ns = clock_monotonic_ns();
     process->starting = options->seed != NULL;
-    process->to_listen = options->reuse_port ? options->workers : 0;
+
     process->client = options->seed == NULL ? NULL : options->seed->id;
     process->listen = options->listen;
     process->listen_count = options->listen_count;

@@ -2,7 +2,9 @@
  * each worker and address. */
 #include "instance/instance_internal.h"
 #include "mintd/log.h"
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define LISTEN_ERROR_MAX 512u
 
@@ -47,7 +49,7 @@ static bool open_listener(struct instance *instance, unsigned listener) {
     const struct instance_options *options = instance->options;
     int fds[INSTANCE_WORKERS_MAX * HTTP_ADDRESSES_MAX];
     struct http_sockets sockets = {
-        .count = options->workers, .fds = fds, .shares_port = options->reuse_port};
+        .count = options->workers, .fds = fds, .may_share = options->reuse_port};
     bool is_spare = options->listens_by_default && instance->socket_count != 0;
     if (!listen_at(options->listen[listener], &sockets, is_spare)) {
         return false;
@@ -59,8 +61,87 @@ static bool open_listener(struct instance *instance, unsigned listener) {
         }
         instance->socket_count++;
     }
+    instance->is_shared = instance->is_shared || sockets.is_shared;
     instance->listening++;
     return true;
+}
+
+/* With --reuse-port the kernel does not mind two that are the same. */
+static bool all_differ(struct instance *instance) {
+    char storage[INSTANCE_LISTENERS_MAX * HTTP_ADDRESSES_MAX + HTTP_ADDRESSES_MAX]
+                [HTTP_ADDRESS_MAX];
+    struct slice names[sizeof storage / sizeof *storage];
+    for (unsigned i = 0; i < instance->socket_count + instance->metrics_fd_count; i++) {
+        struct buffer name = buffer_of(storage[i], sizeof storage[i]);
+        http_listener_name(i < instance->socket_count
+                               ? *instance_fd_of(instance, 0, i)
+                               : instance->metrics_fds[i - instance->socket_count],
+                           &name);
+        names[i] = buffer_slice(&name);
+        for (unsigned other = 0; other < i; other++) {
+            if (slice_equal(names[i], names[other])) {
+                fprintf(stderr,
+                        "mintd: %.*s: it is given twice: give each --listen and "
+                        "--metrics-listen an address of its own\n",
+                        (int)names[i].size, names[i].data);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* They are only bound so far. */
+static bool start_listening(const int *fds, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        if (!http_start_listening(fds[i])) {
+            perror("mintd: listen");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool open_metrics_listener(struct instance *instance) {
+    const struct instance_options *options = instance->options;
+    struct http_sockets metrics = {
+        .count = 1, .fds = instance->metrics_fds, .may_share = options->reuse_port};
+    if (slice_is_absent(options->metrics_listen)) {
+        return true;
+    }
+    if (!listen_at(options->metrics_listen, &metrics, false)) {
+        return false;
+    }
+    instance->metrics_fd_count = metrics.addresses;
+    return !options->reuse_port || start_listening(metrics.fds, metrics.addresses);
+}
+
+/* A handshake that is under way as a socket closes ends in a reset, unless the kernel hands it over
+ * to another that listens there (Linux 5.14). */
+static void warn_of_resets(void) {
+    char setting = '0';
+    int fd = open("/proc/sys/net/ipv4/tcp_migrate_req", O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && read(fd, &setting, 1) != 1) {
+        setting = '0';
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (setting != '1') {
+        log_warning("connections that arrive as another program on the port ends may be reset: "
+                    "sysctl -w net.ipv4.tcp_migrate_req=1");
+    }
+}
+
+/* Another program that serves the port goes on doing so until this one can. */
+static bool share(struct instance *instance) {
+    bool ok = all_differ(instance);
+    warn_of_resets();
+    for (unsigned worker = 0; worker < instance->options->workers && ok && !instance->is_shared;
+         worker++) {
+        ok = start_listening(instance_fd_of(instance, worker, 0), instance->socket_count);
+    }
+    return ok;
 }
 
 bool instance_open_listeners(struct instance *instance) {
@@ -70,12 +151,7 @@ bool instance_open_listeners(struct instance *instance) {
             return false;
         }
     }
-    struct http_sockets metrics = {
-        .count = 1, .fds = instance->metrics_fds, .shares_port = options->reuse_port};
-    bool ok = slice_is_absent(options->metrics_listen) ||
-              listen_at(options->metrics_listen, &metrics, false);
-    instance->metrics_fd_count = ok ? metrics.addresses : 0;
-    return ok;
+    return open_metrics_listener(instance) && (!options->reuse_port || share(instance));
 }
 
 void instance_tell_listeners(struct instance *instance) {

@@ -10,8 +10,8 @@
  * io_uring where it may, and a filter does not see what that is told to do. A call that was taken
  * fails with EPERM, or ENOSYS where the libraries know another way. In builds with sanitizers it
  * ends the process instead, so that the tests show what is missing.
- * unlinks: it may remove files, for the sockets of --listen unix:. listens: on what it has bound,
- * with --reuse-port.
+ * unlinks: it may remove files, for the sockets of --listen unix:. listens: it may listen, where
+ * another program serves the port until this one can.
  * Returns 0 or an errno value: ENOMEM; others: the kernel has no filters, or allows none. Then
  * nothing was taken. */
 int sandbox_enter(bool unlinks, bool listens);

@@ -107,6 +107,7 @@ bool supervision_open(struct supervision *s, uv_loop_t *loop, const struct worke
 
 void supervision_ready(struct supervision *s) {
     char status[NOTIFY_STATUS_MAX];
+    s->is_ready = true;
     if (notify_is_on(&s->notify)) {
         describe(s, status);
         notify_ready(&s->notify, status);
@@ -115,14 +116,14 @@ void supervision_ready(struct supervision *s) {
 }
 
 void supervision_reload_begins(struct supervision *s) {
-    if (!s->is_stopping) {
+    if (s->is_ready && !s->is_stopping) {
         notify_reloading(&s->notify, "Reloading");
     }
 }
 
 void supervision_reload_ends(struct supervision *s) {
     char status[NOTIFY_STATUS_MAX];
-    if (!s->is_stopping) {
+    if (s->is_ready && !s->is_stopping) {
         describe(s, status);
         notify_ready(&s->notify, status);
     }

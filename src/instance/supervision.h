@@ -22,7 +22,7 @@ struct supervision {
     bool in_memory; /* the store: there is no Redis to tell of */
     uint64_t look_ms;
     unsigned looks_a_sign, looks; /* a sign of life is due each so many looks */
-    bool sign_due, is_stopping, told_hang;
+    bool sign_due, is_ready, is_stopping, told_hang;
 };
 
 /* Ahead of all threads: takes what the environment says. */

@@ -2,7 +2,8 @@
  * worker_start() runs the loop on its own; each turn ends in on_turn_end(): answers first (they may
  * ask the store), then the store's commands.
  *
- * The end: worker_drain() sets a wish and wakes the loop; listeners close, open requests are
+ * The end: a wish is set and wakes the loop. Listeners close, those of all workers ahead of the
+ * first connection, or its client would come to one that is about to close. Open requests are
  * answered; when none is left, or time is up, the heartbeat is taken away, slow checks that have
  * not begun are given up (503), servers and store close; when they have, the last handles close and
  * the loop ends by itself. worker_free() closes the one that other threads use. */
@@ -18,7 +19,7 @@
 #define WORKER_STACK_SIZE (512u * 1024u)
 #define IDENTITY_RANDOM 16u /* bytes */
 
-enum worker_wish { WISH_RUN, WISH_ANNOUNCE, WISH_DRAIN, WISH_END };
+enum worker_wish { WISH_RUN, WISH_ANNOUNCE, WISH_STOP_LISTENING, WISH_DRAIN, WISH_END };
 
 /* ---- the end ---- */
 
@@ -69,6 +70,14 @@ static void end_loop(struct worker *worker) {
     if (worker->open_parts == 0) {
         close_handles(worker);
     }
+}
+
+static void stop_listening(struct worker *worker) {
+    worker->is_deaf = true;
+    for (unsigned i = 0; i < worker->server_count; i++) {
+        http_server_stop_listening(worker->servers[i]);
+    }
+    worker->options.on_stop_listening(worker->options.context);
 }
 
 static void begin_drain(struct worker *worker) {
@@ -256,16 +265,12 @@ static void on_redis_identity(void *context, enum redis_identity_news news, stru
 
 /* ---- the loop ---- */
 
-/* The store has not had the time to come up. */
-static bool is_starting(const struct worker *worker) {
-    return clock_monotonic_ns() - worker->options.process->started_ns <
-           WORKER_STORE_GRACE_MS * 1000000ull;
-}
-
 /* Once for the process, though each worker has a link. */
 static void tell_store_state(struct worker *worker) {
     enum store_trouble trouble = store_trouble_now(worker->store);
-    bool just_started = !worker->store_told && is_starting(worker);
+    bool just_started =
+        !worker->store_told && clock_monotonic_ns() - worker->options.process->started_ns <
+                                   WORKER_STORE_GRACE_MS * 1000000ull;
     if (worker->options.index != 0 || worker->draining ||
         (worker->store_told && trouble == worker->last_trouble) ||
         (just_started && trouble != STORE_TROUBLE_NONE)) {
@@ -281,19 +286,18 @@ static void tell_store_state(struct worker *worker) {
     worker->last_trouble = trouble;
 }
 
-/* Who shares the port of another program takes its clients once it can serve them: with the link to
- * Redis, or without where that does not come. */
+/* Another program serves the port meanwhile: what comes here would be refused until then. */
 static void listen_later(struct worker *worker) {
-    bool is_up = store_trouble_now(worker->store) == STORE_TROUBLE_NONE;
-    if (!worker->options.instance->reuse_port || worker->listens || worker->draining ||
-        (!is_up && is_starting(worker))) {
+    char name[64] = "none";
+    if (!worker->options.listens_later || worker->listens ||
+        atomic_load(&worker->wish) != WISH_RUN ||
+        store_trouble_now(worker->store) != STORE_TROUBLE_NONE) {
         return;
     }
     worker->listens = http_server_listen(worker->servers[0]);
     if (worker->listens) {
         worker->options.on_listen(worker->options.context);
     } else if (!worker->listen_told) {
-        char name[64] = "none";
         uv_err_name_r(-errno, name, sizeof name);
         log_error("the kernel refuses to listen: it is tried again", LOG_STRING("error", name));
         worker->listen_told = true;
@@ -388,6 +392,9 @@ static void on_wake(uv_async_t *wake) {
     int wish = atomic_load(&worker->wish);
     for (unsigned i = 0; i < worker->server_count && wish == WISH_ANNOUNCE; i++) {
         http_server_announce_drain(worker->servers[i]);
+    }
+    if (wish == WISH_STOP_LISTENING && !worker->is_deaf) {
+        stop_listening(worker);
     }
     if (wish >= WISH_DRAIN && !worker->closing) {
         begin_drain(worker);
@@ -551,7 +558,7 @@ static bool open_server(struct worker *worker, enum api_paths paths, unsigned me
         .on_long_turn = on_long_turn,
         .turn_context = worker,
         .bounds = is_main ? worker->options.bounds : worker->options.metrics_bounds,
-        .listens_later = instance->reuse_port,
+        .listens_later = is_main && worker->options.listens_later,
     };
     struct http_server *server = api == NULL ? NULL : http_server_new(&worker->loop, &options);
     if (server == NULL) {
@@ -584,7 +591,7 @@ static bool open_servers(struct worker *worker) {
     }
     return open_server(worker, API_METRICS_ONLY, options->process->metrics_count - 1, NULL,
                        options->metrics_listeners, options->metrics_listener_count) &&
-           main_open && (!options->instance->reuse_port || http_server_listen(worker->servers[1]));
+           main_open;
 }
 
 bool worker_open(struct worker *worker, const struct worker_options *options) {
@@ -623,14 +630,24 @@ bool worker_start(struct worker *worker) {
     return worker->thread_runs;
 }
 
-void worker_announce_drain(struct worker *worker) {
-    atomic_store(&worker->wish, WISH_ANNOUNCE);
+/* The main thread alone wishes; what was wished for before is not taken back. */
+static void wish_for(struct worker *worker, enum worker_wish wish) {
+    if (atomic_load(&worker->wish) < (int)wish) {
+        atomic_store(&worker->wish, (int)wish);
+    }
     uv_async_send(&worker->wake);
 }
 
+void worker_announce_drain(struct worker *worker) {
+    wish_for(worker, WISH_ANNOUNCE);
+}
+
+void worker_stop_listening(struct worker *worker) {
+    wish_for(worker, WISH_STOP_LISTENING);
+}
+
 void worker_drain(struct worker *worker, bool now) {
-    atomic_store(&worker->wish, now ? WISH_END : WISH_DRAIN);
-    uv_async_send(&worker->wake);
+    wish_for(worker, now ? WISH_END : WISH_DRAIN);
 }
 
 void worker_use_tls(struct worker *worker, struct tls_context *tls) {

@@ -41,10 +41,12 @@ struct worker_options {
     unsigned index;
     const int *listeners; /* sockets of its own; taken over by worker_open(), also on failure */
     unsigned listener_count;
+    bool listens_later;           /* once it has its link to the store */
     const int *metrics_listeners; /* of the first worker; as `listeners` */
     unsigned metrics_listener_count;
-    void (*on_listen)(void *context); /* on its thread: it takes clients now, with reuse_port */
-    void (*on_end)(void *context);    /* on the worker's thread, as the last thing */
+    void (*on_listen)(void *context);         /* on its thread, if it listens later: it does now */
+    void (*on_stop_listening)(void *context); /* on its thread */
+    void (*on_end)(void *context);            /* on the worker's thread, as the last thing */
     void *context;
 };
 
@@ -81,7 +83,8 @@ struct worker {
     bool store_told;            /* last_trouble has been logged */
     struct heartbeat heartbeat; /* of the process; on the first worker, with Redis */
     bool has_heartbeat;
-    bool listens, listen_told; /* with reuse_port */
+    bool listens, listen_told; /* if it listens later */
+    bool is_deaf;              /* its listeners are closed */
     bool draining, leaving, closing;
     uint64_t drain_started_ms, leave_started_ms, last_tick_ns;
     unsigned ticks;
@@ -92,9 +95,13 @@ struct worker {
  * in any case. */
 bool worker_open(struct worker *worker, const struct worker_options *options);
 bool worker_start(struct worker *worker);
-/* From any thread, ahead of the drain: all goes on, and answers ask clients to connect anew. */
+/* From the main thread, ahead of the drain: all goes on, and answers ask clients to connect anew.
+ */
 void worker_announce_drain(struct worker *worker);
-/* From any thread: finish what is open, then end; with `now`, without waiting for anybody. */
+/* From the main thread, ahead of the drain: its listeners close, and on_stop_listening is called.
+ */
+void worker_stop_listening(struct worker *worker);
+/* From the main thread: finish what is open, then end; with `now`, without waiting for anybody. */
 void worker_drain(struct worker *worker, bool now);
 /* From any thread, for a worker that was opened with TLS: new connections use this. Takes over the
  * reference. */

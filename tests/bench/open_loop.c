@@ -90,7 +90,7 @@ static struct phase phases[PHASES_MAX];
 static unsigned phase_count, phase_now;
 static struct connection *connections, *free_first, **free_last = &free_first;
 static struct connection *resting_first, **resting_last = &resting_first;
-static bool is_patient, resends, is_fresh;
+static bool is_patient, resends, is_fresh, has_begun;
 static unsigned connection_count = 64, connected, reopened;
 static int epoll_fd;
 
@@ -271,7 +271,7 @@ static void reopen(struct connection *c) {
     close(c->fd);
     c->got = c->body_left = 0;
     c->head_is_in = false;
-    connected--;
+    connected -= c->is_connected ? 1 : 0;
     reopened++;
     open_connection(c);
 }
@@ -339,13 +339,15 @@ static void on_connected(struct connection *c) {
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error != 0 && c->is_busy) {
-        reopen(c);
-        return;
-    }
-    if (error != 0) {
+    if (error != 0 && !has_begun) {
         errno = error;
         die("connect");
+    }
+    if (error != 0) {
+        c->is_busy = true; /* also where it is one that is opened again: its client has failed */
+        c->was_resent = true;
+        reopen(c);
+        return;
     }
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
     epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
@@ -438,6 +440,7 @@ static void run_phase(struct phase *phase, unsigned index) {
 
 static void run(void) {
     uint64_t begin_ns = now_ns() + 50000000;
+    has_begun = true;
     for (unsigned i = 0; i < phase_count; i++) {
         uint64_t length_ns = phases[i].end_ns;
         phases[i].begin_ns = begin_ns;

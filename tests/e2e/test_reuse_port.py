@@ -1,18 +1,20 @@
 """--reuse-port: a new program on the port of the old one (docs/configuration.md)."""
+import os
 import signal
+import socket
 import threading
 
 import pytest
 
-from support.clients import BA, G, bearer, token_of
+from support.clients import BA, G, bearer, mint, token_of
 from support.expect import row
 from support.http import Closed, exchange, form_request, request_bytes
 from support.mintd import run
-from support.oauth import epoch, wait_until
+from support.oauth import wait_until
 from support.redis_server import free_port
-from support.timing import scaled
 
 BEAT = 5  # seconds between two heartbeats
+NOWHERE = "redis://127.0.0.1:1"
 
 
 @pytest.fixture
@@ -72,18 +74,23 @@ def test_an_upgrade_on_one_port(start_on, workers):
     assert set(statuses) == {200}, statuses
 
 
+def is_refused(path):
+    with socket.socket(socket.AF_UNIX) as one:
+        return one.connect_ex(path) != 0
+
+
 @row("G-20")
-def test_kept_connections_of_the_old_one_are_told(start_on):
+def test_kept_connections_of_the_old_one_are_told(start_on, tmp_path):
     """What was under way is answered, with "close", by the old one; the next connection is the new one's."""
-    port = free_port()
-    old = start_on(port)
+    port, path = free_port(), str(tmp_path / "mintd.sock")
+    old = start_on(port, "--listen", "unix:" + path)
     token = token_of(old)
     with old.connect() as halfway:
         halfway.send(b"GET /secret HTTP/1.1\r\nHost: h\r\n")
         wait_until(lambda: b"\nmintd_connections_open 2\n" in old.request("GET", "/metrics").body, 5, "it is there")
         new = start_on(port)
         old.signal(signal.SIGTERM)
-        old.wait_for_log("draining")
+        wait_until(lambda: not os.path.exists(path) or is_refused(path), 5, "its listeners are closed")
         halfway.send(b"Authorization: %s\r\n\r\n" % dict([bearer(token)])["Authorization"].encode())
         answer = halfway.read_response()
         assert answer.status == 200 and answer.says_close, answer
@@ -138,10 +145,41 @@ def test_the_old_one_takes_its_own_record_away_only(start_on, own_redis):
 
 
 @row("G-20")
-def test_without_redis_it_serves_nonetheless(start_mintd):
-    """After half a second, in which the link could have come up."""
-    instance = start_mintd("--reuse-port", redis="redis://127.0.0.1:1")  # it waits for "listening"
-    started, listening = (epoch(instance.wait_for_log(word)["time"]) for word in ("started", "listening"))
-    assert 0.4 <= listening - started < scaled(2)
+def test_alone_on_its_port_it_listens_at_once(start_mintd):
+    instance = start_mintd("--reuse-port", redis=NOWHERE)
     assert instance.request("GET", "/healthz").status == 200
     assert instance.request("GET", "/readyz").status == 503
+
+
+@row("G-20")
+def test_one_that_has_no_redis_takes_no_client(start_on, start_mintd):
+    """The old one serves them all; and the new one ends as it should."""
+    port, metrics = free_port(), free_port()
+    old = start_on(port)
+    new = start_mintd("--reuse-port", "--metrics-listen", "127.0.0.1:%d" % metrics, redis=NOWHERE,
+                      listen=("127.0.0.1:%d" % port,), workers=2, wait=False)
+    new.wait_for_log(lambda line: "store is away" in line["message"])
+    assert exchange(("127.0.0.1", metrics), request_bytes("GET", "/readyz")).status == 503
+    assert {mint(old).status for _ in range(50)} == {200}
+    assert not new.find_log("listening")
+    new.signal(signal.SIGHUP)
+    new.wait_for_log("reloading")
+    new.stop()
+    assert not new.find_log("listening")
+
+
+@row("CLI-listen")
+def test_an_address_that_is_given_twice(redis):
+    """Without the option the kernel refuses the second one."""
+    address = "127.0.0.1:%d" % free_port()
+    done = run("--reuse-port", "--listen", address, "--metrics-listen", address.replace("127.0.0.1", "localhost"),
+               "--redis", redis.url)
+    assert done.returncode == 1 and "mintd: %s: it is given twice" % address in done.stderr, done
+
+
+@row("G-20")
+def test_the_kernel_is_asked_to_hand_over(start_mintd, redis):
+    with open("/proc/sys/net/ipv4/tcp_migrate_req", encoding="ascii") as setting:
+        is_set = setting.read() == "1\n"
+    instance = start_mintd("--reuse-port", redis=redis)
+    assert bool(instance.find_log(lambda line: "tcp_migrate_req=1" in line["message"])) != is_set

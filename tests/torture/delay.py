@@ -24,7 +24,11 @@ class Relay:
             except OSError:
                 return
             self.accepted += 1
-            far = socket.create_connection(self._far)
+            try:
+                far = socket.create_connection(self._far)
+            except OSError:
+                near.close()
+                continue
             for source, sink in ((near, far), (far, near)):
                 source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 waiting = queue.SimpleQueue()

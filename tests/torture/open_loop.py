@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 
 from goal import NotHere
-from support.mintd import binary
+from stage import binary
 
 
 class Load:

@@ -18,7 +18,7 @@ sys.path.append(os.path.join(TESTS, "bench"))
 from processes import cpu_seconds, resident_bytes  # noqa: E402,F401
 from support.clients import install_clients  # noqa: E402
 from support.http import exchange, request_bytes  # noqa: E402
-from support.mintd import Mintd, command_line, environment  # noqa: E402
+from support.mintd import Mintd, binary, command_line, environment  # noqa: E402,F401
 from support.process import leashed  # noqa: E402
 from support.redis_server import RedisServer, free_port  # noqa: E402
 from support.timing import scaled  # noqa: E402
