@@ -73,6 +73,7 @@ struct connection {
     int fd;
     bool is_connected, is_busy;
     bool was_resent;
+    bool is_listed; /* among the free ones, though it may have been closed since */
     struct arrival arrival;
     size_t got;       /* bytes of the answer */
     size_t body_left; /* once its head is in */
@@ -170,9 +171,12 @@ static void set_free(struct connection *c) {
     c->is_busy = c->was_resent = false;
     c->got = c->body_left = 0;
     c->head_is_in = false;
-    c->next_free = NULL;
-    *free_last = c;
-    free_last = &c->next_free;
+    if (!c->is_listed) {
+        c->is_listed = true;
+        c->next_free = NULL;
+        *free_last = c;
+        free_last = &c->next_free;
+    }
 }
 
 /* In the order of their times, as long as a server always says the same. */
@@ -195,10 +199,16 @@ static void wake_rested(uint64_t now) {
 }
 
 static struct connection *take_free(void) {
-    struct connection *c = free_first;
-    if (c != NULL && (free_first = c->next_free) == NULL) {
-        free_last = &free_first;
-    }
+    struct connection *c;
+    do {
+        c = free_first;
+        if (c != NULL && (free_first = c->next_free) == NULL) {
+            free_last = &free_first;
+        }
+        if (c != NULL) {
+            c->is_listed = false;
+        }
+    } while (c != NULL && !is_fresh && !c->is_connected);
     return c;
 }
 
@@ -218,25 +228,17 @@ static void open_connection(struct connection *c) {
     }
 }
 
-static bool forget_in(struct connection **first, struct connection ***last, struct connection *c) {
-    struct connection **at = first;
+/* Closed by the server while it rested. */
+static void end_rest(struct connection *c) {
+    struct connection **at = &resting_first;
     while (*at != NULL && *at != c) {
         at = &(*at)->next_free;
     }
-    if (*at == NULL) {
-        return false;
-    }
-    *at = c->next_free;
-    if (*last == &c->next_free) {
-        *last = at;
-    }
-    return true;
-}
-
-/* Closed by the server while it had nothing to do. */
-static void forget(struct connection *c) {
-    if (!forget_in(&free_first, &free_last, c)) {
-        forget_in(&resting_first, &resting_last, c);
+    if (*at != NULL) {
+        *at = c->next_free;
+        if (resting_last == &c->next_free) {
+            resting_last = at;
+        }
     }
 }
 
@@ -259,14 +261,14 @@ static void reopen(struct connection *c) {
         end_fresh(c);
         return;
     }
-    if (!c->is_busy) {
-        forget(c);
-    } else if (may_be_resent(c)) {
+    if (c->is_busy && may_be_resent(c)) {
         phase->resent++;
         c->was_resent = true; /* once it is connected */
-    } else {
+    } else if (c->is_busy) {
         phase->broken++;
         c->is_busy = c->was_resent = false;
+    } else if (!c->is_listed) { /* else it is passed over until it is connected */
+        end_rest(c);
     }
     close(c->fd);
     c->got = c->body_left = 0;
