@@ -144,9 +144,8 @@ static void on_worker_listens(void *context) {
 
 static void on_worker_stops_listening(void *context) {
     struct instance *instance = context;
-    if (atomic_fetch_add(&instance->deaf, 1) + 1 == instance->started) {
-        uv_async_send(&instance->workers_deaf);
-    }
+    atomic_fetch_add(&instance->deaf, 1);
+    uv_async_send(&instance->worker_deaf);
 }
 
 static bool open_workers(struct instance *instance) {
@@ -202,10 +201,14 @@ static void drain_workers(struct instance *instance, bool now) {
     }
 }
 
-/* All of them, then they drain. */
+/* One worker after the other, then all drain: what one socket has not accepted the kernel hands to
+ * another, which must not be about to close. */
 static void stop_listening(struct instance *instance) {
-    for (unsigned i = 0; i < instance->started; i++) {
-        worker_stop_listening(&instance->workers[i]);
+    unsigned deaf = atomic_load(&instance->deaf);
+    if (deaf < instance->started) {
+        worker_stop_listening(&instance->workers[deaf]);
+    } else {
+        drain_workers(instance, false);
     }
 }
 
@@ -273,7 +276,7 @@ static void end_main_loop(struct instance *instance) {
     }
     uv_close((uv_handle_t *)&instance->workers_ended, NULL);
     uv_close((uv_handle_t *)&instance->workers_listen, NULL);
-    uv_close((uv_handle_t *)&instance->workers_deaf, NULL);
+    uv_close((uv_handle_t *)&instance->worker_deaf, NULL);
 }
 
 static bool open_password(struct instance *instance) {
@@ -325,8 +328,8 @@ static void on_workers_listen(uv_async_t *handle) {
     }
 }
 
-static void on_workers_deaf(uv_async_t *handle) {
-    drain_workers(handle->data, false);
+static void on_worker_deaf(uv_async_t *handle) {
+    stop_listening(handle->data);
 }
 
 static bool open_main_loop(struct instance *instance) {
@@ -339,11 +342,11 @@ static bool open_main_loop(struct instance *instance) {
     instance->on_hup.data = instance;
     instance->workers_ended.data = instance;
     instance->workers_listen.data = instance;
-    instance->workers_deaf.data = instance;
+    instance->worker_deaf.data = instance;
     instance->drain_delay.data = instance;
     return uv_async_init(&instance->loop, &instance->workers_ended, on_workers_ended) == 0 &&
            uv_async_init(&instance->loop, &instance->workers_listen, on_workers_listen) == 0 &&
-           uv_async_init(&instance->loop, &instance->workers_deaf, on_workers_deaf) == 0 &&
+           uv_async_init(&instance->loop, &instance->worker_deaf, on_worker_deaf) == 0 &&
            uv_timer_init(&instance->loop, &instance->drain_delay) == 0 &&
            supervision_open(&instance->supervision, &instance->loop, instance->workers,
                             instance->options->workers, instance->options->store_in_memory) &&

@@ -39,7 +39,7 @@ struct instance {
     struct certificate_watch certificate, redis_files;
     struct clients clients;
     struct supervision supervision;
-    uv_async_t workers_ended, workers_listen, workers_deaf;
+    uv_async_t workers_ended, workers_listen, worker_deaf;
     _Atomic unsigned ended, deaf;
     bool is_shared; /* another program listens on the port: the workers do later */
     bool stopping, is_sandboxed;
