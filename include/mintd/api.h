@@ -63,7 +63,9 @@ struct api_process {
     struct worker_metrics *metrics;
     unsigned metrics_count;
     struct client_names *client_names; /* NULL: clients are not counted by name */
-    _Atomic unsigned to_listen;        /* and so many workers do not listen yet */
+    /* Where another program listens on the port: so many workers have no link to the store yet,
+     * and do not listen yet; /readyz says 503 until none is left. */
+    _Atomic unsigned to_link, to_listen;
     _Atomic bool starting;      /* /readyz says 503: the client of --client is not made yet */
     _Atomic bool draining;      /* /readyz says 503 from now on */
     _Atomic bool is_unwritable; /* the last heartbeat could not be written */

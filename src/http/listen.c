@@ -180,6 +180,7 @@ static int listen_all(struct place *places, unsigned place_count, struct http_so
     int error = EADDRNOTAVAIL;
     in_port_t port = 0;
     sockets->addresses = 0;
+    sockets->is_shared = false;
     for (unsigned i = 0; i < place_count; i++) {
         unsigned opened = sockets->addresses * sockets->count;
         *port_of(&places[i]) = port != 0 ? port : *port_of(&places[i]);

@@ -191,6 +191,12 @@ static void listener_close(struct listener *listener) {
     close(listener->fd); /* uv_close() has stopped polling it */
 }
 
+static bool listens_already(int fd) {
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
+}
+
 int listener_open(struct http_server *server, int fd) {
     struct listener *listener = calloc(1, sizeof *listener);
     if (listener == NULL) {
@@ -206,7 +212,7 @@ int listener_open(struct http_server *server, int fd) {
     listener->server = server;
     listener->fd = fd;
     list_append(&server->listeners, &listener->link);
-    listener->listens = !server->options.listens_later;
+    listener->listens = !server->options.listens_later || listens_already(fd);
     listener->is_asleep = !listener->listens;
     if (listener->is_asleep) {
         return 0;

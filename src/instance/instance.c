@@ -16,6 +16,7 @@
 #define POOL_THREADS 2u
 #define POOL_PLACES 64u
 #define MEMORY_KEYS_MAX 1000000u
+#define DEAF_WITHIN_MS 1000u /* all workers have closed their listeners */
 
 static bool fail(const char *what) {
     fprintf(stderr, "mintd: %s\n", what);
@@ -201,13 +202,22 @@ static void drain_workers(struct instance *instance, bool now) {
     }
 }
 
+/* The loop of one hangs: the others do not wait for it. */
+static void on_deaf_too_late(uv_timer_t *timer) {
+    drain_workers(timer->data, false);
+}
+
 /* One worker after the other, then all drain: what one socket has not accepted the kernel hands to
  * another, which must not be about to close. */
 static void stop_listening(struct instance *instance) {
     unsigned deaf = atomic_load(&instance->deaf);
+    if (deaf == 0) {
+        uv_timer_start(&instance->drain_delay, on_deaf_too_late, DEAF_WITHIN_MS, 0);
+    }
     if (deaf < instance->started) {
         worker_stop_listening(&instance->workers[deaf]);
     } else {
+        uv_timer_stop(&instance->drain_delay);
         drain_workers(instance, false);
     }
 }
@@ -479,7 +489,8 @@ static bool open_instance(struct instance *instance) {
     if (!enter_sandbox(instance)) {
         return false;
     }
-    instance->process.to_listen = instance->is_shared ? instance->options->workers : 0;
+    instance->process.to_link = instance->is_shared ? instance->options->workers : 0;
+    instance->process.to_listen = instance->process.to_link;
     choose_names(instance);
     instance->process.issuer = instance->issuer;
     if (!instance->is_shared) {

@@ -45,6 +45,34 @@ static void tell_listener(int fd, bool has_tls) {
     }
 }
 
+/* They are only bound so far. */
+static bool start_listening(const struct http_sockets *sockets) {
+    for (unsigned i = 0; i < sockets->addresses * sockets->count; i++) {
+        if (!http_start_listening(sockets->fds[i])) {
+            perror("mintd: listen");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* With --reuse-port the kernel does not mind two that are the same. */
+static bool is_new(struct instance *instance, int fd) {
+    char storage[HTTP_ADDRESS_MAX], other_storage[HTTP_ADDRESS_MAX];
+    struct buffer name = buffer_of(storage, sizeof storage);
+    http_listener_name(fd, &name);
+    for (unsigned i = 0; i < instance->socket_count; i++) {
+        struct buffer other = buffer_of(other_storage, sizeof other_storage);
+        http_listener_name(*instance_fd_of(instance, 0, i), &other);
+        if (slice_equal(buffer_slice(&name), buffer_slice(&other))) {
+            fprintf(stderr, "mintd: %.*s: it is given twice with --listen\n", (int)name.size,
+                    name.data);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool open_listener(struct instance *instance, unsigned listener) {
     const struct instance_options *options = instance->options;
     int fds[INSTANCE_WORKERS_MAX * HTTP_ADDRESSES_MAX];
@@ -55,65 +83,22 @@ static bool open_listener(struct instance *instance, unsigned listener) {
         return false;
     }
     for (unsigned i = 0; i < sockets.addresses; i++) {
+        if (options->reuse_port && !is_new(instance, fds[i * options->workers])) {
+            return false;
+        }
         for (unsigned worker = 0; worker < options->workers; worker++) {
             *instance_fd_of(instance, worker, instance->socket_count) =
                 fds[i * options->workers + worker];
         }
         instance->socket_count++;
     }
+    /* Else another program that serves the port goes on doing so until this one can. */
+    if (options->reuse_port && !sockets.is_shared && !start_listening(&sockets)) {
+        return false;
+    }
     instance->is_shared = instance->is_shared || sockets.is_shared;
     instance->listening++;
     return true;
-}
-
-/* With --reuse-port the kernel does not mind two that are the same. */
-static bool all_differ(struct instance *instance) {
-    char storage[INSTANCE_LISTENERS_MAX * HTTP_ADDRESSES_MAX + HTTP_ADDRESSES_MAX]
-                [HTTP_ADDRESS_MAX];
-    struct slice names[sizeof storage / sizeof *storage];
-    for (unsigned i = 0; i < instance->socket_count + instance->metrics_fd_count; i++) {
-        struct buffer name = buffer_of(storage[i], sizeof storage[i]);
-        http_listener_name(i < instance->socket_count
-                               ? *instance_fd_of(instance, 0, i)
-                               : instance->metrics_fds[i - instance->socket_count],
-                           &name);
-        names[i] = buffer_slice(&name);
-        for (unsigned other = 0; other < i; other++) {
-            if (slice_equal(names[i], names[other])) {
-                fprintf(stderr,
-                        "mintd: %.*s: it is given twice: give each --listen and "
-                        "--metrics-listen an address of its own\n",
-                        (int)names[i].size, names[i].data);
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-/* They are only bound so far. */
-static bool start_listening(const int *fds, unsigned count) {
-    for (unsigned i = 0; i < count; i++) {
-        if (!http_start_listening(fds[i])) {
-            perror("mintd: listen");
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool open_metrics_listener(struct instance *instance) {
-    const struct instance_options *options = instance->options;
-    struct http_sockets metrics = {
-        .count = 1, .fds = instance->metrics_fds, .may_share = options->reuse_port};
-    if (slice_is_absent(options->metrics_listen)) {
-        return true;
-    }
-    if (!listen_at(options->metrics_listen, &metrics, false)) {
-        return false;
-    }
-    instance->metrics_fd_count = metrics.addresses;
-    return !options->reuse_port || start_listening(metrics.fds, metrics.addresses);
 }
 
 /* A handshake that is under way as a socket closes ends in a reset, unless the kernel hands it over
@@ -133,17 +118,6 @@ static void warn_of_resets(void) {
     }
 }
 
-/* Another program that serves the port goes on doing so until this one can. */
-static bool share(struct instance *instance) {
-    bool ok = all_differ(instance);
-    warn_of_resets();
-    for (unsigned worker = 0; worker < instance->options->workers && ok && !instance->is_shared;
-         worker++) {
-        ok = start_listening(instance_fd_of(instance, worker, 0), instance->socket_count);
-    }
-    return ok;
-}
-
 bool instance_open_listeners(struct instance *instance) {
     const struct instance_options *options = instance->options;
     for (unsigned i = 0; i < options->listen_count; i++) {
@@ -151,7 +125,14 @@ bool instance_open_listeners(struct instance *instance) {
             return false;
         }
     }
-    return open_metrics_listener(instance) && (!options->reuse_port || share(instance));
+    struct http_sockets metrics = {.count = 1, .fds = instance->metrics_fds};
+    bool ok = slice_is_absent(options->metrics_listen) ||
+              listen_at(options->metrics_listen, &metrics, false);
+    instance->metrics_fd_count = ok ? metrics.addresses : 0;
+    if (ok && options->reuse_port) {
+        warn_of_resets();
+    }
+    return ok;
 }
 
 void instance_tell_listeners(struct instance *instance) {

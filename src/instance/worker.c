@@ -286,12 +286,21 @@ static void tell_store_state(struct worker *worker) {
     worker->last_trouble = trouble;
 }
 
-/* Another program serves the port meanwhile: what comes here would be refused until then. */
+/* Another program serves the port meanwhile, and what comes here would be refused: all workers have
+ * to have their links, and the client of --client to be there. */
+static bool may_listen(struct worker *worker) {
+    struct api_process *process = worker->options.process;
+    if (!worker->is_linked && store_trouble_now(worker->store) == STORE_TROUBLE_NONE) {
+        worker->is_linked = true;
+        atomic_fetch_sub(&process->to_link, 1);
+    }
+    return atomic_load(&process->to_link) == 0 && !atomic_load(&process->starting);
+}
+
 static void listen_later(struct worker *worker) {
     char name[64] = "none";
     if (!worker->options.listens_later || worker->listens ||
-        atomic_load(&worker->wish) != WISH_RUN ||
-        store_trouble_now(worker->store) != STORE_TROUBLE_NONE) {
+        atomic_load(&worker->wish) != WISH_RUN || !may_listen(worker)) {
         return;
     }
     worker->listens = http_server_listen(worker->servers[0]);

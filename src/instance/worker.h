@@ -83,8 +83,8 @@ struct worker {
     bool store_told;            /* last_trouble has been logged */
     struct heartbeat heartbeat; /* of the process; on the first worker, with Redis */
     bool has_heartbeat;
-    bool listens, listen_told; /* if it listens later */
-    bool is_deaf;              /* its listeners are closed */
+    bool is_linked, listens, listen_told; /* if it listens later */
+    bool is_deaf;                         /* its listeners are closed */
     bool draining, leaving, closing;
     uint64_t drain_started_ms, leave_started_ms, last_tick_ns;
     unsigned ticks;

@@ -98,14 +98,14 @@ def test_kept_connections_of_the_old_one_are_told(start_on, tmp_path):
     assert new.request("GET", "/secret", [bearer(token)]).status == 200
 
 
-@row("G-20")
-def test_the_port_of_the_metrics_is_shared_too(start_on):
-    port, metrics = free_port(), free_port()
-    old = start_on(port, "--metrics-listen", "127.0.0.1:%d" % metrics)
-    new = start_on(port, "--metrics-listen", "127.0.0.1:%d" % metrics)
-    old.stop()
-    assert exchange(("127.0.0.1", metrics), request_bytes("GET", "/metrics")).status == 200
-    assert new.is_alive
+@row("CLI-listen")
+def test_the_port_of_the_metrics_is_not_shared(start_on):
+    """Whoever looks there would see now the one and now the other."""
+    port, metrics = free_port(), "127.0.0.1:%d" % free_port()
+    old = start_on(port, "--metrics-listen", metrics)
+    done = run("--reuse-port", "--listen", "127.0.0.1:%d" % port, "--metrics-listen", metrics, "--redis", NOWHERE)
+    assert done.returncode == 1 and metrics + ": already in use" in done.stderr, done
+    assert {mint(old).status for _ in range(50)} == {200}
 
 
 @pytest.mark.parametrize("old, new", [
@@ -170,11 +170,24 @@ def test_one_that_has_no_redis_takes_no_client(start_on, start_mintd):
 
 @row("CLI-listen")
 def test_an_address_that_is_given_twice(redis):
-    """Without the option the kernel refuses the second one."""
+    """The kernel would spread connections over both."""
     address = "127.0.0.1:%d" % free_port()
-    done = run("--reuse-port", "--listen", address, "--metrics-listen", address.replace("127.0.0.1", "localhost"),
-               "--redis", redis.url)
+    same = address.replace("127.0.0.1", "localhost")
+    done = run("--reuse-port", "--listen", address, "--listen", same, "--redis", redis.url)
     assert done.returncode == 1 and "mintd: %s: it is given twice" % address in done.stderr, done
+    done = run("--reuse-port", "--listen", address, "--metrics-listen", same, "--redis", redis.url)
+    assert done.returncode == 1 and address + ", of %s: already in use" % same in done.stderr, done
+
+
+@row("G-20")
+def test_a_path_beside_a_port_that_is_shared_is_served_at_once(start_on, start_mintd, tmp_path):
+    port, path = free_port(), str(tmp_path / "mintd.sock")
+    old = start_on(port)
+    new = start_mintd("--reuse-port", "--listen", "unix:" + path, redis=NOWHERE, listen=("127.0.0.1:%d" % port,), wait=False)
+    wait_until(lambda: os.path.exists(path) and not is_refused(path), 5, "the path is there")
+    assert exchange(path, form_request("/token", G, [BA])).status == 503
+    assert mint(old).status == 200
+    new.stop()
 
 
 @row("G-20")
