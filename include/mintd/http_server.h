@@ -110,8 +110,7 @@ struct http_server_options {
     void (*on_long_turn)(void *context);
     void *turn_context;
     struct http_bounds *bounds; /* the bounds of the process; outlives the server; NULL: none */
-    bool
-        listens_later; /* those that are only bound take no connection until http_server_listen() */
+    bool listens_later;         /* sockets that are only bound wait for http_server_listen() */
 
     /* Deadlines in milliseconds; 0 means the default. */
 
