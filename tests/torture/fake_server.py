@@ -9,7 +9,8 @@ GET = request_bytes("GET", "/")
 
 
 class Server:
-    """Answers each request with what answer(number) gives: (status, body); None: it closes, "": it says nothing."""
+    """Answers each request with what answer(number) gives: (status, body); None: it closes, "": it says nothing; bytes: it
+    says them and closes."""
 
     def __init__(self, answer):
         self._answer, self._count = answer, itertools.count()
@@ -33,7 +34,8 @@ class Server:
                 while b"\r\n\r\n" in got:
                     got = got.split(b"\r\n\r\n", 1)[1]
                     answer = self._answer(next(self._count))
-                    if answer is None:
+                    if answer is None or isinstance(answer, bytes):
+                        one.sendall(answer or b"")
                         return
                     if answer:
                         one.sendall(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (answer[0], len(answer[1]), answer[1]))
