@@ -4,7 +4,6 @@ import contextlib
 import subprocess
 import time
 
-from delay import Relay
 from goal import LONG_OF_CI, AtLeast, AtMost, Goal, NotHere, Quiet
 from resources import MINT
 from stage import RedisServer, Stage, install_clients, scaled, seconds_until
@@ -12,6 +11,7 @@ from support.clients import bearer, token_key
 from support.http import request_bytes
 from support.mintd import Mintd
 from support.network import Network
+from support.slow_link import SlowLink
 from support.wire import Wire
 
 DROPPED = ["-j", "DROP"]
@@ -63,23 +63,20 @@ class Distant:
 class Late:
     """A Redis and a mintd with a slow wire between them."""
 
-    def __init__(self, stage):
-        self.redis, self._relay = stage.redis, Relay(stage.redis.port)
-        self.mintd = stage.mintd(redis="redis://127.0.0.1:%d" % self._relay.port, env={"MINTD_REDIS_TIMEOUT": "250"})
+    def __init__(self, stage, stack):
+        self.redis, self._link = stage.redis, stack.enter_context(SlowLink(stage.redis.port, 0))
+        self.mintd = stage.mintd(redis=self._link.url, env={"MINTD_REDIS_TIMEOUT": "250"})
 
     def attempts(self):
-        return self._relay.accepted
+        return self._link.accepted
 
     @contextlib.contextmanager
-    def fault(self, delay_s):
-        self._relay.delay_s = delay_s
+    def fault(self, each_way_s):
+        self._link.seconds = 2 * each_way_s
         try:
             yield
         finally:
-            self._relay.delay_s = 0
-
-    def close(self):
-        self._relay.close()
+            self._link.seconds = 0
 
 
 def ask_for(token):
@@ -147,7 +144,9 @@ def failing(run):
             for name, rules in FAULTS.items():
                 face(distant, wire, name, rules)
         assert distant.mintd.is_alive
-    with Stage() as stage, contextlib.closing(Late(stage)) as late, Wire(late.mintd.address) as wire:
+    with Stage() as stage, contextlib.ExitStack() as stack:
+        late = Late(stage, stack)
+        wire = stack.enter_context(Wire(late.mintd.address))
         face(late, wire, "%d s late, each way" % LATE_S, LATE_S)
     return {"faults": len(seen["late"]), "answers too late": sum(seen["late"]), "good tokens refused": sum(seen["refused"]),
             "wrong answers afterwards": sum(seen["wrong"]), "s until it is noticed": max(seen["noticed"]),

@@ -3,8 +3,8 @@ import contextlib
 import time
 
 import packets
-from delay import Relay
 from fake_server import GET, Server
+from support.slow_link import SlowLink
 from support.wire import Wire
 
 
@@ -50,13 +50,13 @@ def test_a_good_token_that_is_refused():
 
 
 def test_bytes_come_late_and_in_order():
-    with Server(lambda number: (200, b"%d" % number)) as server, contextlib.closing(Relay(server.address[1])) as relay, \
-            Wire(("127.0.0.1", relay.port)) as wire:
+    with Server(lambda number: (200, b"%d" % number)) as server, SlowLink(server.address[1], 0) as link, \
+            Wire(("127.0.0.1", link.port)) as wire:
         began = time.monotonic()
         assert wire.ask(GET) == (200, b"0")
         quick = time.monotonic() - began
-        relay.delay_s = 0.3
+        link.seconds = 0.6
         began = time.monotonic()
         assert wire.ask(GET) == (200, b"1") and time.monotonic() - began >= 0.6 > quick
-        relay.delay_s = 0
-        assert wire.ask(GET) == (200, b"2") and relay.accepted == 1
+        link.seconds = 0
+        assert wire.ask(GET) == (200, b"2") and link.accepted == 1

@@ -3,6 +3,8 @@
     with SlowLink(redis.port, 0.02) as link:      # 20 ms there and back
         Mintctl(link.url)(…)
         link.ways                                  # how often something waited for an answer
+        link.accepted                              # connections so far
+        link.seconds = 4                           # of what comes from now on
 """
 import queue
 import socket
@@ -13,11 +15,11 @@ import time
 class SlowLink:
     def __init__(self, port, seconds):
         """seconds: of the way there and back."""
-        self._port, self._delay = port, seconds / 2
+        self._port, self.seconds = port, seconds
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self.url = "redis://127.0.0.1:%d" % self.port
-        self.ways = 0
+        self.ways = self.accepted = 0
         self._turns = threading.Lock()
         self._asks = False
         threading.Thread(target=self._accept, daemon=True).start()
@@ -28,7 +30,12 @@ class SlowLink:
                 client, _ = self._socket.accept()
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self._port))
+            self.accepted += 1
+            try:
+                server = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:
+                client.close()
+                continue
             for one in (client, server):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for source, target, asks in ((client, server, True), (server, client, False)):
@@ -51,7 +58,7 @@ class SlowLink:
                 data = b""
             if data:
                 self._count(asks)
-            late.put((time.monotonic() + self._delay, data))
+            late.put((time.monotonic() + self.seconds / 2, data))
 
     @staticmethod
     def _give(late, target):
