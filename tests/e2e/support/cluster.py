@@ -167,10 +167,9 @@ class Move:
 
     def end(self):
         self.take()
-        self.cluster.catch_up(self.target)
-        for node in (self.target, self.source, *self.cluster.others(self.target, self.source)):
-            if node.is_running and node.role() == "master":
-                node.set_slot(self.slot, "NODE", self.target.id)
+        self.cluster.take_over(self.slot, self.target)
+        if self.source.is_running and self.source.role() == "master":
+            self.source.set_slot(self.slot, "NODE", self.target.id)  # it is not migrating any more
 
     def abandon(self):
         for node in (self.target, self.source):
@@ -344,10 +343,19 @@ class Cluster:
         return Move(self, slot, target)
 
     def move_slot(self, slot, target):
-        """Key by key; all masters are told at the end."""
+        """Key by key."""
         Move(self, slot, target).end()
 
-    def hand_over(self, slot, target, within=10):
+    def take_over(self, slot, target):
+        """By the node that is importing it, which tells the others. Nobody is told before it hears that: what Redis
+        was told (SETSLOT) and an older message denies is unclaimed to it from then on, and it would give the slot back
+        to whoever claimed it last, even once it is its own."""
+        self.catch_up(target)
+        target.set_slot(slot, "NODE", target.id)  # with a higher epoch
+        wait_until(lambda: all(any(first <= slot <= last and port == target.port for first, last, port, _ in node.map())
+                               for node in self.running), 10, "all know the new owner of the slot")
+
+    def hand_over(self, slot, target):
         """At once, with what is in it. The new owner tells the old one, which throws away what it has then:
         until it hears of it both say that the slot is theirs."""
         source = self.settled_owner(slot)
@@ -356,10 +364,7 @@ class Cluster:
         if keys:
             password = ["AUTH", self.password] if self.password else []
             source.cli("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "COPY", "REPLACE", *password, "KEYS", *keys)
-        self.catch_up(target)
-        target.set_slot(slot, "NODE", target.id)  # with a higher epoch
-        wait_until(lambda: all(any(first <= slot <= last and port == target.port for first, last, port, _ in node.map())
-                               for node in self.running), within, "all know the new owner of the slot")
+        self.take_over(slot, target)
 
     def give_up(self, first, last):
         """Nobody has these slots then."""
@@ -388,22 +393,17 @@ class Cluster:
         assert {port for slot, port in enumerate(self._view()) if slot in slots} == {target.port}
 
     def _assign(self, home):
-        """Slots to the node that is at their number in the list."""
-        for node in self.nodes:
-            if node.role() != "master":  # Redis 8 lets only masters be told
-                continue
-            away = set()
-            for first, last, port, _ in node.map():
-                away.update(slot for slot in range(first, last + 1) if home[slot].port != port)
-            missing = set(range(SLOTS)) - {slot for first, last, *_ in node.map() for slot in range(first, last + 1)}
+        """Slots to the node that is at their number in the list: it takes what it lacks, and tells the others."""
+        masters = [node for node in self.nodes if node.role() == "master"]  # Redis 8 lets only masters be told
+        for node in masters:
+            its = {slot for first, last, port, _ in node.map() if port == node.port for slot in range(first, last + 1)}
+            lacking = [slot for slot in range(SLOTS) if home[slot] is node and slot not in its]
             # With IMPORTING ahead of it the new owner takes an epoch of its own.
+            source = next(other for other in masters if other is not node)
             self.catch_up(node)
-            commands = []
-            for slot in sorted(away | missing):
-                if home[slot] is node and slot in away:
-                    commands.append(["CLUSTER", "SETSLOT", slot, "IMPORTING", self.others(node)[0].id])
-                commands.append(["CLUSTER", "SETSLOT", slot, "NODE", home[slot].id])
-            node.pipeline(commands)
+            replies = node.pipeline([["CLUSTER", "SETSLOT", slot, *words] for slot in lacking
+                                     for words in (["IMPORTING", source.id], ["NODE", node.id])])
+            assert all(reply == "OK" for reply in replies), replies
 
     # ---- nodes come and go ----
 
