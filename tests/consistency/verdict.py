@@ -85,7 +85,7 @@ class Verdict:
         self.staleness = {}  # (kind, instance, id of the change): seconds
         self.longest = collections.defaultdict(float)  # that what had ended was taken, by the fault meanwhile: seconds
         self.excused = 0.0  # the most that silence or slack allowed beyond the bound
-        self._most_waited = self._waited_at_most()
+        self._over = self._ends_of_failovers()
         self._sort_changes()
         self._mints = {a.token: a for a in history.asks if a.op == "mint" and a.answer == "yes"}
         self._ends = {}
@@ -96,11 +96,10 @@ class Verdict:
         strict = Verdict(history, None, None, immediate) if waited else self
         self.excuses = len(strict.offences) - len(self.offences)
 
-    def _waited_at_most(self):
-        """By any instance, in all this time: seconds."""
-        asks = self.history.asks
-        start, end = min((a.start for a in asks), default=0.0), max((a.end for a in asks), default=0.0)
-        return max((self.waited(instance, start, end) for instance in {a.instance for a in asks}), default=0.0)
+    def _ends_of_failovers(self):
+        """By when the last instance has to be on the new master, whatever it waited for, of each."""
+        instances, end = {a.instance for a in self.history.asks}, max((a.end for a in self.history.asks), default=0.0)
+        return {id(f): max((self._until(f, i, end) for i in instances), default=f.until) for f in self.history.failovers}
 
     # ---- what ended what ----
 
@@ -125,8 +124,8 @@ class Verdict:
 
     def _settled(self, change):
         """From then on no instance may be without it, whatever has happened."""
-        limit = max((f.until for f in self._failovers_around(change)), default=change.end)
-        return limit + BOUND + SLACK + LONG + 2 * self._most_waited
+        limit = max((self._over[id(f)] for f in self._failovers_around(change)), default=change.end)
+        return limit + BOUND + LONG
 
     def _failovers_around(self, change):
         return (f for f in self.history.failovers if f.start <= change.end <= f.until)
