@@ -10,7 +10,7 @@ import tempfile
 import time
 
 import logs
-from goal import AtLeast, AtMost, ByForm, Goal, Quiet
+from goal import AtLeast, AtMost, Goal, Quiet, least
 from pump import Pump
 from resources import high
 from stage import Stage, open_files
@@ -219,19 +219,19 @@ def slow(run):
                                   "--max-connections-per-address", str(sum(WANTED) + 100))
         raw = request_bytes("GET", "/secret", [bearer(token_of(mintd))])
         crowd = Crowd(mintd.address, *counts)
-        held = open_files(mintd.pid)
+        held = 0
         until = time.monotonic() + run.size(15, 120)  # to come takes the crowd as long again on a busy machine
         while time.monotonic() < until:
             more, took = good_ones(mintd, raw, 0.5)
             statuses += more
             taken += took
             crowd.turn()
-            oldest = max(oldest, crowd.oldest())
+            oldest, held = max(oldest, crowd.oldest()), max(held, open_files(mintd.pid))
         crowd.close()
         assert mintd.end() == 0
     bad = sum(statuses.values()) - statuses[200]
     run.say("p99 of good requests %.1f ms" % high(taken))
-    return {"slow clients": crowd.count(), "of them connected at once": held, "let go": crowd.let_go,
+    return {"slow clients": crowd.count(), "connections at once": held, "let go": crowd.let_go,
             "s the longest head or body": oldest, "good requests": statuses[200],
             "‰ of them failed": 1000 * bad / max(1, sum(statuses.values())), "ms p99": high(taken)}
 
@@ -240,11 +240,12 @@ GOALS = [
     Goal("G-05", "slow clients are let go, and disturb nobody", "500 slow heads, 500 slow bodies and 100 readers that read "
          "nothing for 15 s (full: 10,000, 10,000 and 2,000 for 120 s, or as many as open files allow), while four good "
          "clients ask; who is let go comes again",
-         {"slow clients": AtLeast(1000), "let go": AtLeast(500), "s the longest head or body": Quiet(AtMost(LIMIT + 1)),
+         {"slow clients": least(1000, 18_000), "connections at once": least(500, 10_000),
+          "let go": AtLeast(500), "s the longest head or body": Quiet(AtMost(LIMIT + 1)),
           "good requests": AtLeast(500), "‰ of them failed": AtMost(1), "ms p99": Quiet(AtMost(50))}, slow,
          missing="a share for each address: the rows ITEM-8 of tests/e2e"),
     Goal("G-07", "spoilt bytes get no yes", "20,000 (full: 5·10⁶) requests whose bytes are changed, doubled, moved or gone, "
          "none of which deserves a yes: what comes back is HTTP, nothing is minted, no line of the log is broken",
-         {"requests": ByForm(AtLeast(20_000), AtLeast(5_000_000)), "answered": AtLeast(10_000), "answers that are wrong": AtMost(0), "tokens minted": AtMost(0),
+         {"requests": least(20_000, 5_000_000), "answered": AtLeast(10_000), "answers that are wrong": AtMost(0), "tokens minted": AtMost(0),
           "log lines broken": AtMost(0), "ends": AtMost(0)}, spoilt),
 ]

@@ -5,7 +5,8 @@
 
 Each number has a name and a bound; a number without one is told and not judged. AtLeast keeps a run that did
 nothing from being good. Quiet(bound) is judged only where nobody else wants the cores: elsewhere it is told.
-ByForm(short, full) has another bound in each form; None: that form does not measure it.
+ByForm(short, full) has another bound in each form; None: that form does not measure it. least(5, 200) is one of two
+AtLeast.
 """
 import dataclasses
 import random
@@ -55,6 +56,10 @@ class ByForm:
 
     def text(self):
         return (self.short.text() + " " if self.short else "") + "(full: %s)" % self.full.text()
+
+
+def least(short, full):
+    return ByForm(AtLeast(short), AtLeast(full))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import socket
 import tempfile
 import urllib.parse
 
-from goal import AtLeast, AtMost, Goal
+from goal import AtMost, Goal, least
 from pump import Pump
 from stage import Stage
 from support.clients import G
@@ -101,6 +101,6 @@ def injection(run):
 GOALS = [
     Goal("G-19", "nobody forges a line of the log", "10,000 (full: 10⁵) ids, secrets, queries, request ids and paths of "
          "line ends, escapes, quotes, NUL, bidi marks and broken UTF-8; each line has to be one printable JSON object",
-         {"hostile requests": AtLeast(10_000), "lines": AtLeast(10_000), "broken lines": AtMost(0), "forged lines": AtMost(0),
+         {"hostile requests": least(10_000, 100_000), "lines": least(10_000, 100_000), "broken lines": AtMost(0), "forged lines": AtMost(0),
           "refusals not told": AtMost(0), "other answers": AtMost(0)}, injection),
 ]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from goal import LONG_OF_CI, AtLeast, AtMost, ByForm, Goal, Run
+from goal import LONG_OF_CI, AtLeast, AtMost, ByForm, Goal, Run, least
 from open_loop import Load, may_open, unserved
 from proxies import gateways, started
 from resources import MINT
@@ -156,8 +156,8 @@ def rolling(run):
 
 
 def bounds(where, restarts):
-    return {"restarts " + where: ByForm(AtLeast(restarts), AtLeast(75)), "ends that were not good " + where: AtMost(0),
-            "new connections " + where: ByForm(AtLeast(5000), AtLeast(1_000_000)),
+    return {"restarts " + where: least(restarts, 75), "ends that were not good " + where: AtMost(0),
+            "new connections " + where: least(5000, 1_000_000),
             "requests on kept ones " + where: AtLeast(500), "failed " + where: AtMost(0), "% sent again " + where: ByForm(AtMost(10), AtMost(25))}
 
 

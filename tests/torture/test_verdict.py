@@ -8,7 +8,7 @@ import pytest
 
 import existing
 from fake_server import GET, Server
-from goal import AtLeast, AtMost, Goal, Quiet, broken
+from goal import LONG_OF_CI, AtLeast, AtMost, Goal, Quiet, broken
 from goals import GOALS
 from pump import IN_VAIN, LOST, Pump
 
@@ -37,6 +37,8 @@ def test_the_page_has_them_all_and_ci_its_steps():
     for goal in GOALS:
         assert "\n| %s | " % goal.name in page and "`script/torture %s`" % goal.name in page, goal.name
         assert not goal.ci or goal.ci in steps, goal.ci
+    turns = [line.split(" script/torture ")[1].split() for line in steps.splitlines() if LONG_OF_CI in line]
+    assert sorted(name for turn in turns for name in turn) == [goal.name for goal in GOALS if goal.ci == LONG_OF_CI]
 
 
 def test_a_broken_goal_ends_with_1(tmp_path):

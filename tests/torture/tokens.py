@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 
-from goal import AtLeast, AtMost, Goal, Quiet
+from goal import AtLeast, AtMost, Goal, Quiet, least
 from pump import Pump
 from resources import high
 from stage import Stage
@@ -170,7 +170,7 @@ def asked_for(mintd, token, seconds):
 def mass_expiry(run):
     """No memory of its own, so that each request waits for the Redis that throws so much away."""
     live, ending = run.size((200_000, 100_000), (9_000_000, 1_000_000))
-    watched = 4
+    watched = run.size(4, 15)  # Redis takes some seconds to throw away a million
     with Stage() as stage:
         mintd = stage.quiet_mintd("--log-level", "error", "--cache-size", "0")
         token = token_of(mintd)
@@ -193,14 +193,14 @@ def mass_expiry(run):
 GOALS = [
     Goal("G-16", "tokens are random", "200,000 tokens (full: 10⁸) of three instances with two workers each: none twice, "
          "and of 6 MB of their bytes how even they are, in standard deviations, and what ent says",
-         {"tokens": AtLeast(200_000), "not minted": AtMost(0), "duplicates": AtMost(0), "σ of bytes": AtMost(5),
+         {"tokens": least(200_000, 100_000_000), "not minted": AtMost(0), "duplicates": AtMost(0), "σ of bytes": AtMost(5),
           "σ of ones": AtMost(5), "σ of neighbours": AtMost(5)}, randomness),
     Goal("G-25", "nobody guesses a token", "100,000 (full: 10⁶) made-up tokens of the right form and checksum, at "
-         "/secret and /verify, with 100 live ones", {"guesses refused": AtLeast(100_000), "hits": AtMost(0),
+         "/secret and /verify, with 100 live ones", {"guesses refused": least(100_000, 1_000_000), "hits": AtMost(0),
                                                      "other answers": AtMost(0), "of 100 good tokens, taken": AtLeast(100)},
          guessing, missing="limits of wrong secrets: the rows G-25 and T-35 of tests/e2e"),
     Goal("G-28", "many tokens that end at once disturb nobody", "100,000 of 300,000 tokens in Redis (full: 10⁶ of 10⁷) "
          "expire in one moment, while each request asks Redis",
-         {"keys that ended": AtLeast(100_000), "requests meanwhile": AtLeast(1000), "wrong answers": AtMost(0),
+         {"keys that ended": least(100_000, 1_000_000), "requests meanwhile": AtLeast(1000), "wrong answers": AtMost(0),
           "times the usual p99": Quiet(AtMost(2))}, mass_expiry),
 ]
