@@ -57,12 +57,17 @@ class Machine:
         self._ended.set()
         self._thread.join()
 
-    def waited(self, name, start, end):
-        totals = self._totals.get(name, [])
+    def waited(self, names, start, end):
+        """Seconds, of each."""
+        first = max(0, bisect.bisect_left(self._times, start) - 1)
+        last = bisect.bisect_right(self._times, end) + 1
+        return [self._between(self._totals.get(name), first, last) for name in names]
+
+    @staticmethod
+    def _between(totals, first, last):
         if not totals:
             return 0.0
-        first = max(0, bisect.bisect_left(self._times, start) - 1)
-        last = min(len(totals) - 1, bisect.bisect_right(self._times, end) + 1)
+        last = min(len(totals) - 1, last)
         return totals[last] - totals[min(first, last)]
 
     def total(self, name):

@@ -160,8 +160,8 @@ class Session:
 
     def _waited(self, instance, start, end):
         """What is done goes through the instance, a master and its replica; not through all there are."""
-        servers = sorted(self.machine.waited(name, start, end) for name in self._names)
-        return sum(servers[-2:]) + self.machine.waited("mintd-%d" % instance, start, end)
+        servers = sorted(self.machine.waited(self._names, start, end))
+        return sum(servers[-2:]) + self.machine.waited(["mintd-%d" % instance], start, end)[0]
 
     def what_was_done(self):
         kinds = {}

@@ -32,6 +32,7 @@ machine was too busy to judge by. And a history without what it has to contain (
 import bisect
 import collections
 import dataclasses
+import functools
 import itertools
 
 from history import EVERYBODY, FOREVER, line
@@ -78,13 +79,17 @@ class Verdict:
         between two times that Redis and an instance waited for a core. immediate: instances without
         memory."""
         self._immediate = immediate
-        self.history, self.waited = history, waited or (lambda instance, start, end: 0.0)
+        # Asked for each answer, mostly of the same times: those of a change.
+        self.history, self.waited = history, functools.lru_cache(1 << 16)(waited or (lambda instance, start, end: 0.0))
         self.checks = collections.Counter()
         self.offences = []  # (rule, ask, why)
         self.stood_still = 0  # 503s while the whole machine did
         self.staleness = {}  # (kind, instance, id of the change): seconds
         self.longest = collections.defaultdict(float)  # that what had ended was taken, by the fault meanwhile: seconds
         self.excused = 0.0  # the most that silence or slack allowed beyond the bound
+        self._failovers = TimeLine(history.failovers, lambda f: f.start, lambda f: f.until)
+        self._first_over = min((f.until for f in history.failovers), default=FOREVER)
+        self._silences = TimeLine((f for f in history.faults if f.silent), lambda f: f.start, lambda f: f.began + SILENCE)
         self._over = self._ends_of_failovers()
         self._sort_changes()
         self._mints = {a.token: a for a in history.asks if a.op == "mint" and a.answer == "yes"}
@@ -128,7 +133,7 @@ class Verdict:
         return limit + BOUND + LONG
 
     def _failovers_around(self, change):
-        return (f for f in self.history.failovers if f.start <= change.end <= f.until)
+        return (f for f in self._failovers.between(change.end, change.end) if f.start <= change.end <= f.until)
 
     @staticmethod
     def _periods(changes):
@@ -173,9 +178,8 @@ class Verdict:
         limit = max(limit, change.end + BOUND)
         if at > limit + LONG:
             return limit
-        for fault in self.history.faults:
-            if (fault.silent and fault.instance in (EVERYBODY, instance) and fault.start < at
-                    and fault.is_about(change.places)):
+        for fault in self._silences.between(limit, at):
+            if fault.instance in (EVERYBODY, instance) and fault.start < at and fault.is_about(change.places):
                 limit = max(limit, fault.began + SILENCE)
         for move in self._moves_around(change.end):
             if move.is_about(change.places):
@@ -283,7 +287,7 @@ class Verdict:
         kind = "revoke, same instance" if own else change.kind
         self.checks["stale: " + kind] += 1
         key = kind, ask.instance, id(change)
-        self.checks["stale: after a fail-over"] += any(f.until < change.start for f in self.history.failovers)
+        self.checks["stale: after a fail-over"] += self._first_over < change.start
         late = ask.start - change.end if ask.answer == "yes" else 0.0
         self.staleness[key] = max(late, self.staleness.get(key, 0.0))
         self._time_by_fault(ask, change, late)
@@ -329,7 +333,7 @@ class Verdict:
         if not doubt and mint.end <= ask.start:
             self.checks["lost: token"] += 1
             self.checks["lost: through a fail-over"] += any(
-                mint.end < f.start and f.named < ask.start for f in self.history.failovers)
+                mint.end < f.start and f.named < ask.start for f in self._failovers.between(mint.end, ask.start))
             self.checks["lost: while a slot moves"] += any(m.is_about(ask.places)
                                                            for m in self._moves_around(ask.start))
             if ask.answer == "no":
@@ -338,7 +342,8 @@ class Verdict:
     def _is_elsewhere(self, ask, mint):
         """The token may be on another master than the instance."""
         return any(f.overlaps(mint) and f.is_about(mint.places[:1]) and ask.end >= f.start
-                   and ask.start <= self._until(f, ask.instance, ask.start) for f in self.history.failovers)
+                   and ask.start <= self._until(f, ask.instance, ask.start)
+                   for f in self._failovers.between(mint.start, mint.end))
 
     # ---- telling ----
 
