@@ -141,7 +141,9 @@ static bool read_secret_file(const cJSON *item, struct apply_entry *entry, struc
     }
     entry->has_secrets = true;
     if (text_flaw(slice_of(entry->secret, entry->secret_size)) == TEXT_FLAW_BLANK) {
-        say("warning: %s: the secret begins or ends with a blank, which is part of it", path);
+        char name[512];
+        say("warning: %s: the secret begins or ends with a blank, which is part of it",
+            visible(slice_of_string(path), name, sizeof name));
     }
     return (entry->secret_size != 0 && entry->secret_size <= PASSWORD_SECRET_MAX &&
             !has_control_bytes(slice_of(entry->secret, entry->secret_size))) ||

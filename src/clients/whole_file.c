@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SHOWN_MAX 512u
+
 static bool read_all(int fd, const char *name, char *storage, size_t capacity, size_t *size) {
     *size = 0;
     while (*size < capacity) {
@@ -31,16 +33,18 @@ static size_t without_newline(const char *text, size_t size) {
 }
 
 bool whole_file_read(const char *path, char *storage, size_t capacity, size_t *size) {
+    char name[SHOWN_MAX]; /* a file of clients may have named it, whoever wrote that */
+    visible(slice_of_string(path), name, sizeof name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        say("%s: cannot be read: %s", path, strerror(errno));
+        say("%s: cannot be read: %s", name, strerror(errno));
         return false;
     }
-    bool done = read_all(fd, path, storage, capacity, size);
+    bool done = read_all(fd, name, storage, capacity, size);
     close(fd);
     enum text_flaw flaw = text_flaw(slice_of(storage, *size));
     if (done && flaw != TEXT_FLAWLESS && flaw != TEXT_FLAW_BLANK) {
-        say("%s: %s", path, text_flaw_words(flaw));
+        say("%s: %s", name, text_flaw_words(flaw));
         return false;
     }
     *size = without_newline(storage, *size);

@@ -251,7 +251,8 @@ GOALS = [
          {"lost": AtMost(0), "tokens acknowledged": least(10_000, 1_000_000),
           "kills": least(5, 200),
           "lost without persistence": AtLeast(1)}, acknowledged,
-         missing="a machine that loses its power; WAIT and Sentinels are judged by script/consistency --wait"),
+         missing="a machine that loses its power; how much min-replicas-to-write saves; WAIT and Sentinels are judged by "
+                 "script/consistency --wait"),
     Goal("G-11", "a Redis that stands still crosses no replies", "100,000 answers (full: 10⁶) for tokens of 50 owners, "
          "while Redis is stopped for 50 to 600 ms again and again; then once for 3 s (full: 30 s)",
          {"crossed": AtMost(0), "answers": least(100_000, 1_000_000), "refused meanwhile": AtLeast(1), "lost": AtMost(0),

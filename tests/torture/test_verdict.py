@@ -1,6 +1,7 @@
 """What is judged: bounds, the end of a run, what other tests say, and that answers meet their requests."""
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -32,11 +33,18 @@ def read(*path):
         return file.read()
 
 
+def plain(text):
+    """Without what Markdown adds."""
+    return " ".join(re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", text).replace("`", "").split())
+
+
 def test_the_page_has_them_all_and_ci_its_steps():
     page, steps = read("docs", "reliability.md"), read(".ci", "run")
     for goal in GOALS:
         assert "\n| %s | " % goal.name in page and "`script/torture %s`" % goal.name in page, goal.name
         assert not goal.ci or goal.ci in steps, goal.ci
+        lacking = "- %s: %s." % (goal.name, goal.missing)
+        assert not goal.missing or plain(lacking) in plain(page), lacking
     turns = [line.split(" script/torture ")[1].split() for line in steps.splitlines() if LONG_OF_CI in line]
     assert sorted(name for turn in turns for name in turn) == [goal.name for goal in GOALS if goal.ci == LONG_OF_CI]
 

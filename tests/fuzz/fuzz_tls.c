@@ -1,0 +1,168 @@
+/* A server's session of TLS, whatever it is sent. Its client is one of ours too, so that handshakes
+ * get somewhere; what that sends is spoilt on the way.
+ *
+ * Input: for each flight of the client a trick, and where in it; then what the trick needs. What
+ * is left is sent at the end. Where nothing was spoilt, all has to arrive. */
+#include "fuzz/fuzz.h"
+#include "mintd/tls.h"
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#define ROUNDS_MAX 8
+#define FLIGHT_MAX 65536u
+#define PLAIN "GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+
+static struct tls_context *server_context, *client_context;
+static struct block_pool blocks;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+/* A certificate that signs itself. */
+static void certify(SSL_CTX *context) {
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = X509_new();
+    FUZZ_REQUIRE(key != NULL && certificate != NULL);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 86400);
+    FUZZ_REQUIRE(X509_set_pubkey(certificate, key) == 1);
+    FUZZ_REQUIRE(X509_sign(certificate, key, EVP_sha256()) != 0);
+    FUZZ_REQUIRE(SSL_CTX_use_certificate(context, certificate) == 1);
+    FUZZ_REQUIRE(SSL_CTX_use_PrivateKey(context, key) == 1);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    (void)argc, (void)argv;
+    server_context = tls_context_new(TLS_SERVER);
+    client_context = tls_context_new(TLS_CLIENT);
+    FUZZ_REQUIRE(server_context != NULL && client_context != NULL);
+    certify(tls_context_openssl(server_context));
+    SSL_CTX_set_verify(tls_context_openssl(client_context), SSL_VERIFY_NONE, NULL);
+    return 0;
+}
+
+struct end {
+    struct tls_session *tls;
+    bool is_ready, is_over;
+    size_t came; /* bytes of plaintext */
+};
+
+static void require_failed_well(const struct end *end, enum tls_step step) {
+    if (step == TLS_FAILED) {
+        FUZZ_REQUIRE(tls_problem(end->tls) != NULL);
+    }
+}
+
+/* Records have come: as far as they go. */
+static void go_on(struct end *end, const char *records, size_t size) {
+    char plain[1024];
+    size_t count = 0;
+    tls_feed(end->tls, records, size);
+    enum tls_step step = end->is_ready ? TLS_DONE : tls_handshake(end->tls);
+    end->is_ready = step == TLS_DONE;
+    for (unsigned i = 0; step == TLS_DONE; i++) {
+        step = tls_read(end->tls, plain, sizeof plain, &count);
+        FUZZ_REQUIRE(count <= sizeof plain && i <= size);
+        end->came += step == TLS_DONE ? count : 0;
+    }
+    if (end->is_ready && step != TLS_ENDED && step != TLS_FAILED && tls_is_drained(end->tls)) {
+        FUZZ_REQUIRE(tls_read(end->tls, plain, sizeof plain, &count) == TLS_MORE);
+    }
+    tls_has_unread(end->tls);
+    require_failed_well(end, step);
+    end->is_over = step == TLS_ENDED || step == TLS_FAILED;
+}
+
+static size_t take(struct end *end, char *bytes) {
+    struct block *block = tls_take_output(end->tls);
+    size_t size = block == NULL ? 0 : block->size;
+    FUZZ_REQUIRE(size <= FLIGHT_MAX && tls_output_size(end->tls) == 0);
+    if (size != 0) {
+        memcpy(bytes, block->data, size);
+    }
+    block_give(&blocks, block);
+    return size;
+}
+
+/* The rest of the input. */
+struct script {
+    const uint8_t *data;
+    size_t size;
+    bool spoils; /* something else than the client's bytes was passed on */
+};
+
+static unsigned next(struct script *script) {
+    if (script->size == 0) {
+        return 0;
+    }
+    script->size--;
+    return *script->data++;
+}
+
+static void pass_on(struct end *server, const char *bytes, size_t size) {
+    if (!server->is_over) {
+        go_on(server, bytes, size);
+    }
+}
+
+enum trick { AS_IT_IS, CHANGED, CUT, INSERTED, IN_PIECES, TRICKS };
+
+/* A flight of the client goes to the server. */
+static void spoil(struct script *script, struct end *server, char *flight, size_t size) {
+    enum trick trick = next(script) % TRICKS;
+    size_t at = trick == AS_IT_IS ? size : (next(script) << 8 | next(script)) % (size + 1);
+    script->spoils = script->spoils || (trick != AS_IT_IS && trick != IN_PIECES);
+    if (trick == CHANGED && at < size) {
+        flight[at] ^= (char)next(script);
+    }
+    pass_on(server, flight, trick == CHANGED ? size : at);
+    if (trick == INSERTED) {
+        unsigned count = next(script);
+        count = count < script->size ? count : (unsigned)script->size;
+        pass_on(server, (const char *)script->data, count);
+        script->data += count;
+        script->size -= count;
+    }
+    if (trick == INSERTED || trick == IN_PIECES) {
+        pass_on(server, flight + at, size - at);
+    }
+}
+
+static struct end open_end(struct tls_context *context) {
+    struct end end = {.tls = tls_session_new(context, &blocks)};
+    FUZZ_REQUIRE(end.tls != NULL);
+    return end;
+}
+
+static void talk(struct script *script, struct end *server, struct end *client) {
+    static char flight[FLIGHT_MAX];
+    bool has_asked = false;
+    go_on(client, "", 0);
+    for (unsigned round = 0; round < ROUNDS_MAX && !client->is_over; round++) {
+        if (client->is_ready && !has_asked) {
+            FUZZ_REQUIRE(tls_write(client->tls, PLAIN, sizeof PLAIN - 1));
+            has_asked = true;
+        }
+        spoil(script, server, flight, take(client, flight));
+        size_t size = take(server, flight);
+        if (size != 0) {
+            go_on(client, flight, size);
+        }
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct script script = {.data = data, .size = size};
+    struct end server = open_end(server_context), client = open_end(client_context);
+    talk(&script, &server, &client);
+    if (!script.spoils) {
+        FUZZ_REQUIRE(server.is_ready && server.came == sizeof PLAIN - 1);
+    }
+    pass_on(&server, (const char *)script.data, script.size);
+    tls_end(server.tls);
+    tls_session_free(server.tls);
+    tls_session_free(client.tls);
+    return 0;
+}
