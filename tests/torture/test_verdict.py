@@ -84,7 +84,7 @@ def test_a_row_that_fails(tmp_path):
     report = tmp_path / "rows.xml"
     report.write_text('<testsuites><testsuite><testcase time="2.5"/><testcase time="1"><failure/></testcase>'
                       '<testcase time="0"><skipped/></testcase><testcase time="0"><error/></testcase></testsuite></testsuites>')
-    assert existing.counted(report) == {"rows": 4, "failed": 2, "skipped": 1, "s the slowest": 2.5}
+    assert existing.counted(report) == {"rows": 4, "failed": 2, "skipped": 1, "s for the slowest": 2.5}
 
 
 def test_numbers_of_what_scripts_say():
