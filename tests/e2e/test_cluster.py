@@ -9,7 +9,7 @@ import time
 import pytest
 
 from support.clients import G, RS_1, SVC_A, basic, install_clients, mint, token_key, token_of
-from support.cluster import NODE_TIMEOUT_MS, Cluster, slot_of, wait_for_nodes
+from support.cluster import NODE_TIMEOUT_MS, Cluster, slot_of, wait_for_nodes, wait_for_views
 from support.load import Load, Wires, mint_request, revoke_request, told, use_request
 from support.mintctl import Mintctl
 from support.mintd import run
@@ -541,7 +541,7 @@ def test_nodes_are_added_and_removed_under_load(start, own_cluster):
             cluster.move_slot(slot, home)
         for slot, home in zip(slots, homes):  # a node that is left is one that nobody names any more
             assert cluster.settled_owner(slot) is home
-        load.wait_for_more(50)
+        wait_for_views(cluster.others(new), WORKERS)
         since = instance.mark()
         cluster.remove_node(new)
         load.wait_for_more(50)

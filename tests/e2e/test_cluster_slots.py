@@ -9,7 +9,7 @@ import time
 import pytest
 
 from support.clients import G, basic, install_clients, mint, token_key, token_of
-from support.cluster import Cluster, slot_of, wait_for_nodes
+from support.cluster import Cluster, slot_of, wait_for_nodes, wait_for_views
 from support.http import form_request
 from support.load import Load, Wires, mint_request, revoke_request, told, use_request
 from support.mintctl import Mintctl
@@ -386,6 +386,7 @@ def test_a_node_gives_all_its_slots_away_and_leaves(start_mintd):
                 for slot in range(first, last + 1) if port == leaving.port else ():
                     cluster.move_slot(slot, heirs[slot > 150])
             wait_until(lambda: leaving.port not in [port for node in heirs for _, _, port, _ in node.map()], 20)
+            wait_for_views(heirs, WORKERS)
             since = instance.mark()
             cluster.remove_node(leaving)
             load.wait_for_more(50)

@@ -4,7 +4,7 @@
         cluster.url                          # redis+cluster://127.0.0.1:a,127.0.0.1:b,127.0.0.1:c
         cluster.cli("HSET", "mintd:client:x", "scope", "read")   # at whoever has the key now
         cluster.owner("mintd:generation")    # the ClusterNode, a RedisServer: pause(), kill(), monitor()
-        cluster.move_slot(slot_of(key), to)  # key by key, as redis-cli --cluster reshard does
+        cluster.move_slot(slot_of(key), to)  # key by key
         move = cluster.begin_move(slot, to); move.take(key); move.end()   # with an ASK in between
         cluster.hand_over(slot, to)          # at once; what is left behind is thrown away later
     client = cluster.make_client(node)   # whose record is on that node
@@ -68,6 +68,16 @@ def wait_for_nodes(instance, workers, masters=3):
         return found["mintd_store_nodes"].value() == found["mintd_store_nodes_up"].value() == workers * masters
 
     wait_until(up, 10, "each worker is connected with each node")
+
+
+def wait_for_views(nodes, workers):
+    """Each worker of the one instance has asked each of these anew for its slots, as it does each second: until then it
+    may ask who had them before."""
+    def asked(node):
+        return int(re.search(r"cmdstat_cluster\|slots:calls=(\d+)", node.cli("INFO", "commandstats"))[1])
+
+    for node, before in [(node, asked(node)) for node in nodes]:
+        wait_until(lambda node=node, before=before: asked(node) >= before + 2 * workers, 10, "it has told its slots")
 
 
 class ClusterNode(RedisServer):
@@ -380,14 +390,22 @@ class Cluster:
             for line in node.cli("CLUSTER", "NODES").splitlines():
                 for slot in re.findall(r"\[(\d+)-[<>]-", line):
                     node.set_slot(slot, "STABLE")
-        seen = [node.map() for node in masters]
-        if any(one != seen[0] for one in seen) or self._view() != [self.nodes[home].port for home in self._home]:
-            self._assign([self.nodes[number] for number in self._home])
+        home = [self.nodes[number] for number in self._home]
+        for _ in range(3):  # a node that has just heard of its own loss lacks more than it knew
+            seen = [node.map() for node in masters]
+            if all(one == seen[0] for one in seen) and self._view() == [node.port for node in home]:
+                break
+            self._assign(home)
+            self.settle()
         self.settle()
+        assert self._view() == [node.port for node in home]
 
     def give_empty(self, slots, target):
         """Slots without keys, all at once."""
         slots = set(slots)
+        for owner in self.masters:
+            counts = owner.pipeline([["CLUSTER", "COUNTKEYSINSLOT", slot] for slot in slots]) if owner is not target else []
+            assert not any(counts), "there are keys in these slots"
         self._assign([target if slot in slots else self.node(port) for slot, port in enumerate(self._view())])
         self.settle()
         assert {port for slot, port in enumerate(self._view()) if slot in slots} == {target.port}
