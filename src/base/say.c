@@ -36,7 +36,13 @@ void say_no_memory(void) {
 
 const char *visible(struct slice text, char *storage, size_t size) {
     struct buffer out = buffer_of(storage, size - 1);
+    text.size = text.size < size ? text.size : size - 1;
     json_text_append(&out, text, JSON_TEXT_VISIBLE);
+    while (out.overflow) { /* an escape is longer than what it stands for */
+        text.size -= text.size / 8 + 1;
+        out = buffer_of(storage, size - 1);
+        json_text_append(&out, text, JSON_TEXT_VISIBLE);
+    }
     storage[out.size] = '\0';
     return storage;
 }

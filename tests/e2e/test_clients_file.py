@@ -229,6 +229,9 @@ WRONG_FILES = {
     "field": (entry("one", ttl="soon"), "clients[0] (one): ttl: it is a number of seconds"),
     "secret": ({"id": "one", "secrets": [SECRET]}, "secrets: an item is not a stored secret"),
     "secret_file": ({"id": "one", "secret_file": "/nonexistent"}, "/nonexistent: cannot be read"),
+    "long": ({"id": "one", "secret_file": "/" + 600 * "a"}, "/" + 500 * "a"),
+    "long_escape": ({"id": "one", "secret_file": "/" + 600 * "\x1b"}, "/" + 50 * "\\u001b"),
+    "long_id": ({"id": 255 * "i", "ttl": "soon"}, "clients[0] (" + 70 * "i"),
     "escape": ({"id": "one", "secret_file": "/nonexistent\x1b[2J"}, "/nonexistent\\u001b[2J: cannot be read"),
 }
 wrong_files = rows("CF-wrong", **WRONG_FILES)

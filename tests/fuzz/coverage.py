@@ -85,7 +85,7 @@ def main():
     known = parsers()
     for target in targets or sorted(known):
         counts = counts_of(folder, target)
-        for source, left_out in known[target].items():
+        for source, left_out in known.get(target, {}).items():
             share, missed = judge(source, counts.get(source, {}), left_out)
             print("%s: %.1f %% of %s%s" % (target, share, source, " without %s" % ", ".join(left_out) if left_out else ""))
             if share < ENOUGH:

@@ -30,6 +30,9 @@ static void on_line(void *context, const char *line) {
     FUZZ_REQUIRE(line[0] != '\0' && strlen(line) < SAY_LINE_MAX);
     for (const char *c = line; *c != '\0'; c++) {
         FUZZ_REQUIRE((unsigned char)*c >= ' ' && *c != 0x7f);
+        bool is_c1 = (unsigned char)c[0] == 0xc2 && (unsigned char)c[1] >= 0x80 &&
+                     (unsigned char)c[1] < 0xa0;
+        FUZZ_REQUIRE(!is_c1);
     }
 }
 

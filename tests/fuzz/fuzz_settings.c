@@ -20,6 +20,7 @@ static char *no_variables[] = {NULL};
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
     (void)argc, (void)argv;
     FUZZ_REQUIRE(freopen("/dev/null", "w", stdout) != NULL); /* for --help */
+    FUZZ_REQUIRE(freopen("/dev/null", "r", stdin) != NULL);  /* for --clients-file - */
     stderr = fmemopen(said, sizeof said, "w");
     FUZZ_REQUIRE(stderr != NULL);
     return 0;
