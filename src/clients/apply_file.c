@@ -141,7 +141,7 @@ static bool read_secret_file(const cJSON *item, struct apply_entry *entry, struc
     }
     entry->has_secrets = true;
     if (text_flaw(slice_of(entry->secret, entry->secret_size)) == TEXT_FLAW_BLANK) {
-        char name[512];
+        char name[PATH_SHOWN_MAX];
         say("warning: %s: the secret begins or ends with a blank, which is part of it",
             visible(slice_of_string(path), name, sizeof name));
     }

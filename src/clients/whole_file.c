@@ -6,8 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SHOWN_MAX 512u
-
 static bool read_all(int fd, const char *name, char *storage, size_t capacity, size_t *size) {
     *size = 0;
     while (*size < capacity) {
@@ -33,7 +31,7 @@ static size_t without_newline(const char *text, size_t size) {
 }
 
 bool whole_file_read(const char *path, char *storage, size_t capacity, size_t *size) {
-    char name[SHOWN_MAX]; /* a file of clients may have named it, whoever wrote that */
+    char name[PATH_SHOWN_MAX]; /* a file of clients may have named it, whoever wrote that */
     visible(slice_of_string(path), name, sizeof name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define PATH_SHOWN_MAX 512u /* bytes of a path in a message, with its NUL: a longer one is cut */
+
 /* A whole file into storage, without the newline at its end; unbuffered. False, said, where it
  * cannot be read or does not fit. */
 bool whole_file_read(const char *path, char *storage, size_t capacity, size_t *size);

@@ -5,8 +5,8 @@
 
 Each number has a name and a bound; a number without one is told and not judged. AtLeast keeps a run that did
 nothing from being good. Quiet(bound) is judged only where nobody else wants the cores: elsewhere it is told.
-ByForm(short, full) has another bound in each form; None: that form does not measure it. least(5, 200) is one of two
-AtLeast.
+ByForm(short, full) has another bound in each form; None: that form does not measure it. least(5, 200) is
+ByForm(AtLeast(5), AtLeast(200)).
 """
 import dataclasses
 import random

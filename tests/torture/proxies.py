@@ -272,7 +272,7 @@ GOALS = [
     Goal("G-24", "no proxy in front sees another request than mintd", "the rows of HTTP's grammar of the end-to-end tests and "
          "what desync is made of, 40 by chance (full: all), through nginx, HAProxy, Caddy, Apache and Node: mintd sees no request "
          "whose answer the sender does not get, and a neighbour on the same connections gets his own answers",
-         {"proxies": AtLeast(5), "messages": least(200, 800), "of them reached mintd": AtLeast(20),
+         {"proxies": AtLeast(5), "messages": least(200, 700), "of them reached mintd": AtLeast(20),
           "requests without an answer of their own": AtMost(0), "neighbours that were disturbed": AtMost(0),
           "messages not sent": AtMost(0)}, compared, ci=LONG_OF_CI),
 ]

@@ -165,7 +165,8 @@ GOALS = [
     Goal("G-20", "an instance that goes is not missed", "restarts again and again of two instances behind HAProxy "
          "(deploy/examples/haproxy-replicas.cfg), 14 s (full: 400 s), then on one port (--reuse-port, tcp_migrate_req), 8 s (full: 240 s). Meanwhile "
          "500 connections are kept behind HAProxy and 1,000 on one port (full: 9,000 and 10,000: more open files than 20,000 "
-         "are not to be had) and ask each five seconds, and as many new ones come a second (full: 5,000 and 10,000), with mints and validations; a request that crosses the end of a kept connection is sent once more",
+         "are not to be had) and ask each five seconds, and as many new ones come a second (full: 5,000 and 10,000), with "
+         "mints and validations; a request that crosses the end of a kept connection is sent once more",
          {**bounds(BEHIND, 2), **bounds(ON_ONE, 3)}, rolling, ci=LONG_OF_CI),
 ]
 
