@@ -17,6 +17,7 @@
 #include <openssl/err.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RECORD_SIZE 16384u
 #define RECORD_EXTRA 256u /* more than a record is longer than its plaintext */
@@ -280,7 +281,8 @@ bool tls_is_drained(const struct tls_session *session) {
 }
 
 bool tls_has_unread(const struct tls_session *session) {
-    return SSL_has_pending(session->ssl) == 1;
+    /* The header of a record counts as pending only until it is whole. Behind it comes the body. */
+    return SSL_has_pending(session->ssl) == 1 || strcmp(SSL_rstate_string(session->ssl), "RB") == 0;
 }
 
 const char *tls_problem(const struct tls_session *session) {

@@ -366,6 +366,30 @@ static void test_handshake_and_words_in_single_bytes(void **state) {
     part(&j);
 }
 
+static void test_each_byte_of_a_record_but_the_last_is_unread(void **state) {
+    const struct tls_client_options options = believing();
+    struct joined j;
+    (void)state;
+    join(&j, &options, "localhost");
+    assert_int_equal(shake_hands(&j, 4096), TLS_DONE);
+    for (unsigned from = 0; from < 2; from++) {
+        struct tls_session *to = j.sessions[1 - from];
+        heard_size = 0;
+        assert_int_equal(carry(&j, from, 4096, hear), TLS_MORE); /* what the handshake left */
+        assert_false(tls_has_unread(to));
+        assert_true(tls_write(j.sessions[from], "word", 4));
+        struct block *record = tls_take_output(j.sessions[from]);
+        for (size_t at = 0; at < record->size; at++) {
+            tls_feed(to, record->data + at, 1);
+            assert_int_equal(hear(to), TLS_MORE);
+            assert_int_equal(tls_has_unread(to), at + 1 < record->size);
+        }
+        block_give(&j.blocks, record);
+        assert_slice(slice_of(heard, heard_size), slice_of_string("word"));
+    }
+    part(&j);
+}
+
 static void test_an_end_is_told_from_a_cut(void **state) {
     const struct tls_client_options options = believing();
     struct joined j;
@@ -396,6 +420,7 @@ int main(void) {
         cmocka_unit_test(test_what_a_client_sees),
         cmocka_unit_test(test_hosts_that_no_certificate_is_for),
         cmocka_unit_test(test_handshake_and_words_in_single_bytes),
+        cmocka_unit_test(test_each_byte_of_a_record_but_the_last_is_unread),
         cmocka_unit_test(test_an_end_is_told_from_a_cut),
     };
     certificate_make(&certificate, "localhost");
