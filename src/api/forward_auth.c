@@ -11,16 +11,24 @@
 #include "api/bearer_request.h"
 #include "mintd/encoding.h"
 
+/* Of what is required of a kind: bytes, and words, those that are said again among them. Each word
+ * is looked for among those ahead of it, for whoever asks, with a token or without. */
 #define REQUIRED_MAX 1024u
+#define REQUIRED_WORDS_MAX 64u
 #define METADATA_URL_MAX 512u
 #define NAME_MAX_SIZE 32u /* decoded names longer than that are none of ours */
+
+struct requirement {
+    struct buffer words; /* each once, on `storage` */
+    unsigned given;      /* how many there were */
+    char storage[REQUIRED_MAX];
+};
 
 struct verify_call {
     struct api *api;
     struct oauth_verification verification;
     bool policy_malformed;
-    struct buffer scope, audience; /* what is required: words, on the two below */
-    char scope_storage[REQUIRED_MAX], audience_storage[REQUIRED_MAX];
+    struct requirement scope, audience;
     struct buffer metadata_url; /* empty: challenges name none */
     char metadata_url_storage[METADATA_URL_MAX];
 };
@@ -83,7 +91,7 @@ static void reply_refused(struct verify_call *call, enum oauth_refusal refusal) 
         buffer_append(&challenge, S(", error=\"invalid_token\""));
     }
     if ((scope_missing || call->metadata_url.size != 0) && !call->policy_malformed) {
-        write_attribute(&challenge, ", scope=\"", &call->scope);
+        write_attribute(&challenge, ", scope=\"", &call->scope.words);
     }
     write_attribute(&challenge, ", resource_metadata=\"", &call->metadata_url);
     const struct http_header headers[] = {HEADER_NO_STORE,
@@ -113,10 +121,10 @@ static enum oauth_refusal judge(const struct verify_call *call) {
     if (v->refusal != OAUTH_REFUSED_NONE) {
         return v->refusal;
     }
-    if (!has_all_words(v->audience, buffer_slice(&call->audience))) {
+    if (!has_all_words(v->audience, buffer_slice(&call->audience.words))) {
         return OAUTH_REFUSED_TOKEN_OF_OTHER_AUDIENCE;
     }
-    bool has_scope = has_all_words(v->scope, buffer_slice(&call->scope));
+    bool has_scope = has_all_words(v->scope, buffer_slice(&call->scope.words));
     return has_scope && !call->policy_malformed ? OAUTH_REFUSED_NONE : OAUTH_REFUSED_SCOPE_MISSING;
 }
 
@@ -135,31 +143,49 @@ static void on_verified(struct flow *flow) {
 
 /* ---- the policy ---- */
 
-/* What cannot be read or kept can be held by no token: it refuses all. */
-static void require_words(struct verify_call *call, struct buffer *required, struct slice words) {
-    struct slice word;
-    while (slice_next_word(&words, &word)) {
-        if (slice_has_word(buffer_slice(required), word)) {
-            continue;
-        }
-        if (required->size != 0) {
-            buffer_append_char(required, ' ');
-        }
-        buffer_append(required, word);
-    }
-    call->policy_malformed |= required->overflow;
+static void requirement_init(struct requirement *required) {
+    required->words = buffer_of(required->storage, sizeof required->storage);
+    required->given = 0;
 }
 
-static void require_decoded(struct verify_call *call, struct buffer *required, struct slice value,
-                            bool is_scope) {
-    char storage[REQUIRED_MAX];
-    struct buffer decoded = buffer_of(storage, sizeof storage);
-    if (!form_decode(value, &decoded) ||
-        (is_scope && !oauth_scope_is_valid(buffer_slice(&decoded)))) {
-        call->policy_malformed = true;
+static void require_word(struct requirement *required, struct slice word) {
+    if (slice_has_word(buffer_slice(&required->words), word)) {
         return;
     }
-    require_words(call, required, buffer_slice(&decoded));
+    if (required->words.size != 0) {
+        buffer_append_char(&required->words, ' ');
+    }
+    buffer_append(&required->words, word);
+}
+
+/* What cannot be read or kept can be held by no token: it refuses all, and no more is read. */
+static void require_words(struct verify_call *call, struct requirement *required,
+                          struct slice words) {
+    struct slice word;
+    while (!call->policy_malformed && slice_next_word(&words, &word)) {
+        require_word(required, word);
+        call->policy_malformed = ++required->given > REQUIRED_WORDS_MAX || required->words.overflow;
+    }
+}
+
+static void require_scope(struct verify_call *call, struct slice scope) {
+    call->policy_malformed |= !oauth_scope_is_valid(scope);
+    require_words(call, &call->scope, scope);
+}
+
+static void require_audience(struct verify_call *call, struct slice audience) {
+    require_words(call, &call->audience, audience);
+}
+
+static void require_decoded(struct verify_call *call, struct slice value,
+                            void (*require)(struct verify_call *call, struct slice words)) {
+    char storage[REQUIRED_MAX];
+    struct buffer decoded = buffer_of(storage, sizeof storage);
+    if (form_decode(value, &decoded)) {
+        require(call, buffer_slice(&decoded));
+    } else {
+        call->policy_malformed = true;
+    }
 }
 
 /* An http or https URL that can stand in a quoted string; else none. The first one counts. */
@@ -195,9 +221,9 @@ static void read_query(struct verify_call *call, struct slice query) {
             continue; /* none of ours */
         }
         if (slice_equal(buffer_slice(&name), S("scope"))) {
-            require_decoded(call, &call->scope, value, true);
+            require_decoded(call, value, require_scope);
         } else if (slice_equal(buffer_slice(&name), S("audience"))) {
-            require_decoded(call, &call->audience, value, false);
+            require_decoded(call, value, require_audience);
         } else if (slice_equal(buffer_slice(&name), S("resource_metadata"))) {
             take_encoded_metadata_url(call, value);
         }
@@ -208,11 +234,9 @@ static void read_fields(struct verify_call *call, const struct http_request *req
     for (unsigned i = 0; i < request->field_count; i++) {
         const struct http_field *field = &request->fields[i];
         if (field->id == HTTP_FIELD_X_AUTH_REQUIRE_AUDIENCE) {
-            require_words(call, &call->audience, field->value);
+            require_audience(call, field->value);
         } else if (field->id == HTTP_FIELD_X_AUTH_REQUIRE_SCOPE) {
-            call->policy_malformed |= !oauth_scope_is_valid(field->value);
-            require_words(call, &call->scope,
-                          oauth_scope_is_valid(field->value) ? field->value : S(""));
+            require_scope(call, field->value);
         } else if (field->id == HTTP_FIELD_X_AUTH_RESOURCE_METADATA) {
             take_metadata_url(call, field->value);
         }
@@ -227,8 +251,8 @@ void forward_auth(struct api *api, struct http_exchange *x) {
     bool reads_query = slice_equal(request->path, S("/verify"));
     call->api = api;
     call->policy_malformed = false;
-    call->scope = buffer_of(call->scope_storage, sizeof call->scope_storage);
-    call->audience = buffer_of(call->audience_storage, sizeof call->audience_storage);
+    requirement_init(&call->scope);
+    requirement_init(&call->audience);
     call->metadata_url = buffer_of(call->metadata_url_storage, sizeof call->metadata_url_storage);
     read_fields(call, request);
     if (reads_query) {

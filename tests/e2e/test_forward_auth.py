@@ -10,6 +10,7 @@ from support.http import Connection, request_bytes
 from support.inquiry import (RS1, RS2, between, check_identity, check_turned_away, mint_for, two, verify)
 from support.oauth import (brief, check_unavailable, check_welcome, forged_token, make_client, minted, parse_challenge,
                            row, rows, unique, use, wait_status, wait_until)
+from support.stopwatch import measure
 from support.timing import scaled
 
 
@@ -276,6 +277,45 @@ def test_scope_asked_for_in_the_header(between, case):
             check_identity(response)
         else:
             check_turned_away(response, 403, "insufficient_scope")
+
+
+# Those that are said again among them: each is looked for among the ones ahead of it.
+WORDS_MAX = 64
+DISTINCT = ["%x" % number for number in range(3000)]
+FEW_AND_ONE = DISTINCT[:256] + ["ff"] * 4000
+
+
+@rows("V-05-R-07", scope=("scope", "read"), audience=("audience", RS1))
+def test_so_many_words_may_be_required(aimed, case):
+    user, token = aimed[:2]
+    name, word = case
+    for count, status in ((WORDS_MAX, 200), (WORDS_MAX + 1, 403)):
+        field, = required(**{name: " ".join([word] * count)})
+        query = "/verify?" + "&".join(["%s=%s" % (name, word)] * (count - 1))
+        for response in (verify(user, bearer(token), field),
+                         verify(user, bearer(token), *required(**{name: word}), target=query)):
+            if status == 200:
+                assert response.status == 200, response
+            else:
+                check_turned_away(response, 403, "insufficient_scope")
+
+
+@rows("TD-2", scope=("X-Auth-Require-Scope", " ".join(DISTINCT)[:15000]),
+      audience=("X-Auth-Require-Audience", " ".join(DISTINCT)[:15000]),
+      the_same=("X-Auth-Require-Scope", " ".join(FEW_AND_ONE)[:15000]),
+      query=(None, "&".join("audience=" + word for word in DISTINCT)[:8000]))
+def test_what_is_required_costs_a_stranger_as_much_as_us(between, case):
+    """As many words as a head has room for, without a token. They took 2,000 times as long as another field of that
+    size: each was looked for among up to 1,024 bytes of others."""
+    name, words = case
+    if name:
+        asks = {"words": request_bytes("GET", "/verify", [(name, words)]),
+                "other": request_bytes("GET", "/verify", [("X-Other", words)])}
+    else:
+        asks = {"words": request_bytes("GET", "/verify?" + words),
+                "other": request_bytes("GET", "/verify?" + words.replace("audience", "audienxe"))}
+    times = measure(between[1].address, asks, samples=60, warm_up=5)
+    assert min(times["words"]) < 20 * min(times["other"]), {name: min(each) for name, each in times.items()}
 
 
 @rows("X-05", query="/verify?audience=" + RS2, escaped="/verify?audience=https%3A%2F%2Frs2.example%2Fapi",
