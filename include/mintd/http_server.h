@@ -62,7 +62,8 @@ bool http_address_is_everywhere(struct slice address);
 /* Appends the address of a listening socket, as http_listen() takes it ("127.0.0.1:4001"). It
  * tells the port that the kernel chose where port 0 was asked for. */
 void http_listener_name(int fd, struct buffer *name);
-/* Removes the socket file of a unix address. For TCP it does nothing. */
+/* Removes the socket file of a unix address, while its sockets are open: later a file that is there
+ * may be another program's. For TCP it does nothing. */
 void http_unlisten(struct slice address);
 
 /* ---- server ---- */

@@ -196,7 +196,20 @@ static bool start_workers(struct instance *instance) {
 
 /* ---- running ---- */
 
+/* Ahead of the sockets' end: while they listen nobody takes the path, and a file that is there
+ * later is another program's. */
+static void remove_socket_files(struct instance *instance) {
+    for (unsigned i = 0; i < instance->listening; i++) {
+        http_unlisten(instance->options->listen[i]);
+    }
+    if (instance->metrics_fd_count != 0) {
+        http_unlisten(instance->options->metrics_listen);
+    }
+    instance->listening = instance->metrics_fd_count = 0;
+}
+
 static void drain_workers(struct instance *instance, bool now) {
+    remove_socket_files(instance);
     for (unsigned i = 0; i < instance->started; i++) {
         worker_drain(&instance->workers[i], now);
     }
@@ -212,6 +225,7 @@ static void on_deaf_too_late(uv_timer_t *timer) {
 static void stop_listening(struct instance *instance) {
     unsigned deaf = atomic_load(&instance->deaf);
     if (deaf == 0) {
+        remove_socket_files(instance);
         uv_timer_start(&instance->drain_delay, on_deaf_too_late, DEAF_WITHIN_MS, 0);
     }
     if (deaf < instance->started) {
@@ -419,6 +433,7 @@ static bool run(struct instance *instance) {
 /* ---- the end ---- */
 
 static void free_instance(struct instance *instance) {
+    remove_socket_files(instance); /* where the start went wrong */
     for (unsigned i = 0; i < instance->opened; i++) {
         worker_end(&instance->workers[i]);
     }
@@ -427,12 +442,6 @@ static void free_instance(struct instance *instance) {
     }
     for (unsigned i = 0; i < instance->opened; i++) {
         worker_free(&instance->workers[i]);
-    }
-    for (unsigned i = 0; i < instance->listening; i++) {
-        http_unlisten(instance->options->listen[i]);
-    }
-    if (instance->metrics_fd_count != 0) {
-        http_unlisten(instance->options->metrics_listen);
     }
     if (instance->memory != NULL) {
         memory_data_free(instance->memory);

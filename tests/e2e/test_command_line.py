@@ -12,7 +12,7 @@ import time
 import pytest
 
 from support.clients import BA, G, basic, install_clients
-from support.http import Closed, Connection, curl, form_request, request_bytes
+from support.http import FORM, Closed, Connection, curl, form_request, request_bytes
 from support.mintctl import Mintctl
 from support.mintd import Mintd, run
 from support.oauth import (brief, check_tok, check_unavailable, check_welcome, minted, post, row, rows, unique, use,
@@ -433,6 +433,30 @@ def test_stale_socket_file_is_replaced(start_mintd, redis, tmp_path):
     assert os.path.exists(path)
     second = start_mintd(redis=redis, listen=("unix:" + path,))
     assert second.request("GET", "/healthz").status == 200
+
+
+@rows("CLI-unix", main=("unix:%s", "127.0.0.1:0"), metrics=("127.0.0.1:0", "unix:%s"))
+def test_the_socket_file_of_a_successor_stays(start_mintd, redis, tmp_path, case):
+    """It came while the first one drained."""
+    path = str(tmp_path / "m.sock")
+    listen, metrics = (text.replace("%s", path) for text in case)
+
+    def start():
+        return start_mintd("--metrics-listen", metrics, redis=redis, listen=(listen,), workers=2)
+
+    first = start()
+    with first.connect() as slow:
+        slow.send(request_bytes("POST", "/token", [BA, FORM, ("Expect", "100-continue"), ("Content-Length", "9")]))
+        slow.wait_for_bytes(b"HTTP/1.1 100 Continue\r\n\r\n")
+        first.signal(signal.SIGTERM)
+        wait_until(lambda: not os.path.exists(path), 5, "its own file has gone")
+        second = start()
+        assert first.is_alive
+    assert first.wait() == 0
+    status, out, err = curl("--unix-socket", path, "http://localhost/healthz")
+    assert status == 0, (out, err)
+    second.stop()
+    assert not os.path.exists(path)
 
 
 @row("CLI-unix")
