@@ -34,7 +34,7 @@ static bool read_authority(const char *text, size_t size, struct health_target *
 
 bool health_target_read(const char *url, struct health_target *target) {
     *target = (struct health_target){.port = "80", .path = "/readyz"};
-    if (strncmp(url, "unix:/", 6) == 0) {
+    if (strncmp(url, "unix:", 5) == 0 && url[5] != '\0') { /* or relative, as mintd takes it */
         target->is_unix = true;
         return copy(target->host, sizeof target->host, url + 5, strlen(url + 5));
     }

@@ -34,7 +34,7 @@ def test_without_a_path_it_is_readyz(pair):
 
 
 @rows("F-07", ftp="ftp://x", word="x", nothing="", port="http://x:y", host="http://:80", blank="http://x/a b",
-      bracket="http://[::1", unix="unix:relative")
+      bracket="http://[::1", unix="unix:")
 def test_what_is_no_url(case):
     NOTHING("health", case, status=2)
 
@@ -68,6 +68,17 @@ def test_a_unix_socket(start_mintd, redis, tmp_path):
     assert "ready" in beside(MINTD_LISTEN=path, MINTD_TLS_CERT="/nonexistent")("health").out  # no TLS there
     NOTHING("health", path + ".other", status=1)
     beside(MINTD_LISTEN="nonsense")("health", status=2)
+
+
+@row("F-02")
+def test_a_unix_socket_of_this_folder(start_mintd, redis, tmp_path, monkeypatch):
+    """mintd takes a relative path, and so does what asks it."""
+    monkeypatch.chdir(tmp_path)
+    mintd = start_mintd(redis=redis, listen=("unix:mintd.sock",))
+    mintd.wait_for_log("store is up")
+    assert "ready" in NOTHING("health", "unix:mintd.sock").out
+    assert "ready" in beside(MINTD_LISTEN="unix:mintd.sock")("health").out
+    beside(MINTD_LISTEN="unix:")("health", status=2)
 
 
 @row("F-02")
