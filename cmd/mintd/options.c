@@ -3,6 +3,7 @@
 #include "help.h"
 #include "mintd/clients_file.h"
 #include "mintd/crypto.h"
+#include "mintd/file_digest.h"
 #include "mintd/http_server.h"
 #include "mintd/setting_file.h"
 #include "mintd/text_flaw.h"
@@ -278,6 +279,14 @@ static bool apply_defaults(struct options *options) {
            redis_url_parse(S("redis://127.0.0.1:6379"), &instance->redis, &error);
 }
 
+static bool look_at_files(struct options *options, const char *where, const struct slice *files,
+                          unsigned count, uint8_t seen[CRYPTO_DIGEST_SIZE]) {
+    struct crypto *crypto = crypto_new();
+    bool ok = crypto != NULL && file_digest(crypto, files, count, seen);
+    crypto_free(crypto);
+    return ok || short_of_memory(options, where);
+}
+
 /* Both files or neither. What is read here is served. */
 static bool load_tls(struct options *options) {
     struct instance_options *instance = &options->instance;
@@ -292,6 +301,10 @@ static bool load_tls(struct options *options) {
     if (slice_is_absent(instance->tls_certificate)) {
         return wrong("--tls-key", "give the file of the certificate too, with --tls-cert");
     }
+    const struct slice files[] = {instance->tls_certificate, instance->tls_key};
+    if (!look_at_files(options, "TLS", files, 2, instance->tls_seen)) {
+        return false;
+    }
     instance->tls =
         http_tls_new(instance->tls_certificate, instance->tls_key, &error, &options->no_memory);
     storage[error.size] = '\0';
@@ -303,6 +316,12 @@ static bool load_redis_tls(struct options *options) {
     char storage[ERROR_MAX];
     struct buffer error = buffer_of(storage, sizeof storage - 1);
     const char *setting;
+    struct slice files[REDIS_TLS_FILES_MAX];
+    unsigned count = redis_tls_files(&instance->redis_tls, files);
+    if (instance->redis.is_tls &&
+        !look_at_files(options, "TLS to Redis", files, count, instance->redis_tls_seen)) {
+        return false;
+    }
     if (!redis_tls_open(&instance->redis_tls, &instance->redis, &instance->redis_tls_context,
                         &setting, &error, &options->no_memory)) {
         storage[error.size] = '\0';

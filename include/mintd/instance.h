@@ -36,6 +36,9 @@ struct instance_options {
     struct tls_context *tls; /* for the TCP addresses of `listen`; NULL: no TLS */
     /* The files that it was made from. They are read again when they change. */
     struct slice tls_certificate, tls_key;
+    /* Their digest, and that of redis_tls' files (file_digest.h), from ahead of the reading: what
+     * has changed since, also before instance_run(), is found. */
+    uint8_t tls_seen[CRYPTO_DIGEST_SIZE], redis_tls_seen[CRYPTO_DIGEST_SIZE];
     bool store_in_memory; /* false: the store is Redis, which is: */
     struct redis_url redis;
     /* At most one of the two; both NULL: the URL's password. */

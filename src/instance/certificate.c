@@ -71,7 +71,7 @@ bool certificate_watch_init(struct certificate_watch *watch, uv_loop_t *loop) {
         return true;
     }
     watch->crypto = crypto_new();
-    return watch->crypto != NULL && look(watch, watch->seen) &&
+    return watch->crypto != NULL &&
            uv_timer_start(&watch->timer, on_look, watch->look_ms, watch->look_ms) == 0;
 }
 

@@ -22,15 +22,16 @@ struct certificate_watch {
     /* Takes it into use; tls is its own from then on. */
     void (*on_fresh)(void *data, struct tls_context *tls);
     void *data;
-    unsigned look_ms; /* from one look to the next: CERTIFICATE_LOOK_MS */
-    struct crypto *crypto;
+    unsigned look_ms;                 /* from one look to the next: CERTIFICATE_LOOK_MS */
     uint8_t seen[CRYPTO_DIGEST_SIZE]; /* of the files that were last used or refused */
+    struct crypto *crypto;
     uv_timer_t timer;
 };
 
 /* Logs how long the server's lasts; the metric has it from then on. */
 void certificate_tell(const struct tls_context *tls, struct api_process *process);
-/* All but what it holds for itself (crypto, seen, timer) is set. False: no memory. */
+/* All but what it holds for itself (crypto, timer) is set; `seen` from ahead of the first reading:
+ * what has changed since is found by the first look. False: no memory. */
 bool certificate_watch_init(struct certificate_watch *watch, uv_loop_t *loop);
 /* What files hold now, made into a context and not in use yet. */
 struct certificate_fresh {

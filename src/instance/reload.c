@@ -62,6 +62,8 @@ bool instance_open_watches(struct instance *instance) {
         instance->redis_files.file_count =
             redis_tls_files(&options->redis_tls, instance->redis_files.files);
     }
+    memcpy(instance->certificate.seen, options->tls_seen, CRYPTO_DIGEST_SIZE);
+    memcpy(instance->redis_files.seen, options->redis_tls_seen, CRYPTO_DIGEST_SIZE);
     bool ok = certificate_watch_init(&instance->certificate, &instance->loop);
     return certificate_watch_init(&instance->redis_files, &instance->loop) && ok;
 }

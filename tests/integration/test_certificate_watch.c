@@ -48,7 +48,8 @@ static void make_paths(struct world *world) {
     snprintf(world->key, sizeof world->key, "%s/key.pem", world->link);
 }
 
-static int open_world(void **state) {
+/* changes_early: behind the first reading, and ahead of the watch. */
+static int open_world_that(void **state, bool changes_early) {
     struct world *world = test_calloc(1, sizeof *world);
     make_paths(world);
     certificate_make(&world->pairs[0], "first");
@@ -65,9 +66,23 @@ static int open_world(void **state) {
         .look_ms = LOOK_MS,
     };
     caught_log_start(LOG_INFO);
+    struct crypto *crypto = crypto_new();
+    assert_true(file_digest(crypto, world->watch.files, 2, world->watch.seen));
+    crypto_free(crypto);
+    if (changes_early) {
+        point_to(world, world->pairs[1].folder);
+    }
     assert_true(certificate_watch_init(&world->watch, &world->loop.loop));
     *state = world;
     return 0;
+}
+
+static int open_world(void **state) {
+    return open_world_that(state, false);
+}
+
+static int open_world_that_changes_early(void **state) {
+    return open_world_that(state, true);
 }
 
 static int close_world(void **state) {
@@ -112,6 +127,10 @@ static void a_swapped_link_is_used_once(void **state) {
     assert_true(world->process.certificate_expiry_s > 0);
 }
 
+static void what_changed_before_the_watch_is_found(void **state) {
+    await_fresh(*state, 1);
+}
+
 static void the_same_content_is_not_read_again(void **state) {
     struct world *world = *state;
     char command[512];
@@ -154,6 +173,8 @@ static void a_reload_does_not_ask_whether_they_changed(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_swapped_link_is_used_once, open_world, close_world),
+        cmocka_unit_test_setup_teardown(what_changed_before_the_watch_is_found,
+                                        open_world_that_changes_early, close_world),
         cmocka_unit_test_setup_teardown(the_same_content_is_not_read_again, open_world,
                                         close_world),
         cmocka_unit_test_setup_teardown(half_a_pair_waits_for_the_other_half, open_world,
