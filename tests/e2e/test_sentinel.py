@@ -19,6 +19,7 @@ from support.prometheus import parse
 from support.redis_server import RedisServer, free_port
 from support.sentinel import DOWN_AFTER_MS, NAME, FakeSentinel, Sentinel, Sentinels
 from support.slow_link import SlowLink
+from support.timing import scaled
 from support.wire import Wire
 
 BACK_WITHIN = 1.0  # of the moment that a Sentinel names the new master; they need their time for that
@@ -347,11 +348,51 @@ def test_questions_are_few_and_in_turn(start_mintd, fakes, own_redis):
         fake.names(own_redis.port, epoch=1)
     instance = start(start_mintd, fakes, workers=1)
     instance.wait_for_store()
+    # All were asked as the link came up; from the next round on it is one at a time.
+    first = [fake.questions() for fake in fakes]
+    wait_until(lambda: all(fake.questions() > count for fake, count in zip(fakes, first)), 12)
     before, started = [fake.questions() for fake in fakes], time.monotonic()
     wait_until(lambda: all(fake.questions() >= count + 2 for fake, count in zip(fakes, before)), 12)
     asked = sum(fake.questions() for fake in fakes) - sum(before)
     assert asked <= (time.monotonic() - started) + 2, asked
     assert mint(instance).status == 200
+
+
+@row("RS-15")
+def test_a_master_that_wakes_up_is_left_at_once(start_mintd, fakes, own_redis):
+    """It stood still in the middle of a greeting, and another one is named meanwhile. Whoever comes up asks all Sentinels
+    once more: in turn it would take up to three seconds until the one that knows is heard."""
+    with RedisServer() as old:
+        install_clients(old)
+        for fake in fakes:
+            fake.names(old.port, epoch=1)
+        old.pause()
+        instance = start(start_mintd, fakes, workers=1)
+        asked = fakes[2].questions()
+        wait_until(lambda: fakes[2].questions() > asked, 5, "the next round of questions")
+        fakes[2].names(own_redis.port, epoch=2)
+        old.resume()
+        since = time.monotonic()
+        wait_until(lambda: mint(instance).status == 200 and own_redis.tokens(), 10)
+        assert time.monotonic() - since < scaled(1)
+
+
+@row("RS-16")
+def test_nobody_waits_for_a_sentinel_that_hangs(start_mintd, fakes, own_redis, monkeypatch):
+    """While it owes an answer its turn is another one's."""
+    hangs, answers = fakes[:2]
+    say, end = hangs._reply, threading.Event()
+    monkeypatch.setattr(hangs, "_reply", lambda words: str(end.wait()) if words[0] == "SENTINEL" else say(words))
+    answers.names(own_redis.port, epoch=1)
+    instance = start(start_mintd, fakes[:2], workers=1)
+    instance.wait_for_store()
+    times = []
+    for _ in range(5):
+        asked = answers.questions()
+        wait_until(lambda: answers.questions() > asked, 10)
+        times.append(time.monotonic())
+    end.set()
+    assert times[-1] - times[1] < scaled(4.5), times  # 3 seconds, or 6
 
 
 @row("RS-13")

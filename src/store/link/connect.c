@@ -16,7 +16,8 @@ static unsigned jitter(unsigned range) {
 
 void link_retry_later(struct redis_link *link) {
     unsigned half = link->backoff_ms / 2;
-    uv_timer_start(&link->timer, on_timer, half + jitter(half), 0);
+    uv_timer_start(&link->timer, on_timer, link->hurries ? 0 : half + jitter(half), 0);
+    link->hurries = false;
     link->backoff_ms *= 2;
     if (link->backoff_ms > LINK_BACKOFF_LAST_MS) {
         link->backoff_ms = LINK_BACKOFF_LAST_MS;
@@ -26,6 +27,8 @@ void link_retry_later(struct redis_link *link) {
 void link_hurry(struct redis_link *link) {
     if (link->state == LINK_DOWN && stream_is_idle(&link->stream)) {
         uv_timer_start(&link->timer, on_timer, 0, 0);
+    } else if (link->state == LINK_DOWN) {
+        link->hurries = true;
     }
 }
 
@@ -44,6 +47,7 @@ static void attempt(struct redis_link *link) {
         link_retry_later(link);
         return;
     }
+    link->hurries = false;
     if (link->events.on_attempt == NULL) {
         open_stream(link);
         return;

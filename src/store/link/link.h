@@ -98,7 +98,8 @@ struct redis_link *link_new(struct uv_loop_s *loop, const struct link_options *o
 void link_start(struct redis_link *link);
 /* An attempt waits for the owner, who is to say where it leads. */
 bool link_seeks(const struct redis_link *link);
-/* DOWN, between two attempts: the next one begins on a later turn, without the rest of the wait. */
+/* DOWN: the next attempt begins on a later turn, once the socket is closed, without the (rest of
+ * the) wait. */
 void link_hurry(struct redis_link *link);
 /* Of one that seeks: there; NULL: where the url says. */
 void link_connect_to(struct redis_link *link, const struct redis_endpoint *place);

@@ -37,6 +37,7 @@ struct redis_link {
     /* which of a name's addresses is next; moves on when one does not greet */
     unsigned address_turn;
     unsigned backoff_ms;
+    bool hurries; /* DOWN, while its socket closes: the next attempt is not to wait */
 
     uint64_t beat_ms;        /* loop time: of the last one */
     uint64_t lost_ms, up_ms; /* loop time */

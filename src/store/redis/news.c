@@ -132,6 +132,7 @@ void redis_on_sentinel_told(void *context) {
             counter_add(&store->metrics->master_changes, 1);
         }
         link_fail(node->link, STORE_TROUBLE_DISCONNECTED, "the Sentinels name another master");
+        link_hurry(node->link); /* it is known where to */
     }
 }
 

@@ -277,11 +277,11 @@ static void ask_all(struct sentinels *all) {
     }
 }
 
-/* The next one that is up. */
+/* The next one that is up, and owes no answer. */
 static void ask_next(struct sentinels *all) {
     for (unsigned i = 0; i < all->count; i++) {
         struct sentinel *sentinel = &all->each[all->turn++ % all->count];
-        if (is_up(sentinel)) {
+        if (is_up(sentinel) && !sentinel->is_asked) {
             ask(sentinel);
             return;
         }
@@ -313,6 +313,7 @@ void sentinels_found(struct sentinels *all) {
     all->is_seeking = false;
     all->found = all->first = all->given;
     all->picks = 0;
+    ask_all(all); /* another may have been named since its connection was made */
 }
 
 /* ---- their links ---- */

@@ -2,7 +2,8 @@
  *
  * Happy path: one small link to each Sentinel. Once a second one of them is asked, each in turn, so
  * that one that was cut off cannot be the only one that is heard; all of them at once, twice a
- * second and with each attempt, while the owner seeks the master. Each says an address and the
+ * second and with each attempt, while the owner seeks the master, and when it has found it: a
+ * connection to one that stood still may be older than the news. Each says an address and the
  * epoch of its knowledge (config-epoch): of the newest answers those of the highest epoch count.
  * There may be two such for a moment, since the Sentinel that leads a fail-over names the new
  * master before the epoch moves.
