@@ -116,7 +116,7 @@ class ClusterFaults(FollowedFaults):
         await self._be_well()
         failover.followed = time.monotonic()
         self.topology.set_masters(self.pairs)
-        self._look()
+        await self.blocking(self._look)
 
     async def _kill(self):
         self._choose()

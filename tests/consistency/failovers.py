@@ -10,6 +10,7 @@ from history import EVERYBODY, NOBODY, FailOver, Fault
 from journal import Files
 from network import both_ways, place_of
 from support.oauth import wait_until
+from support.redis_server import RedisError
 from support.timing import scaled
 from traffic import CLIENTS
 from verdict import RECOVERY, SILENCE
@@ -97,6 +98,14 @@ class SentinelFaults(FollowedFaults):
 
     # ---- what is asked of Redis and the Sentinels ----
 
+    @staticmethod
+    def _await(condition, what):
+        """What mintd has no part in."""
+        try:
+            wait_until(condition, PATIENCE, what)
+        except AssertionError as late:
+            raise Restless(str(late)) from late
+
     def _is_master(self, server):
         try:
             return self.group.ask(server, "ROLE")[0] == "master"
@@ -115,7 +124,10 @@ class SentinelFaults(FollowedFaults):
         return sum(self._names(sentinel) == self.new.port for sentinel in sentinels)
 
     def _ask_leader(self):
-        return self.group.begin_fail_over(self.old)
+        try:
+            return self.group.begin_fail_over(self.old)
+        except OSError:  # it writes its state to a disk that is slow
+            return False
 
     def _is_settled(self):
         master, replica = self.topology.server, self.new if self.topology.server is self.old else self.old
@@ -145,13 +157,21 @@ class SentinelFaults(FollowedFaults):
     def _demote(self, server, master):
         try:
             self.group.ask(server, "REPLICAOF", "127.0.0.1", str(master.port))
-        except OSError:  # the connection may end with the role
+        except (OSError, RedisError):  # the connection may end with the role; it may be loading what it copies
             pass
 
     # ---- a fail-over ----
 
     def _wait_for_copies(self, tokens):
-        wait_until(self.group.has_copy(self.new, *tokens), PATIENCE, "the copies")
+        has_copy = self.group.has_copy(self.new, *tokens)
+
+        def has():
+            try:
+                return has_copy()
+            except (OSError, RedisError):  # it is loading what it copies
+                return False
+
+        self._await(has, "the copies")
 
     async def _follow(self, failover, fault, sentinels, asked=False):
         """Until these Sentinels agree; then the time runs in which every instance has to follow. asked: nothing ails the
@@ -194,7 +214,7 @@ class SentinelFaults(FollowedFaults):
         moved_on = await self.blocking(self._has_moved_on)
         self.topology.changer.has_replica = not moved_on
         failover.followed = time.monotonic()
-        self._look()
+        await self.blocking(self._look)  # it reads folders
         if moved_on:
             await self._notice()
 
@@ -216,6 +236,8 @@ class SentinelFaults(FollowedFaults):
         await self._follow(failover, fault, self.group.each)
         await self._late(failover)
         self.old.resume()
+        if time.monotonic() < failover.until:  # it serves who has not heard yet, until the next question to a Sentinel
+            fault.end = max(fault.end, time.monotonic())
         await asyncio.sleep(self.random.uniform(0, 1))
         await self.blocking(lambda: self._demote(self.old, self.new))
         await self._settle(failover)
@@ -236,7 +258,7 @@ class SentinelFaults(FollowedFaults):
 
     def _until_asked(self):
         # It is busy with the last one for a while.
-        wait_until(self._ask_leader, PATIENCE, "a Sentinel that begins a fail-over")
+        self._await(self._ask_leader, "a Sentinel that begins a fail-over")
 
     async def _ask(self):
         failover, fault = await self._cause("SENTINEL FAILOVER", self._until_asked)

@@ -1,4 +1,5 @@
 """mintd with its log in a file: reading it line by line would cost the checker the time it measures with."""
+import datetime
 import os
 import re
 import subprocess
@@ -10,6 +11,7 @@ from support.mintd import TOKEN, command_line, environment
 from support.process import leashed
 from support.redis_server import free_port
 
+_IS_TROUBLE = re.compile(r'^\{"time":"[^"]*Z","level":(?!"info")|^\{"time":"[^"]*Z".*"error":"temporarily_unavailable"')
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -40,6 +42,11 @@ class Instance:
         """Of /metrics, without labels."""
         with _OPENER.open("http://127.0.0.1:%d/metrics" % self.port, timeout=5) as answer:
             return int(re.search(rb"^%s (\d+)$" % name.encode(), answer.read(), re.M)[1])
+
+    def troubles(self):
+        """[(seconds since the epoch, line)] of its log: what it warned of, and what it answered for want of Redis."""
+        lines = (line for line in ([] if self._log.closed else self.log().splitlines()) if _IS_TROUBLE.search(line))
+        return [(datetime.datetime.fromisoformat(line[9:33].replace("Z", "+00:00")).timestamp(), line) for line in lines]
 
     def log(self):
         return os.pread(self._log.fileno(), 1 << 28, 0).decode("utf-8", "replace")

@@ -14,6 +14,7 @@ the rules, floor.py what a run has to contain, journal.py what Redis lost. MINTD
 import argparse
 import asyncio
 import concurrent.futures
+import gc
 import os
 import random
 import sys
@@ -25,10 +26,10 @@ from floor import Floor  # noqa: E402
 from history import History  # noqa: E402
 from instance import Instance  # noqa: E402
 from journal import tell_losses  # noqa: E402
-from machine import Machine  # noqa: E402
+from machine import LoopWatch, Machine  # noqa: E402
 from page import page  # noqa: E402
 from support.mintd import binary  # noqa: E402
-from topology import RESP2, TOPOLOGIES  # noqa: E402
+from topology import PROXIED, RESP2, TOPOLOGIES  # noqa: E402
 from traffic import CLIENTS, INSPECTOR, Traffic  # noqa: E402
 from verdict import REDIS_TIMEOUT, Verdict  # noqa: E402
 
@@ -38,6 +39,13 @@ MEMORYLESS = 3
 CACHE_SIZES = {SMALL: SMALL_CACHE, MEMORYLESS: "0"}
 TOLD_OF_RESP2 = "going on in RESP2"
 IMMEDIATE = (MEMORYLESS, RESP2)  # they ask Redis each time
+BEHIND_PROXIES = (PROXIED, RESP2)
+OURSELVES = "the checker"
+# The history has millions of objects, none of which is garbage: a look at all of them would stand still for a second,
+# and the proxies with it.
+NO_FULL_COLLECTIONS = 700, 10, 1 << 30
+LOGS_TOLD, LINES_TOLD = 2, 8  # of offences, and of each
+TOLD_AROUND = 1.0, 0.5  # seconds before and behind an offence: what its instance logged
 
 
 def start_instance(number, redis_url, waits, port=None):
@@ -70,6 +78,7 @@ class Session:
         self.seed, self.faults, self.front = seed, faults, front
         self.history = History(waits=waits)
         self.instances, self.machine, self.evicted, self.pretenders = [], None, None, []
+        self.troubles = []  # of each instance, as it logged them: [(when, line)]
         self.topology = TOPOLOGIES[topology]()
         self.history.in_parts = self.topology.nodes > 0
 
@@ -78,7 +87,9 @@ class Session:
             try:
                 await self._run(starter, seconds)
             finally:
+                offset = time.time() - time.monotonic()
                 for instance in self.instances:
+                    self.troubles.append([(when - offset, line) for when, line in instance.troubles()])
                     instance.kill()
                 self.topology.close()
         for failover in self.history.failovers:
@@ -100,9 +111,11 @@ class Session:
         if self.front:
             ports[0] = await self.front.start(ports[0])
         self.machine = Machine(self._pids)
+        watch = LoopWatch(self.machine, OURSELVES)
         self.traffic = Traffic(ports, self.by_hand, self.history, self.seed)
         await self.traffic.start()
         await self._all(starter, time.monotonic() + seconds)
+        watch.end()
         self.machine.end()
         self.traffic.close()
         self.evicted = await asyncio.to_thread(self.instances[SMALL].metric, "mintd_cache_evicted_total")
@@ -140,6 +153,8 @@ class Session:
         causes = asyncio.gather(*causes, asyncio.sleep(until - time.monotonic()))
         await asyncio.wait({traffic, causes}, return_when=asyncio.FIRST_COMPLETED)
         self.traffic.ends = True
+        if causes.done():
+            await causes  # what went wrong there comes first
         await asyncio.wait_for(traffic, 60)
         await causes
 
@@ -161,14 +176,20 @@ class Session:
     def _waited(self, instance, start, end):
         """What is done goes through the instance, a master and its replica; not through all there are."""
         servers = sorted(self.machine.waited(self._names, start, end))
-        return sum(servers[-2:]) + self.machine.waited(["mintd-%d" % instance], start, end)[0]
+        others = ["mintd-%d" % instance, *([OURSELVES] if instance in BEHIND_PROXIES else [])]
+        return sum(servers[-2:]) + sum(self.machine.waited(others, start, end))
+
+    def told_around(self, ask):
+        """What its instance logged of troubles then."""
+        before, behind = TOLD_AROUND
+        return [line for when, line in self.troubles[ask.instance] if ask.start - before <= when <= ask.end + behind]
 
     def what_was_done(self):
         kinds = {}
         for event in (*self.history.changes, *self.history.faults, *self.history.moves):
             kinds[event.kind] = kinds.get(event.kind, 0) + 1
         waits = ", ".join("%s %.1f s" % (name, self.machine.total(name))
-                          for name in (*self._names, *("mintd-%d" % n for n in range(INSTANCES))))
+                          for name in (*self._names, *("mintd-%d" % n for n in range(INSTANCES)), OURSELVES))
         return "done: %d requests; %s; evicted %d\nwaited for a core: %s" % (
             len(self.history.asks), ", ".join("%s %d" % pair for pair in sorted(kinds.items())),
             self.evicted, waits)
@@ -206,6 +227,9 @@ def judge(options):
         session.history.write(options.history)
     print(session.what_was_done())
     print(verdict.report())
+    for ask in [ask for _, ask, _ in verdict.offences][:LOGS_TOLD]:
+        print("mintd-%d logged around %.6f:" % (ask.instance, ask.start))
+        print("\n".join("  " + line for line in session.told_around(ask)[:LINES_TOLD]))
     if not verdict.is_good:
         with open(options.page, "w", encoding="utf-8") as file:
             file.write(page(title, session.history, verdict, INSTANCES))
@@ -216,6 +240,7 @@ def judge(options):
 def main():
     """A run without a verdict is repeated once, with another seed; one with an offence never is."""
     options = read_options()
+    gc.set_threshold(*NO_FULL_COLLECTIONS)
     is_good = judge(options)
     if is_good is None:
         options.seed += 1
