@@ -395,6 +395,29 @@ def test_nobody_waits_for_a_sentinel_that_hangs(start_mintd, fakes, own_redis, m
     assert times[-1] - times[1] < scaled(4.5), times  # 3 seconds, or 6
 
 
+@row("RS-17")
+def test_who_knows_less_does_not_lead_back(start_mintd, fakes, own_redis):
+    """The one that knew of the fail-over has gone, and the master before it was cut off, and is one yet."""
+    with RedisServer() as old:
+        install_clients(old)
+        knows, stale = fakes[:2]
+        knows.names(own_redis.port, epoch=5)
+        stale.names(old.port, epoch=4)
+        instance = start(start_mintd, fakes[:2], workers=1)
+        wait_until(lambda: mint(instance).status == 200 and own_redis.tokens(), 10)
+        wait_until(lambda: stale.questions() > 1, 10)
+        since, before = instance.mark(), len(old.tokens())
+        knows.close()
+        wait_until(lambda: instance.find_log("a sentinel is lost", since=since), 10)
+        asked = stale.questions()
+        wait_until(lambda: stale.questions() > asked + 1, 10)
+        assert mint(instance).status == 200
+        assert instance.find_log("redis is lost", since=since) == [] and len(old.tokens()) == before
+        # It counts for nothing once there is no master, and the one who is there is asked.
+        own_redis.kill()
+        wait_until(lambda: mint(instance).status == 200 and len(old.tokens()) > before, 10)
+
+
 @row("RS-13")
 def test_names_are_resolved(start_mintd, own_redis):
     """A Sentinel with announce-hostnames gives a name."""

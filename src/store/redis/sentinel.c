@@ -9,7 +9,7 @@
 #define SENTINEL_PAUSE_MS 100u
 
 enum sentinel_word {
-    SENTINEL_UNTOLD,  /* not asked yet on this connection, or there is none */
+    SENTINEL_UNTOLD,  /* nothing that counts yet */
     SENTINEL_NAMES,   /* `master` */
     SENTINEL_DENIES,  /* it watches none of that name */
     SENTINEL_REFUSES, /* `refusal` */
@@ -19,8 +19,9 @@ struct sentinel {
     struct sentinels *all;
     struct redis_link *link;
     enum sentinel_word word;
-    bool is_asked; /* a question is under way */
-    bool is_fresh; /* it has answered since the owner seeks */
+    bool is_asked;     /* a question is under way */
+    bool is_fresh;     /* it has answered since the owner seeks */
+    bool has_answered; /* on this connection */
     uint64_t epoch;
     struct redis_endpoint master;
     char refusal[SENTINEL_REASON_MAX];
@@ -233,7 +234,7 @@ static void on_address(void *context, const struct link_result *result) {
         }
         return;
     }
-    sentinel->is_fresh = true;
+    sentinel->is_fresh = sentinel->has_answered = true;
     if (reply->type == REPLY_ERROR) {
         refuse(sentinel, reply->text);
     } else if (reply->type == REPLY_NIL) {
@@ -302,6 +303,9 @@ void sentinels_seek(struct sentinels *all) {
     bool begins = !all->is_seeking;
     for (unsigned i = 0; i < all->count && begins; i++) {
         all->each[i].is_fresh = false;
+        if (!is_up(&all->each[i])) {
+            all->each[i].word = SENTINEL_UNTOLD;
+        }
     }
     all->is_seeking = true;
     if (begins || uv_now(all->loop) - all->asked_ms >= SENTINEL_PAUSE_MS) {
@@ -332,9 +336,11 @@ static void on_greeting(void *context) {
 static void on_down(void *context) {
     struct sentinel *sentinel = context;
     struct sentinels *all = sentinel->all;
-    bool had_word = sentinel->word != SENTINEL_UNTOLD;
-    sentinel->word = SENTINEL_UNTOLD;
-    sentinel->is_fresh = sentinel->is_asked = false;
+    bool had_word = sentinel->has_answered;
+    sentinel->is_fresh = sentinel->is_asked = sentinel->has_answered = false;
+    if (all->is_seeking || sentinel->word != SENTINEL_NAMES) {
+        sentinel->word = SENTINEL_UNTOLD;
+    } /* else it counts while the owner has a master: who knows less unseats none */
     if (all->is_closing) {
         return;
     }

@@ -6,7 +6,8 @@
  * connection to one that stood still may be older than the news. Each says an address and the
  * epoch of its knowledge (config-epoch): of the newest answers those of the highest epoch count.
  * There may be two such for a moment, since the Sentinel that leads a fail-over names the new
- * master before the epoch moves.
+ * master before the epoch moves. While the owner has a master, the word of a Sentinel that has gone
+ * counts on: one that knows less does not lead back.
  *
  * Failure modes: a Sentinel that is away, that does not know the name or refuses to tell has no
  * answer, and the others have; where none has one, that is said. What a Sentinel names is not

@@ -7,6 +7,7 @@
     Sentinels(tls=(issued, ca))     # all of them over TLS, with this certificate: rediss+sentinel://...
     with FakeSentinel() as fake:    # fake.answers("mymaster", port, epoch=3)
 """
+import contextlib
 import os
 import re
 import shutil
@@ -282,9 +283,10 @@ class FakeSentinel:
             return sum(words[:2] == ["SENTINEL", "GET-MASTER-ADDR-BY-NAME"] for words in self.commands)
 
     def close(self):
-        self._listener.close()
-        for connection in self._connections:
-            connection.close()
+        for each in (self._listener, *self._connections):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)  # whoever waits for it holds it open
+            each.close()
 
     def __enter__(self):
         return self
