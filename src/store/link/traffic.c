@@ -193,6 +193,9 @@ static void on_deaf(struct traffic *traffic) {
 }
 
 void traffic_written(struct traffic *traffic, bool written) {
+    if (written && traffic->sending.size == 0) {
+        return; /* over TLS the stream takes all at once: nothing was handed over */
+    }
     if (written) {
         take_sent(traffic, &traffic->sending, traffic->sending_end);
     } else {
