@@ -28,8 +28,10 @@ bool heartbeat_is(const struct cJSON *record, const char *member);
 /* One of the rates ("minted", "validated", "refused", "answered"), per second; 0 where it is
  * missing. */
 double heartbeat_rate(const struct cJSON *record, const char *name);
-/* The notices of the instance (API_NOTICES), one for each index from 0 on. NULL: there is no more.
- * "": that one is no text. */
+/* More than an instance has: who writes more into a record does not make a reader look for long. */
+#define HEARTBEAT_NOTICES_MAX 32u
+/* The notices of the instance (API_NOTICES), one for each index from 0 on. NULL: there is no more,
+ * or there were HEARTBEAT_NOTICES_MAX. "": that one is no text. */
 const char *heartbeat_notice(const struct cJSON *record, unsigned index);
 
 #endif

@@ -45,6 +45,9 @@ double heartbeat_rate(const cJSON *record, const char *name) {
 
 const char *heartbeat_notice(const cJSON *record, unsigned index) {
     const cJSON *item;
+    if (index >= HEARTBEAT_NOTICES_MAX) {
+        return NULL;
+    }
     cJSON_ArrayForEach(item, member_of(record, "notices")) {
         if (index-- == 0) {
             return text_of(item);

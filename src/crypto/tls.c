@@ -28,7 +28,10 @@ struct tls_context {
     BIO_METHOD *method;
 };
 
-#define KEY_UPDATES_MAX 16u /* without a byte of plaintext; each costs as much as some requests */
+/* Changes of keys, each of which costs as much as some requests: so many, and one more for each so
+ * many bytes of plaintext. */
+#define KEY_UPDATES_MAX 16u
+#define KEY_UPDATE_BYTES 256u
 
 /* ---- wiping ---- */
 
@@ -231,13 +234,21 @@ enum tls_step tls_handshake(struct tls_session *session) {
     return judge(session, result);
 }
 
+static void allow_key_updates(struct tls_session *session, size_t bytes) {
+    session->plain_bytes += bytes;
+    size_t allowed = session->plain_bytes / KEY_UPDATE_BYTES;
+    session->plain_bytes %= KEY_UPDATE_BYTES;
+    session->key_updates -=
+        session->key_updates < allowed ? session->key_updates : (unsigned)allowed;
+}
+
 enum tls_step tls_read(struct tls_session *session, char *plain, size_t size, size_t *count) {
     ERR_clear_error();
     *count = 0;
     at_work = session;
     int result = SSL_read_ex(session->ssl, plain, size, count);
     at_work = NULL;
-    session->key_updates = *count == 0 ? session->key_updates : 0;
+    allow_key_updates(session, *count);
     return judge(session, result);
 }
 

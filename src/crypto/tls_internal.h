@@ -15,7 +15,8 @@ struct tls_session {
     struct slice input;      /* fed, and not taken yet */
     const char *records_end; /* of what was taken, in memory of OpenSSL's; or NULL */
     struct block *output;
-    unsigned key_updates; /* of the peer's, since the last plaintext */
+    unsigned key_updates; /* of the peer's, less those that its plaintext allows */
+    size_t plain_bytes;   /* that have not allowed one yet */
     bool failed;
     unsigned long problem;
     char names[TLS_NAMES_MAX]; /* that a certificate is for which was not believed for them */

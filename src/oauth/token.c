@@ -198,6 +198,9 @@ static bool read_any(struct slice json, struct token_record *record, struct buff
 }
 
 bool token_record_read(struct slice json, struct token_record *record, struct buffer *text) {
+    if (json.size > TOKEN_RECORD_MAX) {
+        return false;
+    }
     if (read_own(json, record)) {
         record->client_id = keep(text, record->client_id);
         record->scope = keep(text, record->scope);

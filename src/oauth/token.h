@@ -20,6 +20,8 @@ bool token_text_is_valid(struct slice prefix, struct slice text);
 bool token_id_of(struct crypto *crypto, struct slice text, char jti[OAUTH_JTI_SIZE]);
 
 void token_record_write(const struct token_record *record, struct buffer *json);
+/* Of its JSON, of which the largest that we write is a quarter: reading takes as long as it is. */
+#define TOKEN_RECORD_MAX 16384u
 /* False where it is not such a record, or text has no room. */
 bool token_record_read(struct slice json, struct token_record *record, struct buffer *text);
 

@@ -1,4 +1,5 @@
 /* What is read of an instance's record: what is there, and nothing of what is strange. */
+#include "mintd/api.h"
 #include "mintd/heartbeat_view.h"
 #include "unit/unit.h"
 #include <cjson/cJSON.h>
@@ -50,6 +51,16 @@ static void what_is_strange_is_as_good_as_empty(void **state) {
     cJSON_Delete(record);
 }
 
+static void more_notices_than_there_are_end_early(void **state) {
+    (void)state;
+    assert_true(API_NOTICE_COUNT <= HEARTBEAT_NOTICES_MAX);
+    cJSON *record = parse("{\"notices\":[0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,"
+                          "7,8,9,0,1,2]}");
+    assert_string_equal(heartbeat_notice(record, HEARTBEAT_NOTICES_MAX - 1), "");
+    assert_null(heartbeat_notice(record, HEARTBEAT_NOTICES_MAX));
+    cJSON_Delete(record);
+}
+
 static void what_is_no_object_is_no_record(void **state) {
     (void)state;
     static const char *const texts[] = {"", "}{", "[]", "7", "\"x\"", "null", "{\"version\":"};
@@ -85,6 +96,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_are_read),
         cmocka_unit_test(what_is_strange_is_as_good_as_empty),
+        cmocka_unit_test(more_notices_than_there_are_end_early),
         cmocka_unit_test(what_is_no_object_is_no_record),
         cmocka_unit_test(without_memory_there_is_no_record),
     };

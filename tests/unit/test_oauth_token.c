@@ -516,6 +516,17 @@ static void lists_that_headers_cannot_have_are_unreadable(void **state) {
     }
 }
 
+static void what_is_too_long_is_not_looked_at(void **state) {
+    const char record[] = "{\"client\":\"c\",\"exp\":2}";
+    static char text[TOKEN_RECORD_MAX + 1];
+    struct token_record read;
+    (void)state;
+    memset(text, ' ', sizeof text);
+    memcpy(text, record, sizeof record - 1);
+    assert_true(reads(slice_of(text, TOKEN_RECORD_MAX), &read));
+    assert_false(reads(slice_of(text, TOKEN_RECORD_MAX + 1), &read));
+}
+
 static void texts_over_their_room_are_unreadable(void **state) {
     static char json[8192], scope[TEXT_MAX + 1];
     struct token_record record;
@@ -557,6 +568,7 @@ int main(void) {
         TEST(spoilt_bytes_of_a_list_are_found),
         TEST(deep_nesting_is_unreadable),
         TEST(lists_that_headers_cannot_have_are_unreadable),
+        TEST(what_is_too_long_is_not_looked_at),
         TEST(texts_over_their_room_are_unreadable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
