@@ -42,7 +42,7 @@ static void tell_entry(void *context, const struct apply_entry *entry,
     }
     print_coloured(record == NULL ? COLOUR_GREEN : COLOUR_YELLOW, record == NULL ? "+" : "~", 0);
     printf(" %.*s%s", (int)entry->id.size, entry->id.data, record == NULL ? ": new" : ": changed");
-    client_edit_print(record, edit);
+    client_edit_print(stdout, record, edit);
 }
 
 static bool is_to_go(const struct apply_file *file, const char *name) {

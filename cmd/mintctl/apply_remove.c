@@ -1,5 +1,6 @@
 /* apply_remove.c: clients that the file does not have go, some hundred at a time: first they
- * themselves, then their ids from the list, so that none is there and not listed. */
+ * themselves, then their ids from the list, so that none is there and not listed. Who was made anew
+ * in between is listed again. */
 #include "apply_remove.h"
 #include "clients/client_record.h"
 
@@ -22,12 +23,45 @@ static enum status finish(struct redis_batch *batch) {
     return status == STATUS_DONE ? redis_batch_check(batch) : status;
 }
 
+static bool is_there(struct removal *r, size_t number) {
+    struct value *reply = redis_batch_take(r->batch, number);
+    bool is = value_is(reply, REDIS_VALUE_NUMBER) && reply->number != 0;
+    value_free(reply);
+    return is;
+}
+
+static enum status list_those_that_are_back(struct removal *r) {
+    char storage[REDIS_KEY_MAX];
+    size_t back = 2;
+    for (size_t i = 2; i < r->count; i++) {
+        const struct slice exists[] = {S("EXISTS"),
+                                       redis_key(r->redis, "client:", r->gone[i], storage)};
+        redis_batch_add(r->batch, exists[1], &(struct redis_command){exists, 2}, 1);
+    }
+    enum status status = finish(r->batch);
+    for (size_t i = 2; i < r->count && status == STATUS_DONE; i++) {
+        if (is_there(r, i - 2)) {
+            r->gone[back++] = r->gone[i];
+        }
+    }
+    redis_batch_start(r->batch);
+    if (status == STATUS_DONE && back > 2) {
+        r->gone[0] = S("SADD");
+        redis_batch_add(r->batch, r->gone[1], &(struct redis_command){r->gone, back}, 1);
+        status = finish(r->batch);
+        r->gone[0] = S("SREM");
+    }
+    return status;
+}
+
 static enum status remove_group(struct removal *r) {
     enum status status = finish(r->batch);
     redis_batch_start(r->batch);
     if (status == STATUS_DONE && r->count > 2) {
         redis_batch_add(r->batch, r->gone[1], &(struct redis_command){r->gone, r->count}, 1);
         status = finish(r->batch);
+        redis_batch_start(r->batch);
+        status = status == STATUS_DONE ? list_those_that_are_back(r) : status;
     }
     redis_batch_start(r->batch);
     r->count = 2;

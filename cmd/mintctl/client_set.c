@@ -3,13 +3,15 @@
 #include "edit_print.h"
 #include "output.h"
 #include "settings.h"
+#include <stdlib.h>
 
 struct setting {
     struct slice id;
     const struct client_options *options;
-    bool is_shown; /* the change that is decided on, for the first time */
     bool as_json;
-    cJSON *json; /* what is printed once it is done: of the last decision */
+    /* What is printed once it is done: of the last decision. One of the two. */
+    cJSON *json;
+    char *text;
 };
 
 /* What the client will have, of those that are named and of those that they are judged by. */
@@ -51,6 +53,27 @@ static void describe(struct setting *setting, const struct client_record *record
     }
 }
 
+/* Kept until it is done: of the last attempt, where somebody else was quicker. */
+static enum status tell(struct setting *setting, const struct client_record *record,
+                        const struct client_edit *edit) {
+    size_t size;
+    free(setting->text);
+    setting->text = NULL;
+    FILE *out = open_memstream(&setting->text, &size);
+    if (out == NULL) {
+        say_no_memory();
+        return STATUS_REFUSED;
+    }
+    fprintf(out, "%.*s: %s", (int)setting->id.size, setting->id.data,
+            client_edit_is_empty(edit) ? "as it was" : "changed");
+    client_edit_print(out, record, edit);
+    if (fclose(out) != 0) {
+        say_no_memory();
+        return STATUS_REFUSED;
+    }
+    return STATUS_DONE;
+}
+
 static enum status decide(void *context, const struct client_record *record,
                           struct client_edit *edit) {
     struct setting *setting = context;
@@ -66,13 +89,9 @@ static enum status decide(void *context, const struct client_record *record,
     edit_named(setting->options, record, edit);
     if (setting->as_json) {
         describe(setting, record, edit);
-    } else if (!setting->is_shown) {
-        setting->is_shown = true;
-        printf("%.*s: %s", (int)setting->id.size, setting->id.data,
-               client_edit_is_empty(edit) ? "as it was" : "changed");
-        client_edit_print(record, edit);
+        return STATUS_DONE;
     }
-    return STATUS_DONE;
+    return tell(setting, record, edit);
 }
 
 static bool names_something(const struct client_options *options) {
@@ -90,9 +109,12 @@ static enum status set(struct redis *redis, struct setting *setting) {
         client_change(redis, setting->id, &(struct client_change){decide, setting});
     if (status != STATUS_DONE) {
         cJSON_Delete(setting->json);
+        free(setting->text);
         return status;
     }
-    bool is_told = !setting->as_json || json_print_line(setting->json);
+    bool is_told =
+        setting->as_json ? json_print_line(setting->json) : fputs(setting->text, stdout) != EOF;
+    free(setting->text);
     client_settle(redis, setting->id, false);
     return is_told ? STATUS_DONE : STATUS_REFUSED;
 }

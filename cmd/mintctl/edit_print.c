@@ -1,16 +1,16 @@
 #include "edit_print.h"
 #include "output.h"
 
-static void print_field(const char *what, struct slice before, struct slice after) {
+static void print_field(FILE *out, const char *what, struct slice before, struct slice after) {
     char text[1100];
-    printf("; %s", what);
+    fprintf(out, "; %s", what);
     if (!slice_is_absent(before)) {
-        printf(" \"%s\" ->", visible(before, text, sizeof text));
+        fprintf(out, " \"%s\" ->", visible(before, text, sizeof text));
     }
     if (slice_is_absent(after)) {
-        printf(" none");
+        fprintf(out, " none");
     } else {
-        printf(" \"%s\"", visible(after, text, sizeof text));
+        fprintf(out, " \"%s\"", visible(after, text, sizeof text));
     }
 }
 
@@ -31,17 +31,18 @@ static bool is_end(struct slice name) {
 
 /* ---- for people ---- */
 
-void client_edit_print(const struct client_record *record, const struct client_edit *edit) {
+void client_edit_print(FILE *out, const struct client_record *record,
+                       const struct client_edit *edit) {
     for (unsigned i = 0; i < edit->set_count; i++) {
         struct slice name = edit->set[i].name;
         char text[40];
         if (is_secret_itself(name)) {
-            printf("; secret %c new", name.data[name.size - 1]);
+            fprintf(out, "; secret %c new", name.data[name.size - 1]);
         } else if (is_end(name)) {
-            printf("; secret %c until %s", name.data[sizeof "secret:" - 1],
-                   time_text(client_number(edit->set[i].value), text));
+            fprintf(out, "; secret %c until %s", name.data[sizeof "secret:" - 1],
+                    time_text(client_number(edit->set[i].value), text));
         } else if (!is_secret(name)) {
-            print_field(visible(name, text, sizeof text),
+            print_field(out, visible(name, text, sizeof text),
                         record == NULL ? SLICE_ABSENT : value_find_text(record->reply, name),
                         edit->set[i].value);
         }
@@ -50,15 +51,15 @@ void client_edit_print(const struct client_record *record, const struct client_e
         struct slice name = edit->removed[i];
         char text[40];
         if (is_secret_itself(name)) {
-            printf("; secret %c removed", name.data[name.size - 1]);
+            fprintf(out, "; secret %c removed", name.data[name.size - 1]);
         } else if (!is_secret(name)) {
-            print_field(visible(name, text, sizeof text), value_find_text(record->reply, name),
+            print_field(out, visible(name, text, sizeof text), value_find_text(record->reply, name),
                         SLICE_ABSENT);
         } else if (is_end(name)) {
-            printf("; secret %c without an end again", name.data[sizeof "secret:" - 1]);
+            fprintf(out, "; secret %c without an end again", name.data[sizeof "secret:" - 1]);
         }
     }
-    printf("\n");
+    fprintf(out, "\n");
 }
 
 /* ---- for programs ---- */

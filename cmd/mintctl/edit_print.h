@@ -5,9 +5,11 @@
 
 #include "clients/client_change.h"
 #include <cjson/cJSON.h>
+#include <stdio.h>
 
 /* Ends the line. record NULL: a new client. No secret and no hash is shown. */
-void client_edit_print(const struct client_record *record, const struct client_edit *edit);
+void client_edit_print(FILE *out, const struct client_record *record,
+                       const struct client_edit *edit);
 
 /* The same as an array: {"field", "before", "after"}, without what there is not, and of a secret
  * {"secret": its number, "change": "new", "removed" or "end", "expires"}. The caller's to delete;

@@ -200,7 +200,11 @@ static enum status read_password_source(struct redis_target *settings,
                                         const struct arguments *arguments) {
     const char *file = arguments_value(arguments, "--redis-password-file");
     const char *command = arguments_value(arguments, "--redis-password-command");
-    if (file == NULL && command == NULL && settings->redis.password[0] == '\0') {
+    /* That of the environment or the profile may be for another Redis than --redis: only where a
+     * user is named, who needs one. */
+    bool is_for_it =
+        arguments_value(arguments, "--redis") == NULL || settings->redis.user[0] != '\0';
+    if (file == NULL && command == NULL && is_for_it && settings->redis.password[0] == '\0') {
         file = profile_value("MINTD_REDIS_PASSWORD_FILE");
         command = profile_value("MINTD_REDIS_PASSWORD_COMMAND");
     }

@@ -23,6 +23,14 @@ static void protect_memory(void) {
 #endif
 }
 
+/* Until there is somebody who takes it: a reload that comes early does not end the start. */
+static void hold_reload(void) {
+    sigset_t reload;
+    sigemptyset(&reload);
+    sigaddset(&reload, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &reload, NULL);
+}
+
 /* As many descriptors as allowed; where the connections need more, fewer connections. */
 static void fit_connections(struct instance_options *instance) {
     struct rlimit limit;
@@ -73,6 +81,7 @@ int main(int argc, char **argv) {
     if (!descriptors_fill()) {
         return 1; /* and nowhere to say so */
     }
+    hold_reload();
     protect_memory();
     crypto_own_allocations();
     loop_memory_watch();

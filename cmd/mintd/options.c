@@ -148,6 +148,11 @@ static bool holds_secret(const struct setting *setting, const char *value) {
 /* What stands behind the '=' of a misspelt flag may be a secret: it is not shown. */
 static void refuse_unknown(struct slice flag) {
     char name[128];
+    if (!slice_starts_with(flag, S("-"))) { /* a part of a value, without quotes */
+        fprintf(stderr, "mintd: an argument is no option: put quotes around a value that has "
+                        "blanks (mintd --help lists all)\n");
+        return;
+    }
     struct nearest nearest = nearest_to(flag);
     for (size_t i = 0; i < settings_count; i++) {
         nearest_look(&nearest, settings[i].flag);

@@ -1,19 +1,18 @@
 #include "mintd/setting_file.h"
+#include "mintd/patient_read.h"
 #include "mintd/text_flaw.h"
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* 0 or an errno value. */
 static int read_bytes(const char *path, char *bytes, size_t *size) {
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
+    int fd = patient_open(path);
+    if (fd < 0) {
         return errno;
     }
-    setvbuf(file, NULL, _IONBF, 0); /* no copy of a secret in a buffer of stdio's */
-    *size = fread(bytes, 1, SETTING_FILE_MAX + 1, file);
-    int error = ferror(file) ? errno : 0;
-    fclose(file);
+    int error = patient_read(fd, bytes, SETTING_FILE_MAX + 1, size);
+    close(fd);
     return error;
 }
 

@@ -143,6 +143,11 @@ void apply_edit(struct apply_entry *entry, const struct client_record *record,
 
 bool apply_edit_new(struct crypto *crypto, struct apply_entry *entry, struct client_edit *edit) {
     uint64_t generation;
+    if (!entry->has_secrets) { /* somebody has removed it since it was compared */
+        say("%.*s: it is not there any more: it needs secrets or secret_file", (int)entry->id.size,
+            entry->id.data);
+        return false;
+    }
     if (!secret_random_generation(crypto, &generation)) {
         say("the client cannot be made: the random generator fails");
         return false;

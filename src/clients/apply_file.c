@@ -344,6 +344,19 @@ static void say_where(const char *path, const char *text, const char *end) {
     say("%s: line %zu: it is not JSON from there on", path, line);
 }
 
+/* cJSON ends a string there: "good\u0000evil" would be the client good. */
+static bool has_escaped_nul(const char *text, size_t size) {
+    for (size_t i = 0; i + 5 < size; i++) {
+        if (text[i] == '\\') {
+            i++;
+            if (memcmp(text + i, "u0000", 5) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static cJSON *parse_text(const char *path, const char *text, size_t size, bool *no_memory) {
     const char *end = text;
     errno = 0;
@@ -360,6 +373,11 @@ static cJSON *parse_text(const char *path, const char *text, size_t size, bool *
         cJSON_Delete(json);
         return NULL;
     }
+    if (has_escaped_nul(text, size)) {
+        say("%s: \\u0000 has no place in a name or a setting", path);
+        cJSON_Delete(json);
+        return NULL;
+    }
     return json;
 }
 
@@ -371,7 +389,8 @@ static cJSON *parse(const char *path, size_t most, bool *no_memory) {
         *no_memory = true;
         return NULL;
     }
-    if (whole_file_read(strcmp(path, "-") == 0 ? "/dev/stdin" : path, text, most + 1, &size)) {
+    if (strcmp(path, "-") == 0 ? whole_input_read(text, most + 1, &size)
+                               : whole_file_read(path, text, most + 1, &size)) {
         json = parse_text(path, text, size, no_memory);
         crypto_wipe(text, size); /* a secret in clear may have been put there, wrongly */
     }

@@ -226,8 +226,19 @@ static enum status remove_remains(struct redis *redis, struct slice id, bool *re
     return status;
 }
 
+/* Lists a client whose id may have been taken out of the list meanwhile, by who removed the one
+ * before it. */
+static enum status list_again(struct redis *redis, struct slice id) {
+    char storage[REDIS_KEY_MAX];
+    int64_t added;
+    struct slice clients = redis_key(redis, OAUTH_KEY_CLIENTS, S(""), storage);
+    return redis_ask_number(redis, (const struct slice[]){S("SADD"), clients, id}, 3, &added)
+               ? STATUS_DONE
+               : STATUS_REDIS;
+}
+
 /* Listed first: an id without a client harms nothing, a client that is not listed would be missed.
- */
+ * And behind it, too. */
 enum status client_make(struct redis *redis, struct slice id, const struct client_edit *edit,
                         bool *made) {
     char storage[REDIS_KEY_MAX], name[OAUTH_KEY_STORAGE];
@@ -246,22 +257,25 @@ enum status client_make(struct redis *redis, struct slice id, const struct clien
     if (status == STATUS_DONE && !*made && again) {
         status = redis_create_hash(redis, key, edit->set, edit->set_count, made);
     }
-    return status;
+    return status == STATUS_DONE && *made ? list_again(redis, id) : status;
 }
 
+/* Who makes it anew between the first two commands has listed it ahead of the second one. */
 enum status client_delete(struct redis *redis, struct slice id, bool *removed) {
-    char storage[REDIS_KEY_MAX];
-    int64_t deleted, listed;
-    struct slice key = redis_key(redis, "client:", id, storage);
+    char client[REDIS_KEY_MAX], storage[REDIS_KEY_MAX];
+    int64_t deleted, listed, is_back;
+    struct slice key = redis_key(redis, "client:", id, client);
+    struct slice clients = redis_key(redis, OAUTH_KEY_CLIENTS, S(""), storage);
     *removed = false;
     if (!redis_ask_number(redis, (const struct slice[]){S("DEL"), key}, 2, &deleted)) {
         return STATUS_REDIS;
     }
     *removed = deleted != 0;
-    struct slice clients = redis_key(redis, OAUTH_KEY_CLIENTS, S(""), storage);
-    return redis_ask_number(redis, (const struct slice[]){S("SREM"), clients, id}, 3, &listed)
-               ? STATUS_DONE
-               : STATUS_REDIS;
+    if (!redis_ask_number(redis, (const struct slice[]){S("SREM"), clients, id}, 3, &listed) ||
+        !redis_ask_number(redis, (const struct slice[]){S("EXISTS"), key}, 2, &is_back)) {
+        return STATUS_REDIS;
+    }
+    return is_back != 0 ? list_again(redis, id) : STATUS_DONE;
 }
 
 void client_settle(struct redis *redis, struct slice id, bool with_list) {

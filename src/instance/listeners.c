@@ -112,7 +112,8 @@ static void warn_of_resets(void) {
     if (fd >= 0) {
         close(fd);
     }
-    if (setting != '1') {
+    bool has_settings = access("/proc/sys", F_OK) == 0; /* a unit may see processes alone there */
+    if (setting != '1' && has_settings) {
         log_warning("connections that arrive as another program on the port ends may be reset: "
                     "sysctl -w net.ipv4.tcp_migrate_req=1");
     }

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import threading
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from support.clients import G, basic
 from support.cluster import Cluster
 from support.mintctl import Mintctl
-from support.mintd import run
+from support.mintd import command_line, environment, run
 from support.oauth import check_tok, post, row, rows, unique, wait_until
 from support.redis_server import TlsRedis
 from support.sentinel import Sentinels
@@ -232,6 +233,7 @@ WRONG_FILES = {
     "long": ({"id": "one", "secret_file": "/" + 600 * "a"}, "/" + 500 * "a"),
     "long_escape": ({"id": "one", "secret_file": "/" + 600 * "\x1b"}, "/" + 50 * "\\u001b"),
     "long_id": ({"id": 255 * "i", "ttl": "soon"}, "clients[0] (" + 70 * "i"),
+    "nul": ({"id": "one\0two", "secrets": []}, "\\u0000 has no place"),
     "escape": ({"id": "one", "secret_file": "/nonexistent\x1b[2J"}, "/nonexistent\\u001b[2J: cannot be read"),
 }
 wrong_files = rows("CF-wrong", **WRONG_FILES)
@@ -257,6 +259,21 @@ def test_a_wrong_file_at_start(file, case):
 def test_a_file_that_is_not_there(tmp_path):
     result = run("--redis", "memory:", "--clients-file", str(tmp_path / "none"))
     assert result.returncode == 2 and "cannot be read" in result.stderr, result
+
+
+@row("CF-wrong")
+def test_a_pipe_that_says_nothing(tmp_path):
+    """It is waited for, and not for ever; one that says it all is as good as a file."""
+    path = str(tmp_path / "pipe")
+    os.mkfifo(path)
+    writer = os.open(path, os.O_RDWR)
+    os.write(writer, b'{"clients": []}')
+    result = run("--redis", "memory:", "--clients-file", path, "--check")
+    os.close(writer)
+    assert result.returncode == 2 and "nothing more came from it for 5 s" in result.stderr, result
+    done = subprocess.run(command_line("--redis", "memory:", "--clients-file", "/dev/stdin", "--check"), input=b'{"clients": []}',
+                          capture_output=True, check=False, env=environment())
+    assert done.returncode == 0, done
 
 
 @row("CF-wrong")

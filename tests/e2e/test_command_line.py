@@ -114,11 +114,19 @@ def test_check_of_bad_settings(case):
 # ---- wrong flags and values ----
 
 
-@rows("CLI-usage", unknown="--nonsense", unknown_with_value="--nonsense=1", short="-x", word="start",
+@rows("CLI-usage", unknown="--nonsense", unknown_with_value="--nonsense=1", short="-x",
       dash="-",
       prefix="--list", glued="--listen127.0.0.1:0")
 def test_unknown_argument(case):
     one_line(run(case, *GOOD), 2, case.split("=")[0])
+
+
+@row("CLI-secret")
+def test_a_stray_word_is_not_shown():
+    """It may be the rest of a secret without quotes."""
+    done = run("word-canary", *GOOD)
+    one_line(done, 2, "put quotes around a value that has blanks")
+    assert "canary" not in done.stderr
 
 
 @row("CLI-secret")

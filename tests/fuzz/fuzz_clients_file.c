@@ -12,6 +12,11 @@ static struct slice input;
 
 /* In place of the one that opens files, which the input might name: the input, and for a secret as
  * much of it as there is room for. */
+bool whole_input_read(char *storage, size_t capacity, size_t *size) {
+    (void)storage, (void)capacity, (void)size;
+    return false;
+}
+
 bool whole_file_read(const char *path, char *storage, size_t capacity, size_t *size) {
     bool is_input = strcmp(path, INPUT) == 0;
     if (is_input ? input.size >= capacity : path[0] == '-') {
