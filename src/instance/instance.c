@@ -16,6 +16,7 @@
 #define POOL_THREADS 2u
 #define POOL_PLACES 64u
 #define MEMORY_KEYS_MAX 1000000u
+#define RESOLVERS_MAX 128u
 #define DEAF_WITHIN_MS 1000u /* all workers have closed their listeners */
 
 static bool fail(const char *what) {
@@ -538,6 +539,16 @@ static void describe_process(struct instance *instance) {
     }
 }
 
+/* Names of Redis and its Sentinels are looked up by libuv's threads, by half of them at once, and a
+ * look-up that hangs holds one: as a rule each worker's of one name would hold up all others. */
+static void make_room_for_resolvers(const struct instance_options *options) {
+    unsigned names = options->redis.seed_count + 2; /* the master's, and one to spare */
+    unsigned threads = 2 * options->workers * names;
+    char text[16];
+    snprintf(text, sizeof text, "%u", threads < RESOLVERS_MAX ? threads : RESOLVERS_MAX);
+    setenv("UV_THREADPOOL_SIZE", text, 0); /* they start with the first look-up */
+}
+
 int instance_run(const struct instance_options *options) {
     struct instance *instance = calloc(1, sizeof *instance);
     if (instance == NULL) {
@@ -548,6 +559,7 @@ int instance_run(const struct instance_options *options) {
     supervision_init(&instance->supervision); /* ahead of all threads of ours */
     describe_process(instance);
     hold_signals(true);
+    make_room_for_resolvers(options);
     bool ok = open_instance(instance) && run(instance);
     api_tell_refusals(&instance->process, true);
     free_instance(instance);

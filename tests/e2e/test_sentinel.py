@@ -5,6 +5,7 @@ What a fail-over must not do: accept what was revoked on the new master, refuse 
 import contextlib
 import os
 import re
+import subprocess
 import threading
 import time
 
@@ -13,7 +14,7 @@ import pytest
 from support.clients import bearer, install_client, install_clients, mint, token_key, SVC_A
 from support.http import request_bytes
 from support.mintctl import Mintctl
-from support.mintd import run
+from support.mintd import ASAN_OPTIONS, run
 from support.oauth import minted, row, rows, use, wait_status, wait_until
 from support.prometheus import parse
 from support.redis_server import RedisServer, free_port
@@ -425,6 +426,40 @@ def test_names_are_resolved(start_mintd, own_redis):
         instance = start(start_mintd, "redis+sentinel://localhost:%d/%s" % (fake.port, NAME))
         wait_for_all(instance, 2)
         assert mint(instance).status == 200
+
+
+RESOLVER = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <netdb.h>
+#include <string.h>
+#include <unistd.h>
+typedef int resolve(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **list) {
+    if (host != NULL && strcmp(host, "hangs.test") == 0) {
+        sleep(30);
+        return EAI_AGAIN;
+    }
+    host = host != NULL && strcmp(host, "master.test") == 0 ? "127.0.0.1" : host;
+    return ((resolve *)dlsym(RTLD_NEXT, "getaddrinfo"))(host, port, hints, list);
+}
+"""
+
+
+@row("RS-18")
+def test_a_name_that_hangs_holds_up_no_other(start_mintd, own_redis, tmp_path):
+    """Each worker looks it up again and again, and no look-up can be ended."""
+    (tmp_path / "resolver.c").write_text(RESOLVER)
+    library = str(tmp_path / "resolver.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, str(tmp_path / "resolver.c")], check=True)
+    with FakeSentinel(host="master.test", port=own_redis.port, epoch=1) as fake:
+        instance = start(start_mintd, "redis+sentinel://hangs.test,127.0.0.1:%d/%s" % (fake.port, NAME),
+                         env={"LD_PRELOAD": library, "ASAN_OPTIONS": ASAN_OPTIONS + ":verify_asan_link_order=0"})
+        wait_until(lambda: metric(instance, "mintd_store_links_up") == 2, 8, "all workers have their link")
+        own_redis.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        instance.wait_for_log("redis is back", timeout=8)
+        wait_until(lambda: metric(instance, "mintd_store_links_up") == 2, 8, "all workers have their link again")
+        instance.kill()  # who ends waits for the name
 
 
 @rows("RS-14", nonsense="*1\r\n+x\r\n", number=":1\r\n", empty="*2\r\n+\r\n+6379\r\n", port="*2\r\n+h\r\n+x\r\n")
