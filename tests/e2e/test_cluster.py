@@ -552,6 +552,43 @@ def test_nodes_are_added_and_removed_under_load(start, own_cluster):
     wait_until(lambda: instance.request("GET", "/readyz").json() == {"status": "ready"}, 15)
 
 
+def epoch_of(node):
+    return int(node.info()["cluster_my_epoch"])
+
+
+@pytest.mark.lengthy
+@row("RC-30-left")
+def test_a_node_that_has_left_for_another_cluster(start, own_cluster):
+    """Which has a map of its own, and higher epochs. Who is connected with the node yet hears of it, and believes nothing."""
+    cluster, slot = own_cluster, 7
+    instance = start(cluster)
+    client = cluster.make_client(cluster.nodes[0])
+    token = cluster.token_on(cluster.nodes[0], instance, client)
+    home = cluster.owner(slot)
+    with Cluster(2) as other, Load(instance, use=use_request(token), mint=mint_request(client)) as load:
+        new = cluster.add_node()
+        cluster.give_empty([slot], new)
+        wait_until(lambda: len(tracked_links_of(new)) == WORKERS, 5, "each worker is linked with it")
+        cluster.give_empty([slot], home)
+        wait_for_views(cluster.others(new), WORKERS)
+        load.warm_up()
+        highest = max(map(epoch_of, cluster.nodes))
+        wait_until(lambda: all([node.cli("CLUSTER", "BUMPEPOCH") for node in other.nodes])
+                   and min(map(epoch_of, other.nodes)) > highest, 60, "higher epochs there")
+        cluster.nodes.remove(new)
+        assert new.cli("CLUSTER", "RESET", "SOFT") == "OK"
+        for node in cluster.nodes:
+            node.cli("CLUSTER", "FORGET", new.id)
+        new.meet(other.nodes[0])
+        wait_until(lambda: {port for _, _, port, _ in new.map()} == {node.port for node in other.nodes}, 10, "it is there")
+        wait_until(lambda: not tracked_links_of(new), 20, "nobody is connected with it any more")
+        load.wait_for_more(50)
+        assert [node.cli("DBSIZE") for node in other.nodes] == [0, 0]
+        assert not any(tracked_links_of(node) for node in other.nodes)
+        new.close()
+    assert load.statuses() == {200}, told(instance)
+
+
 @row("RC-31")
 def test_a_seed_that_is_gone_and_one_that_is_silent(start, cluster):
     """The third is asked; and all nodes are found by one."""

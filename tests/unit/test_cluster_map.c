@@ -317,11 +317,16 @@ static void test_view_of_300_nodes(void **state) {
 
 /* ---- the vote ---- */
 
+/* Each has one that nobody else wants, so that what it says counts. */
+#define THEIR_OWN "*3 :100 :100 " AT_A "*3 :101 :101 " AT_B "*3 :102 :102 " AT_C
+
 /* What this node says now, of one slot: that of the node of that name; '-': nobody's. */
 static void says(struct world *world, unsigned node, char owner) {
-    static const char *const texts[] = {"*1 *3 :7 :7 " AT_A, "*1 *3 :7 :7 " AT_B,
-                                        "*1 *3 :7 :7 " AT_C};
-    assert_true(take(world, world->nodes[node], owner == '-' ? "*0 " : texts[owner - 'a']));
+    static const char *const texts[] = {"*4 *3 :7 :7 " AT_A THEIR_OWN,
+                                        "*4 *3 :7 :7 " AT_B THEIR_OWN,
+                                        "*4 *3 :7 :7 " AT_C THEIR_OWN};
+    assert_true(
+        take(world, world->nodes[node], owner == '-' ? "*3 " THEIR_OWN : texts[owner - 'a']));
     world->nodes[node]->owned_ms = world->moment++;
 }
 
@@ -398,6 +403,36 @@ static void test_all_who_are_named_deny_it(void **state) {
     says(world, 1, 'a');
     says(world, 0, 'b');
     world->nodes[1]->owned_ms = world->nodes[0]->owned_ms; /* in one moment */
+    assert_owner(world, 'b');
+}
+
+/* It has left, and is in another cluster now, of which all have higher epochs. */
+static void test_who_has_no_slot_and_is_not_named_does_not_count(void **state) {
+    static const char foreign[] = "*2 *3 :0 :50 " AT_C "*3 :51 :200 *3 $1 z :7000 $1 z ";
+    struct world *world = *state;
+    struct redis_node *left = world->nodes[2];
+    says(world, 0, 'c');
+    assert_owner(world, 'c');
+    assert_true(take(world, world->nodes[0], "*2 *3 :7 :7 " AT_A "*3 :101 :101 " AT_B));
+    world->nodes[0]->owned_ms = world->moment++;
+    assert_owner(world, 'a');
+    world->nodes[0]->epoch = 3;
+    left->epoch = 9;
+    assert_true(take(world, left, foreign));
+    assert_owner(world, 'a');
+    assert_int_equal(world->store->node_count, NODES); /* nobody was met */
+    says(world, 1, 'a');                               /* it names c again, for another slot */
+    assert_true(take(world, left, foreign));
+    assert_owner(world, 'c');
+}
+
+/* Where those who have slots are away, whoever is there counts: they may have been replaced. */
+static void test_all_count_where_nobody_with_a_slot_says_anything(void **state) {
+    struct world *world = *state;
+    assert_true(take(world, world->nodes[0], "*1 *3 :7 :7 " AT_A));
+    assert_owner(world, 'a');
+    world->nodes[0]->has_view = false;
+    assert_true(take(world, world->nodes[1], "*1 *3 :7 :7 " AT_B));
     assert_owner(world, 'b');
 }
 
@@ -536,6 +571,8 @@ int main(void) {
         IN_WORLD(test_higher_epoch_has_it),
         IN_WORLD(test_old_denial_is_no_denial),
         IN_WORLD(test_all_who_are_named_deny_it),
+        IN_WORLD(test_who_has_no_slot_and_is_not_named_does_not_count),
+        IN_WORLD(test_all_count_where_nobody_with_a_slot_says_anything),
         IN_WORLD(test_node_without_a_view_has_no_vote),
         IN_WORLD(test_moved_counts_until_the_next_vote),
         IN_WORLD(test_slots_are_counted),

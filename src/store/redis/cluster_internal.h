@@ -31,12 +31,17 @@ struct node_facts {
 struct redis_node *cluster_meet(struct redis_store *store, const struct node_facts *facts);
 /* It says who it is. Two names of one node: the one that was known goes on. */
 void cluster_take_id(struct redis_node *node, struct slice id);
+/* Whether what it says of others counts: it has a slot, or is named by one that has. Where none
+ * that has a slot says anything, what anybody says does. A node that has left may be in another
+ * cluster by now, with another map and higher epochs. */
+bool cluster_counts(const struct redis_node *node);
 /* Nodes that have no slot, and that nobody has named for a while. */
 void cluster_let_go_of_the_unnamed(struct redis_store *store);
 
 /* ---- cluster_view.c ---- */
 
-/* The answer to CLUSTER SLOTS. False: it makes no sense, and nothing is changed. */
+/* The answer to CLUSTER SLOTS. Of a node that does not count nothing is taken. False: it makes no
+ * sense, and nothing is changed. */
 bool cluster_take_view(struct redis_node *node, const struct reply *reply);
 
 /* ---- cluster_map.c ---- */

@@ -100,18 +100,41 @@ struct redis_node *cluster_meet(struct redis_store *store, const struct node_fac
     return node;
 }
 
-/* ---- nodes that go ---- */
+/* ---- nodes that count, and nodes that go ---- */
 
-static bool is_named(const struct redis_store *store, const struct redis_node *node) {
-    for (unsigned i = 0; i < store->node_count; i++) {
-        const struct redis_node *teller = store->nodes[i];
-        for (unsigned r = 0; teller != NULL && teller->has_view && r < teller->view_count; r++) {
-            if (teller->view[r].node == node->index) {
-                return true;
-            }
+static bool names(const struct redis_node *teller, const struct redis_node *node) {
+    for (unsigned r = 0; teller->has_view && r < teller->view_count; r++) {
+        if (teller->view[r].node == node->index) {
+            return true;
         }
     }
     return false;
+}
+
+static bool is_named(const struct redis_store *store, const struct redis_node *node) {
+    for (unsigned i = 0; i < store->node_count; i++) {
+        if (store->nodes[i] != NULL && names(store->nodes[i], node)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool cluster_counts(const struct redis_node *node) {
+    const struct redis_store *store = node->store;
+    const unsigned *slots_of = store->cluster->slots_of;
+    bool some = false;
+    for (unsigned i = 0; i < store->node_count; i++) {
+        const struct redis_node *teller = store->nodes[i];
+        if (teller == NULL || teller->is_leaving || !teller->has_view || slots_of[i] == 0) {
+            continue;
+        }
+        some = true;
+        if (names(teller, node)) {
+            return true;
+        }
+    }
+    return !some || node->index == NODE_NONE || slots_of[node->index] != 0;
 }
 
 /* Something waits for it, on either link. */

@@ -154,6 +154,11 @@ bool cluster_take_view(struct redis_node *node, const struct reply *reply) {
         free(view);
         return false;
     }
+    if (!cluster_counts(node)) {
+        free(view);
+        node->has_view = false;
+        return true;
+    }
     unsigned count = meet(node, reply, view);
     bool is_same = node->has_view && count == node->view_count &&
                    (count == 0 || memcmp(view, node->view, count * sizeof *view) == 0);
