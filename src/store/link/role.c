@@ -18,7 +18,7 @@ static enum role_way first_way(const struct role *role) {
                                              {ROLE_BY_HELLO, ROLE_BY_ROLE}};
     for (unsigned i = 0; i < 2; i++) {
         enum role_way way = ways[role->speaks_hello][i];
-        if (!role->ways_shut[way]) {
+        if (!role->ways_shut[way] && !role->ways_busy[way]) {
             return way;
         }
     }
@@ -68,6 +68,7 @@ static void ask(struct role *role);
 static void begin(struct role *role, const struct role_events *asker, void *context) {
     role->asker = asker;
     role->context = context;
+    memset(role->ways_busy, 0, sizeof role->ways_busy);
 }
 
 static void end_well(struct role *role) {
@@ -83,12 +84,13 @@ static void end_badly(struct role *role, enum store_trouble trouble, const char 
     asker->on_other(role->context, trouble, reason);
 }
 
-static void ask_otherwise(struct role *role) {
+/* for_good: also the next time. */
+static void ask_otherwise(struct role *role, bool for_good) {
     if (role->way == ROLE_BY_PING) { /* refused too: it lives, and will not say more */
         end_well(role);
         return;
     }
-    role->ways_shut[role->way] = true;
+    (for_good ? role->ways_shut : role->ways_busy)[role->way] = true;
     ask(role);
 }
 
@@ -106,7 +108,7 @@ static void on_verdict(struct role *role, enum verdict verdict) {
                   role->was_master ? "it has become a replica" : "it is a replica");
         break;
     case VERDICT_UNTOLD:
-        ask_otherwise(role);
+        ask_otherwise(role, true);
         break;
     case VERDICT_ALIEN:
         end_badly(role, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
@@ -124,7 +126,8 @@ static void on_answer(void *context, const struct link_result *result) {
     } else if (redis_error_no_master(result->trouble) != NULL) {
         end_badly(role, result->trouble, redis_error_no_master(result->trouble));
     } else {
-        ask_otherwise(role);
+        struct slice code = redis_error_code(reply->text);
+        ask_otherwise(role, slice_equal(code, S("NOPERM")) || slice_equal(code, S("ERR")));
     }
 }
 

@@ -33,7 +33,8 @@ struct role {
     const struct role_events *asker; /* NULL: no question is under way */
     void *context;
     enum role_way way;         /* of the question under way */
-    bool ways_shut[ROLE_WAYS]; /* this server does not answer to these */
+    bool ways_shut[ROLE_WAYS]; /* this server does not answer to these, */
+    bool ways_busy[ROLE_WAYS]; /* and not to these now: for this question */
     bool speaks_hello;         /* it has answered to HELLO 3 */
     bool was_master;           /* on this connection, or did not say */
 };
