@@ -67,7 +67,7 @@ static void print_man(void) {
     roff_text(
         "SIGTERM and SIGINT drain and end it within 10 s; a second one ends it at once. SIGHUP "
         "reads these files again: those of TLS (every 30 s too, when they have changed), of the "
-        "password of Redis, and of MINTD_REDIS_FILE and MINTD_LOG_LEVEL_FILE.");
+        "password of Redis, that of --clients-file, MINTD_REDIS_FILE and MINTD_LOG_LEVEL_FILE.");
     roff_section("EXIT STATUS");
     roff_text("0 done, 1 it could not start, 2 a setting is wrong.");
     roff_section("SEE ALSO");
