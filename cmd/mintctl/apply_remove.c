@@ -25,7 +25,7 @@ static enum status finish(struct redis_batch *batch) {
 
 static bool is_there(struct removal *r, size_t number) {
     struct value *reply = redis_batch_take(r->batch, number);
-    bool is = value_is(reply, REDIS_VALUE_NUMBER) && reply->number != 0;
+    bool is = value_is(reply, REDIS_VALUE_LIST) && reply->count != 0;
     value_free(reply);
     return is;
 }
@@ -34,9 +34,9 @@ static enum status list_those_that_are_back(struct removal *r) {
     char storage[REDIS_KEY_MAX];
     size_t back = 2;
     for (size_t i = 2; i < r->count; i++) {
-        const struct slice exists[] = {S("EXISTS"),
-                                       redis_key(r->redis, "client:", r->gone[i], storage)};
-        redis_batch_add(r->batch, exists[1], &(struct redis_command){exists, 2}, 1);
+        const struct slice read[] = {S("HGETALL"),
+                                     redis_key(r->redis, "client:", r->gone[i], storage)};
+        redis_batch_add(r->batch, read[1], &(struct redis_command){read, 2}, 1);
     }
     enum status status = finish(r->batch);
     for (size_t i = 2; i < r->count && status == STATUS_DONE; i++) {

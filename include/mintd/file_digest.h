@@ -5,8 +5,9 @@
 #include "mintd/crypto.h"
 
 /* Writes one digest of the contents of `count` files. Links are followed; only the first 1 MiB of
- * each file counts. A file that cannot be read counts as a content of its own, the same each time.
- * It blocks. Nothing that was read stays in memory. False: no digest could be made. */
+ * each file counts. A file that cannot be read, or is a pipe, counts as a content of its own, the
+ * same each time. It blocks. Nothing that was read stays in memory. False: no digest could be made.
+ */
 bool file_digest(struct crypto *crypto, const struct slice *files, unsigned count,
                  uint8_t digest[CRYPTO_DIGEST_SIZE]);
 

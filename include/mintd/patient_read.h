@@ -6,8 +6,8 @@
 
 #define PATIENT_READ_MS 5000u
 
-/* Opens it for patient_read(), to be closed by the caller; -1 and errno. A pipe that nobody writes
- * to holds nobody up. */
+/* Opens it for patient_read(), to be closed by the caller; -1 and errno. A pipe that nobody has
+ * opened for writing is empty. */
 int patient_open(const char *path);
 
 /* Reads until the end, or until `capacity` bytes are there, with nothing buffered. It waits for a

@@ -263,7 +263,7 @@ enum status client_make(struct redis *redis, struct slice id, const struct clien
 /* Who makes it anew between the first two commands has listed it ahead of the second one. */
 enum status client_delete(struct redis *redis, struct slice id, bool *removed) {
     char client[REDIS_KEY_MAX], storage[REDIS_KEY_MAX];
-    int64_t deleted, listed, is_back;
+    int64_t deleted, listed;
     struct slice key = redis_key(redis, "client:", id, client);
     struct slice clients = redis_key(redis, OAUTH_KEY_CLIENTS, S(""), storage);
     *removed = false;
@@ -271,11 +271,16 @@ enum status client_delete(struct redis *redis, struct slice id, bool *removed) {
         return STATUS_REDIS;
     }
     *removed = deleted != 0;
-    if (!redis_ask_number(redis, (const struct slice[]){S("SREM"), clients, id}, 3, &listed) ||
-        !redis_ask_number(redis, (const struct slice[]){S("EXISTS"), key}, 2, &is_back)) {
+    if (!redis_ask_number(redis, (const struct slice[]){S("SREM"), clients, id}, 3, &listed)) {
         return STATUS_REDIS;
     }
-    return is_back != 0 ? list_again(redis, id) : STATUS_DONE;
+    struct value *back = redis_ask(redis, (const struct slice[]){S("HGETALL"), key}, 2);
+    if (back == NULL) {
+        return STATUS_REDIS;
+    }
+    bool is_back = value_is(back, REDIS_VALUE_LIST) && back->count != 0;
+    value_free(back);
+    return is_back ? list_again(redis, id) : STATUS_DONE;
 }
 
 void client_settle(struct redis *redis, struct slice id, bool with_list) {

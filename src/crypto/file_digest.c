@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PIECE_SIZE 4096u
@@ -28,7 +29,7 @@ static bool add_end(struct chain *chain, bool was_readable) {
     return add_piece(chain, 1);
 }
 
-/* -1 where there is none. A pipe in its place does not hold anybody up. */
+/* -1 where there is none, or a pipe in its place: what it holds can be read only once. */
 static int open_file(struct slice name) {
     char path[PATH_MAX];
     if (name.size >= sizeof path) {
@@ -36,7 +37,13 @@ static int open_file(struct slice name) {
     }
     memcpy(path, name.data, name.size);
     path[name.size] = '\0';
-    return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
+        close(fd);
+        return -1;
+    }
+    return fd;
 }
 
 static bool add_file(struct chain *chain, int fd) {

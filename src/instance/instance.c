@@ -16,7 +16,7 @@
 #define POOL_THREADS 2u
 #define POOL_PLACES 64u
 #define MEMORY_KEYS_MAX 1000000u
-#define RESOLVERS_MAX 128u
+#define RESOLVERS_MAX 32u    /* a container may bound its threads, and libuv ends where one fails */
 #define DEAF_WITHIN_MS 1000u /* all workers have closed their listeners */
 
 static bool fail(const char *what) {
@@ -464,7 +464,7 @@ static void free_instance(struct instance *instance) {
     free(instance->process.metrics);
 }
 
-/* Its file is removed at the end. */
+/* Its file is removed as it closes. */
 static bool has_unix_listener(const struct instance_options *options) {
     bool has = slice_starts_with(options->metrics_listen, S("unix:"));
     for (unsigned i = 0; i < options->listen_count; i++) {
@@ -540,7 +540,7 @@ static void describe_process(struct instance *instance) {
 }
 
 /* Names of Redis and its Sentinels are looked up by libuv's threads, by half of them at once, and a
- * look-up that hangs holds one: as a rule each worker's of one name would hold up all others. */
+ * look-up that hangs holds one: each worker's of one name would hold up all others. */
 static void make_room_for_resolvers(const struct instance_options *options) {
     unsigned names = options->redis.seed_count + 2; /* the master's, and one to spare */
     unsigned threads = 2 * options->workers * names;

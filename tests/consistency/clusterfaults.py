@@ -115,6 +115,7 @@ class ClusterFaults(FollowedFaults):
         await asyncio.gather(*self._users)
         await self._be_well()
         failover.followed = time.monotonic()
+        failover.went_back = await self.blocking(failover.new.look_again)
         self.topology.set_masters(self.pairs)
         await self.blocking(self._look)
 

@@ -214,6 +214,7 @@ class SentinelFaults(FollowedFaults):
         moved_on = await self.blocking(self._has_moved_on)
         self.topology.changer.has_replica = not moved_on
         failover.followed = time.monotonic()
+        failover.went_back = await self.blocking(failover.new.look_again)
         await self.blocking(self._look)  # it reads folders
         if moved_on:
             await self._notice()

@@ -133,7 +133,8 @@ class FailOver(Reach):
     """Another Redis became the master. named: the first one (a Sentinel, a node: `by`) says so. until: by then every
     instance has to have heard of it. Between start and until an instance may be on the old one or on the new one.
     followed: the new one has a replica. old, new: logs of what they wrote (journal.Log). lost_mints,
-    lost_revocations: what Redis did not copy; undone: these revocations. group: of which master and its replicas."""
+    lost_revocations: what Redis did not copy; undone: these revocations. went_back: a Sentinel gave it up at first, and
+    the new one copied all of the old one once more. group: of which master and its replicas."""
 
     kind: str
     start: float
@@ -142,6 +143,7 @@ class FailOver(Reach):
     followed: float = FOREVER
     old: object = None
     new: object = None
+    went_back: bool = False
     lost_mints: int = 0
     lost_revocations: int = 0
     undone: list = dataclasses.field(default_factory=list)

@@ -63,8 +63,15 @@ class Files:
     has removed them."""
 
     def __init__(self, server):
-        names = sorted(glob.glob(os.path.join(server.directory, "appendonlydir", "*.aof")))
-        self._files = [open(name, "rb") for name in names]
+        self._folder, self._names, self._files = os.path.join(server.directory, "appendonlydir"), set(), []
+        self.look_again()
+
+    def look_again(self):
+        """Whether there are others by now, as where it has copied a master anew. Their first one has all that it has."""
+        names = sorted(set(glob.glob(os.path.join(self._folder, "*.aof"))) - self._names)
+        self._names.update(names)
+        self._files += [open(name, "rb") for name in names]
+        return bool(names)
 
     def read(self):
         log = Log()
@@ -122,7 +129,9 @@ def _tell_losses(history, failover, before):
         if change.kind in ("revoke", "delete") and change.acknowledged and before < change.start <= failover.until:
             key = token_key(change.token)
             # The old master may have acknowledged the end of a token that only the new one knew.
-            undone = key in old.deleted or (key not in old.written and failover.overlaps(change))
+            # And what the new one did before it went back is undone.
+            on_the_new = key not in old.written or failover.went_back
+            undone = key in old.deleted or (on_the_new and failover.overlaps(change))
             if undone and key in new.written and key not in new.deleted:
                 if not history.waits:  # else it holds, whatever Redis has lost
                     change.until = failover.start

@@ -1,11 +1,12 @@
 """Hand-made fail-overs: what Redis lost is no offence and hides none, and what mintd did wrong is convicted."""
 import asyncio
 import contextlib
+from types import SimpleNamespace
 
 import pytest
 
 from history import EVERYBODY, FOREVER, NOBODY, Ask, Change, FailOver, Fault, History
-from journal import Log, commands, tell_losses
+from journal import Files, Log, commands, tell_losses
 from run import Session
 from support.clients import token_key
 from test_conviction import ForgetfulProxy
@@ -35,8 +36,9 @@ def log(what):
     return Log([token_key("t")] * ("w" in what), [token_key("t")] * ("d" in what))
 
 
-def judge(old, new, *events, immediate=(), waits=False, followed=FOREVER):
-    failover = FailOver("kill", 10.0, named=12.0, until=14.0, followed=followed, old=log(old), new=log(new))
+def judge(old, new, *events, immediate=(), waits=False, followed=FOREVER, went_back=False):
+    failover = FailOver("kill", 10.0, named=12.0, until=14.0, followed=followed, went_back=went_back, old=log(old),
+                        new=log(new))
     history = History(waits=waits, failovers=[failover],
                       faults=[Fault("kill", EVERYBODY, False, 10.0, 10.0, 12.0)])
     for event in events:
@@ -111,6 +113,25 @@ def test_what_redis_lost_is_counted():
     report = judge("wd", "w", EARLY, revoked(9.9)).report()
     assert "lost by replication: 0 mints, 1 revocations, in 1 fail-overs" in report, report
     assert "(kill): a Sentinel named the new master after 2.00 s" in report, report
+
+
+def test_what_the_new_one_did_before_it_went_back_is_undone():
+    assert judge("w", "w", EARLY, revoked(12.5), ask(15.0), went_back=True).is_good
+    assert not judge("w", "w", EARLY, revoked(12.5), ask(15.0)).is_good
+    assert not judge("w", "w", EARLY, revoked(14.5), ask(15.0), went_back=True).is_good
+
+
+def test_files_of_one_that_copied_its_master_anew_are_found(tmp_path):
+    folder = tmp_path / "appendonlydir"
+    folder.mkdir()
+    (folder / "a.1.incr.aof").write_bytes(b"*2\r\n$3\r\nDEL\r\n$1\r\nx\r\n")
+    files = Files(SimpleNamespace(directory=str(tmp_path)))
+    assert not files.look_again()
+    (folder / "a.1.incr.aof").unlink()
+    (folder / "a.2.base.aof").write_bytes(b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$1\r\n1\r\n")
+    assert files.look_again() and not files.look_again()
+    read = files.read()
+    assert read.written == {"x"} and not read.deleted
 
 
 def test_what_has_waited_may_not_be_undone():

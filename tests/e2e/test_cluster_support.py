@@ -225,6 +225,7 @@ def test_a_dialogue_is_played(fake):
         EXPECT CLOSE
     ''')
     client.say("GET " + key, "PING")
+    wait_until(lambda: fake.a.rest[0][0] != "EXPECT", 5, "the first command has come")
     other.ask("SET %s 1" % key, "+OK\r\n")
     assert fake.a.rest[0][0] == "WAIT" or fake.a.rest[0][0] == "SEND"
     fake.a.go("go")

@@ -421,7 +421,11 @@ static void test_who_has_no_slot_and_is_not_named_does_not_count(void **state) {
     assert_true(take(world, left, foreign));
     assert_owner(world, 'a');
     assert_int_equal(world->store->node_count, NODES); /* nobody was met */
-    says(world, 1, 'a');                               /* it names c again, for another slot */
+    world->nodes[0]->has_view = false; /* nor is it heard where all others are away */
+    assert_true(take(world, left, foreign));
+    assert_owner(world, 'a');
+    assert_int_equal(world->store->node_count, NODES);
+    says(world, 1, 'a'); /* it names c again, for another slot */
     assert_true(take(world, left, foreign));
     assert_owner(world, 'c');
 }

@@ -9,9 +9,11 @@
 #define TICK_MS 250u
 #define SCOUT_PAUSE_MS 500u
 
+/* Of those that are heard. */
 static bool any_is_up(const struct redis_store *store) {
     for (unsigned i = 0; i < store->node_count; i++) {
-        if (store->nodes[i] != NULL && node_is_up(store->nodes[i])) {
+        const struct redis_node *node = store->nodes[i];
+        if (node != NULL && node_is_up(node) && !node->is_unheard) {
             return true;
         }
     }
@@ -250,10 +252,10 @@ static void on_tick(uv_timer_t *timer) {
     struct redis_cluster *cluster = store->cluster;
     uint64_t now_ms = uv_now(store->loop);
     if (any_is_up(store)) {
+        cluster_let_go_of_the_unnamed(store); /* ahead of the question, which one would wait for */
         if (cluster->is_wanted || any_is_away(store)) {
             cluster_ask_all(store);
         }
-        cluster_let_go_of_the_unnamed(store);
         redis_look_at_layout(store);
     } else if (cluster->scout == NULL && now_ms - cluster->scout_ms >= SCOUT_PAUSE_MS) {
         send_scout(store);

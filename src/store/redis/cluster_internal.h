@@ -32,8 +32,8 @@ struct redis_node *cluster_meet(struct redis_store *store, const struct node_fac
 /* It says who it is. Two names of one node: the one that was known goes on. */
 void cluster_take_id(struct redis_node *node, struct slice id);
 /* Whether what it says of others counts: it has a slot, or is named by one that has. Where none
- * that has a slot says anything, what anybody says does. A node that has left may be in another
- * cluster by now, with another map and higher epochs. */
+ * that has a slot says anything, what anybody says does but one that did not count before. A node
+ * that has left may be in another cluster by now, with another map and higher epochs. */
 bool cluster_counts(const struct redis_node *node);
 /* Nodes that have no slot, and that nobody has named for a while. */
 void cluster_let_go_of_the_unnamed(struct redis_store *store);

@@ -134,7 +134,7 @@ bool cluster_counts(const struct redis_node *node) {
             return true;
         }
     }
-    return !some || node->index == NODE_NONE || slots_of[node->index] != 0;
+    return node->index == NODE_NONE || slots_of[node->index] != 0 || (!some && !node->is_unheard);
 }
 
 /* Something waits for it, on either link. */

@@ -154,7 +154,8 @@ bool cluster_take_view(struct redis_node *node, const struct reply *reply) {
         free(view);
         return false;
     }
-    if (!cluster_counts(node)) {
+    node->is_unheard = !cluster_counts(node);
+    if (node->is_unheard) {
         free(view);
         node->has_view = false;
         return true;

@@ -62,6 +62,7 @@ struct redis_node {
     uint64_t view_asked_ms;       /* loop time: when the view under way was asked for */
     bool is_leaving;              /* it closes */
     bool has_told_nonsense;       /* and that was said */
+    bool is_unheard;              /* what it said last did not count (cluster_counts()) */
     bool has_view, had_view;      /* of this connection; and at the last vote */
     bool is_view_new;             /* since the last vote */
     uint64_t owned_ms;            /* loop time: when the view that it has was asked for */

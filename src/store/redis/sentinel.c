@@ -19,8 +19,9 @@ struct sentinel {
     struct sentinels *all;
     struct redis_link *link;
     enum sentinel_word word;
-    bool is_asked;     /* a question is under way */
-    bool is_fresh;     /* it has answered since the owner seeks */
+    bool is_asked; /* a question is under way */
+    bool is_old;   /* it was put before the owner sought: the answer may be older than the loss */
+    bool is_fresh; /* it has answered since the owner seeks */
     bool has_answered; /* on this connection */
     uint64_t epoch;
     struct redis_endpoint master;
@@ -214,10 +215,15 @@ static bool take_master(struct sentinel *sentinel, const struct reply *reply) {
     return true;
 }
 
+static void ask(struct sentinel *sentinel);
+
 static void on_epoch(void *context, const struct link_result *result) {
     struct sentinel *sentinel = context;
     unsigned long long epoch = 0;
     const struct reply *reply = result->reply;
+    if (reply == NULL && result->trouble == STORE_TROUBLE_DISCONNECTED) {
+        return; /* what it said before it went counts on */
+    }
     if (reply != NULL && (reply->type == REPLY_MAP || reply->type == REPLY_ARRAY)) {
         slice_to_number(reply_find_text(reply, S("config-epoch")), UINT64_MAX, &epoch);
     }
@@ -227,14 +233,16 @@ static void on_epoch(void *context, const struct link_result *result) {
 static void on_address(void *context, const struct link_result *result) {
     struct sentinel *sentinel = context;
     const struct reply *reply = result->reply;
-    sentinel->is_asked = false;
+    bool was_old = sentinel->is_old;
+    sentinel->is_asked = sentinel->is_old = false;
     if (reply == NULL) {
         if (result->trouble == STORE_TROUBLE_PROTOCOL) {
             link_fail(sentinel->link, result->trouble, "a reply is too big");
         }
         return;
     }
-    sentinel->is_fresh = sentinel->has_answered = true;
+    sentinel->has_answered = true;
+    sentinel->is_fresh = sentinel->is_fresh || !was_old;
     if (reply->type == REPLY_ERROR) {
         refuse(sentinel, reply->text);
     } else if (reply->type == REPLY_NIL) {
@@ -244,6 +252,9 @@ static void on_address(void *context, const struct link_result *result) {
     } else {
         link_fail(sentinel->link, STORE_TROUBLE_PROTOCOL, "a reply is not one to its command");
         return;
+    }
+    if (was_old) {
+        ask(sentinel);
     }
     tell(sentinel->all);
 }
@@ -303,6 +314,7 @@ void sentinels_seek(struct sentinels *all) {
     bool begins = !all->is_seeking;
     for (unsigned i = 0; i < all->count && begins; i++) {
         all->each[i].is_fresh = false;
+        all->each[i].is_old = all->each[i].is_asked;
         if (!is_up(&all->each[i])) {
             all->each[i].word = SENTINEL_UNTOLD;
         }
@@ -337,7 +349,7 @@ static void on_down(void *context) {
     struct sentinel *sentinel = context;
     struct sentinels *all = sentinel->all;
     bool had_word = sentinel->has_answered;
-    sentinel->is_fresh = sentinel->is_asked = sentinel->has_answered = false;
+    sentinel->is_fresh = sentinel->is_asked = sentinel->is_old = sentinel->has_answered = false;
     if (all->is_seeking || sentinel->word != SENTINEL_NAMES) {
         sentinel->word = SENTINEL_UNTOLD;
     } /* else it counts while the owner has a master: who knows less unseats none */

@@ -232,6 +232,8 @@ class FakeSentinel:
         self.host, self.master_port, self.epoch = host, port, epoch
         self.error = None
         self.commands = []
+        self.speaks = threading.Event()  # cleared: questions get no answer
+        self.speaks.set()
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -259,6 +261,8 @@ class FakeSentinel:
                 for _ in range(int(head[1:])):
                     size = int(stream.readline()[1:])
                     words.append(stream.read(size + 2)[:-2].decode())
+                if words[0] == "SENTINEL":
+                    self.speaks.wait()
                 connection.sendall(self._reply(words).encode())
         except (OSError, ValueError):
             pass
@@ -283,6 +287,7 @@ class FakeSentinel:
             return sum(words[:2] == ["SENTINEL", "GET-MASTER-ADDR-BY-NAME"] for words in self.commands)
 
     def close(self):
+        self.speaks.set()
         for each in (self._listener, *self._connections):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)  # whoever waits for it holds it open
